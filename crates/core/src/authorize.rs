@@ -1,0 +1,77 @@
+use crate::{AccountId, Arn, RequestContext, ServiceError};
+use async_trait::async_trait;
+use std::collections::BTreeMap;
+
+/// Who makes a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Principal {
+    /// The account's root: may do everything in its own account.
+    Root(AccountId),
+    /// An IAM user or an assumed role, by its ARN (`arn:aws:iam::…:user/u`, `arn:aws:sts::…:assumed-role/r/session`).
+    Identity {
+        /// The ARN.
+        arn: Arn,
+        /// The unique id (`AIDA…`, `AROA…:session`).
+        id: String,
+    },
+    /// Another service of the platform acting for itself, such as `s3.amazonaws.com`.
+    Service(String),
+    /// Nobody: the request bears no signature. May do what a resource policy grants to everyone.
+    Anonymous,
+}
+
+impl Principal {
+    /// The ARN by which policies know the principal.
+    pub fn arn(&self) -> Option<String> {
+        match self {
+            Self::Root(account) => Some(format!("arn:aws:iam::{account}:root")),
+            Self::Identity { arn, .. } => Some(arn.to_string()),
+            Self::Service(_) | Self::Anonymous => None,
+        }
+    }
+}
+
+/// One action on one resource: what IAM decides about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// Such as `lambda:InvokeFunction`.
+    pub action: &'static str,
+    /// The resource's ARN, or `*` for actions that name none.
+    pub resource: String,
+    /// Condition keys that this action adds, such as `lambda:FunctionUrlAuthType`.
+    pub conditions: BTreeMap<&'static str, Vec<String>>,
+}
+
+impl Access {
+    /// `action` on the resource with this ARN.
+    pub fn new(action: &'static str, resource: impl ToString) -> Self {
+        Self { action, resource: resource.to_string(), conditions: BTreeMap::new() }
+    }
+
+    /// `action` that names no resource (lists, account settings).
+    pub fn any(action: &'static str) -> Self {
+        Self::new(action, "*")
+    }
+
+    /// Adds a condition key.
+    #[must_use]
+    pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
+        self.conditions.entry(key).or_default().push(value.into());
+        self
+    }
+}
+
+/// Decides whether a request may do what it asks. Implemented by `iam`.
+#[async_trait]
+pub trait Authorizer: Send + Sync + 'static {
+    /// `Ok` when allowed; otherwise AWS's `AccessDeniedException` (403) with its message: `User: ARN is not authorized
+    /// to perform: ACTION on resource: ARN because …`.
+    async fn authorize(&self, context: &RequestContext, access: &Access) -> Result<(), ServiceError>;
+}
+
+/// Gives the resource-based policy of a resource to the authorizer. Implemented by each service that has such policies.
+#[async_trait]
+pub trait ResourcePolicySource: Send + Sync + 'static {
+    /// The policy document (JSON text) attached to the resource with this ARN, if there is one.
+    async fn resource_policy(&self, resource: &Arn) -> Result<Option<String>, ServiceError>;
+}

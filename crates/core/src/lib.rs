@@ -1,0 +1,43 @@
+//! What every part of Danbi shares and nothing more: scope and names ([`AccountId`], [`Region`], [`Arn`]), the clock,
+//! the error that a service answers with, who is calling, and the traits by which services meet.
+//!
+//! It depends on no other crate of ours, performs no I/O and holds no state. A service that needs another service asks
+//! for a trait from here ([`Invoker`], [`LogSink`], [`Authorizer`], …); the composition root in the `danbi` crate
+//! decides who implements it.
+
+mod arn;
+mod authorize;
+mod clock;
+mod context;
+mod credentials;
+mod error;
+mod invoke;
+mod log;
+mod scope;
+
+pub use arn::{Arn, ArnError};
+pub use authorize::{Access, Authorizer, Principal, ResourcePolicySource};
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use context::{RequestContext, RequestId};
+pub use credentials::{Credential, CredentialSource, RoleCredentials, SecretKey, SessionCredentials};
+pub use error::{Fault, ServiceError};
+pub use invoke::{InvocationType, InvokeRequest, InvokeResponse, Invoker};
+pub use log::{LogEvent, LogSink, LogStreamName};
+pub use scope::{AccountId, Region, Scope, ScopeError};
+
+/// A body that arrives or leaves in pieces; used for requests and responses alike, so that nothing has to be held whole.
+pub type Body = http_body_util::combinators::UnsyncBoxBody<bytes::Bytes, BodyError>;
+
+/// Why a [`Body`] broke off.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A [`Body`] that holds `bytes`, known whole.
+pub fn full_body(bytes: impl Into<bytes::Bytes>) -> Body {
+    use http_body_util::BodyExt;
+    http_body_util::Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A [`Body`] without content.
+pub fn empty_body() -> Body {
+    full_body(bytes::Bytes::new())
+}

@@ -1,0 +1,2 @@
+//! The `danbi` binary.
+fn main() {}

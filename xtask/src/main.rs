@@ -1,0 +1,2 @@
+//! The build system's own verbs: `cargo xtask …`.
+fn main() {}
