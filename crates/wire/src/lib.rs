@@ -1,1 +1,43 @@
-//! See ARCHITECTURE.md.
+//! The AWS wire: from an HTTP request to a typed operation of a service, and back.
+//!
+//! A service crate lists its operations once, like a table of contents, and writes handlers over typed shapes that
+//! `cargo xtask model` generates from AWS's published service models:
+//!
+//! ```ignore
+//! Service::builder(&danbi_wire::models::LAMBDA, lambda)
+//!     .on(CreateFunction, access::create_function, functions::create)
+//!     .on(GetFunction, access::get_function, functions::get)
+//!     .on_stream(InvokeWithResponseStream, access::invoke_streaming, invoke::streaming)
+//!     .build()
+//! ```
+//!
+//! The [`Dispatcher`] takes each request through the same steps: route → authenticate → decode → validate → authorize →
+//! handler → encode. The codecs ([`protocol`]) and the validation ([`validate`]) are written once, over the
+//! [`model::Model`]; a handler has not heard of HTTP, JSON or XML.
+//!
+//! Promises: no request makes it panic; no client's mistake answers 5xx; every body, tree and header has a bound; every
+//! answer carries a request id; an operation that is modelled and not built says so and does nothing.
+//!
+//! It never keeps state, never performs I/O of its own, and never decides what a principal may do: it asks the
+//! [`Authorizer`](danbi_core::Authorizer), always.
+
+mod blob;
+mod dispatcher;
+pub mod model;
+pub mod models;
+mod operation;
+mod service;
+// For its author: enable as soon as the folder compiles (other crates build against this one meanwhile).
+// pub mod sigv4;
+pub mod value;
+
+pub use blob::Blob;
+pub use danbi_core::Timestamp;
+pub use dispatcher::{Dispatcher, Peer};
+pub use model::LazyModel;
+pub use operation::{Empty, EventStream, Operation, StreamOperation};
+pub use service::{Service, ServiceBuilder};
+pub use value::Value;
+
+/// A member whose content the model leaves open: any JSON value.
+pub type Document = serde_json::Value;

@@ -1,0 +1,135 @@
+//! `cargo xtask model`: trims AWS's published service models and generates the typed shapes of built operations.
+//!
+//! Input is botocore's `data` folder (Apache-2.0), from `--from DIR` or the newest PyPI release. Only facts are kept:
+//! the prose is dropped, and operations that are not built keep no more than their name and route, which is what an
+//! honest "not implemented" needs.
+
+mod shapes;
+mod trim;
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Whatever stopped the verb, in words.
+pub type Failure = Box<dyn std::error::Error>;
+
+/// One AWS service whose model the platform knows.
+struct Service {
+    /// The folder in botocore's `data` and the file name under `crates/wire/models`.
+    name: &'static str,
+    /// The crate whose `src` takes the generated shapes.
+    home: &'static str,
+    /// The generated file in it.
+    file: &'static str,
+    /// The operations that get shapes.
+    operations: &'static [&'static str],
+}
+
+/// The table to extend when a service or an operation is added.
+const SERVICES: &[Service] = &[
+    Service { name: "lambda", home: "lambda", file: "shapes.rs", operations: LAMBDA },
+    Service { name: "logs", home: "logs", file: "shapes.rs", operations: LOGS },
+    Service { name: "sts", home: "iam", file: "shapes.rs", operations: &["GetCallerIdentity"] },
+];
+
+#[rustfmt::skip]
+const LAMBDA: &[&str] = &[
+    "CreateFunction", "GetFunction", "GetFunctionConfiguration", "ListFunctions", "UpdateFunctionCode",
+    "UpdateFunctionConfiguration", "DeleteFunction",
+    "PublishVersion", "ListVersionsByFunction",
+    "CreateAlias", "GetAlias", "UpdateAlias", "DeleteAlias", "ListAliases",
+    "AddPermission", "GetPolicy", "RemovePermission",
+    "CreateFunctionUrlConfig", "GetFunctionUrlConfig", "UpdateFunctionUrlConfig", "DeleteFunctionUrlConfig",
+    "ListFunctionUrlConfigs",
+    "PublishLayerVersion", "GetLayerVersion", "GetLayerVersionByArn", "ListLayers", "ListLayerVersions",
+    "DeleteLayerVersion", "AddLayerVersionPermission", "GetLayerVersionPolicy", "RemoveLayerVersionPermission",
+    "TagResource", "UntagResource", "ListTags",
+    "PutFunctionConcurrency", "GetFunctionConcurrency", "DeleteFunctionConcurrency",
+    "PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig", "GetFunctionEventInvokeConfig",
+    "DeleteFunctionEventInvokeConfig", "ListFunctionEventInvokeConfigs",
+    "GetAccountSettings",
+    "Invoke", "InvokeWithResponseStream",
+    "PutRuntimeManagementConfig", "GetRuntimeManagementConfig",
+    "PutFunctionRecursionConfig", "GetFunctionRecursionConfig",
+    "GetFunctionCodeSigningConfig",
+];
+
+#[rustfmt::skip]
+const LOGS: &[&str] = &[
+    "CreateLogGroup", "DeleteLogGroup", "DescribeLogGroups", "ListLogGroups",
+    "CreateLogStream", "DeleteLogStream", "DescribeLogStreams",
+    "PutLogEvents", "GetLogEvents", "FilterLogEvents", "TestMetricFilter", "StartLiveTail",
+    "PutRetentionPolicy", "DeleteRetentionPolicy",
+    "TagResource", "UntagResource", "ListTagsForResource", "TagLogGroup", "UntagLogGroup", "ListTagsLogGroup",
+];
+
+/// Runs the verb with its command-line arguments.
+pub fn run(arguments: &[String]) -> Result<(), Failure> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no parent folder")?;
+    let scratch = Scratch::new()?;
+    let data = match arguments {
+        [] => download(&scratch.0)?,
+        [flag, folder] if flag == "--from" => PathBuf::from(folder),
+        _ => return Err("usage: cargo xtask model [--from DIR]".into()),
+    };
+    for service in SERVICES {
+        let source = newest_version(&data.join(service.name))?;
+        let model: Value = serde_json::from_slice(&std::fs::read(&source)?)?;
+        let trimmed = trim::trim(&model, service.operations)?;
+        let mut text = serde_json::to_string_pretty(&trimmed)?;
+        text.push('\n');
+        std::fs::write(root.join(format!("crates/wire/models/{}.json", service.name)), text)?;
+        let generated = root.join(format!("crates/{}/src/{}", service.home, service.file));
+        std::fs::write(&generated, shapes::generate(&trimmed, service.operations)?)?;
+        let status = Command::new("rustfmt").args(["--edition", "2024"]).arg(&generated).status()?;
+        if !status.success() {
+            return Err(format!("rustfmt refused {}", generated.display()).into());
+        }
+        println!("{}: {} operations with shapes", service.name, service.operations.len());
+    }
+    Ok(())
+}
+
+/// The model file of the newest API version in a service's folder.
+fn newest_version(folder: &Path) -> Result<PathBuf, Failure> {
+    let mut versions: Vec<PathBuf> = std::fs::read_dir(folder)
+        .map_err(|error| format!("{}: {error}", folder.display()))?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path().join("service-2.json")))
+        .filter(|path| path.is_file())
+        .collect();
+    versions.sort();
+    versions.pop().ok_or_else(|| format!("no service-2.json under {}", folder.display()).into())
+}
+
+/// Fetches botocore from PyPI and returns its `data` folder.
+fn download(into: &Path) -> Result<PathBuf, Failure> {
+    let run = |program: &str, arguments: &[&str]| -> Result<(), Failure> {
+        let status = Command::new(program).args(arguments).current_dir(into).status()?;
+        if status.success() { Ok(()) } else { Err(format!("{program} {arguments:?} failed").into()) }
+    };
+    run("python3", &["-m", "pip", "download", "--quiet", "--no-deps", "botocore"])?;
+    let wheel = std::fs::read_dir(into)?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .find(|path| path.extension().is_some_and(|extension| extension == "whl"))
+        .ok_or("pip left no wheel")?;
+    run("python3", &["-m", "zipfile", "-e", &wheel.to_string_lossy(), "."])?;
+    Ok(into.join("botocore/data"))
+}
+
+/// A folder that goes when the verb ends.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Result<Self, Failure> {
+        let path = std::env::temp_dir().join(format!("danbi-model-{}", std::process::id()));
+        std::fs::create_dir_all(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
