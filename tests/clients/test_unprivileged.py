@@ -1,0 +1,125 @@
+"""Every built operation of every service, with a key that has no rights and with none: each is refused."""
+
+import json
+
+import boto3
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+from packages import create, python
+
+# What AWS lets every authenticated caller do.
+FREE_FOR_ALL = {("sts", "GetCallerIdentity")}
+REFUSED = {"AccessDeniedException", "AccessDenied"}
+UNSIGNED_REFUSED = REFUSED | {"MissingAuthenticationTokenException", "MissingAuthenticationToken"}
+
+
+def sample(shape, depth=0):
+    """The smallest input that satisfies `shape`."""
+    if depth > 8:
+        return None
+    if shape.type_name == "structure":
+        return {name: special(name) or sample(member, depth + 1) for name, member in shape.members.items() if name in shape.required_members}
+    if shape.type_name == "list":
+        return [sample(shape.member, depth + 1)] * max(1, shape.metadata.get("min", 0))
+    if shape.type_name == "map":
+        return {"k": sample(shape.value, depth + 1)}
+    if shape.type_name == "boolean":
+        return True
+    if shape.type_name in ("integer", "long", "float", "double"):
+        return max(1, shape.metadata.get("min", 1))
+    if shape.type_name == "blob":
+        return b"{}"
+    if shape.type_name == "timestamp":
+        return 0
+    return shape.enum[0] if getattr(shape, "enum", None) else "x" * max(1, shape.metadata.get("min", 1))
+
+
+def special(name):
+    """Members whose grammar the model's constraints do not give."""
+    function = "arn:aws:lambda:us-east-1:000000000000:function:leaky"
+    return {
+        "FunctionName": "leaky",
+        "Resource": function,
+        "resourceArn": "arn:aws:logs:us-east-1:000000000000:log-group:g",
+        "Role": "arn:aws:iam::000000000000:role/r",
+        "FunctionVersion": "1",
+        "Arn": "arn:aws:lambda:us-east-1:000000000000:layer:l:1",
+        "Action": "lambda:InvokeFunction",
+        "Principal": "s3.amazonaws.com",
+    }.get(name)
+
+
+def built(danbi):
+    operations = json.loads(danbi.http("GET", "/_danbi/health").body)["operations"]
+    assert sum(map(len, operations.values())) > 50
+    return operations
+
+
+def attempts(danbi, operations, make_client):
+    """Calls each operation; yields (service, operation, error code or None)."""
+    loader = Loader()
+    for service, names in operations.items():
+        model = ServiceModel(loader.load_service_model(service, "service-2"))
+        client = make_client(service)
+        methods = {operation: method for method, operation in client.meta.method_to_api_mapping.items()}
+        for name in names:
+            shape = model.operation_model(name).input_shape
+            arguments = sample(shape) if shape else {}
+            try:
+                getattr(client, methods[name])(**arguments)
+                yield service, name, None
+            except ClientError as error:
+                yield service, name, error.response["Error"]["Code"]
+
+
+@pytest.fixture
+def session(danbi):
+    """The credentials that a function runs with: a role without any policy."""
+    source = "import os\ndef handler(e, c):\n    return [os.environ[k] for k in ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN')]\n"
+    create(danbi.client("lambda"), "leaky", python(source))
+    return json.loads(danbi.client("lambda").invoke(FunctionName="leaky")["Payload"].read())
+
+
+def client_with(danbi, service, key_id=None, secret=None, token=None):
+    config = {"retries": {"total_max_attempts": 1}, "parameter_validation": False}
+    if key_id is None:
+        config["signature_version"] = UNSIGNED
+    return boto3.client(
+        service, endpoint_url=danbi.url, region_name="us-east-1", aws_access_key_id=key_id, aws_secret_access_key=secret, aws_session_token=token, config=Config(**config)
+    )
+
+
+def test_a_key_without_rights(danbi, session):
+    identity = client_with(danbi, "sts", *session).get_caller_identity()
+    assert ":assumed-role/" in identity["Arn"] and identity["Arn"].endswith("/leaky")
+    allowed = []
+    for service, operation, code in attempts(danbi, built(danbi), lambda service: client_with(danbi, service, *session)):
+        if (service, operation) not in FREE_FOR_ALL and code not in REFUSED:
+            allowed.append((service, operation, code))
+    assert allowed == []
+
+
+def test_no_key_at_all(danbi):
+    create(danbi.client("lambda"), "leaky")
+    allowed = []
+    for service, operation, code in attempts(danbi, built(danbi), lambda service: client_with(danbi, service)):
+        if code not in UNSIGNED_REFUSED:
+            allowed.append((service, operation, code))
+    assert allowed == []
+
+
+def test_a_session_token_is_needed_and_checked(danbi, session):
+    key_id, secret, token = session
+    for wrong in (None, token[:-4] + "AAAA", "x"):
+        with pytest.raises(ClientError) as error:
+            client_with(danbi, "lambda", key_id, secret, wrong).list_functions()
+        assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+        assert error.value.response["Error"]["Code"] in ("UnrecognizedClientException", "InvalidClientTokenId")
+    with pytest.raises(ClientError) as error:
+        client_with(danbi, "lambda", key_id, secret, token).list_functions()
+    assert error.value.response["Error"]["Code"] == "AccessDeniedException"
+    assert "is not authorized to perform: lambda:ListFunctions" in error.value.response["Error"]["Message"]
