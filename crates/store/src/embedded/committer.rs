@@ -1,0 +1,337 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+
+use super::folder::Folder;
+use super::history::{History, Verdict};
+use super::tree::{Batch, Tree, View};
+use crate::engine::{Commit, Durability, EngineSnapshot};
+use crate::{Direction, KeyRange, Page, StoreError};
+
+/// Bytes of writes that one fsync covers at most.
+const MAX_GROUP_BYTES: usize = 16 << 20;
+/// Kibibytes of writes that may wait; who brings more waits before queueing.
+const QUEUE_KIB: u32 = 64 << 10;
+/// How often an idle engine forgets the commits of its past.
+const IDLE_TICK: Duration = Duration::from_secs(1);
+
+/// Orders commits: a thread of its own that validates, writes and syncs them in groups.
+///
+/// While one group is being synced the next one gathers, so the size of the groups follows the load.
+pub(crate) struct Committer {
+    shared: Arc<Shared>,
+    room: Semaphore,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    published: RwLock<Published>,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Vec<Waiting>,
+    closing: bool,
+}
+
+struct Waiting {
+    commit: Commit,
+    outcome: oneshot::Sender<Result<(), StoreError>>,
+}
+
+enum Published {
+    Open(Arc<PublishedView>),
+    Closed,
+}
+
+/// What readers see: everything up to `version`.
+pub(crate) struct PublishedView {
+    version: u64,
+    view: View,
+}
+
+/// Resolves when the commit is decided; holds its share of the queue until then.
+pub(crate) struct Outcome<'c> {
+    receiver: oneshot::Receiver<Result<(), StoreError>>,
+    _room: SemaphorePermit<'c>,
+}
+
+impl Future for Outcome<'_> {
+    type Output = Result<Result<(), StoreError>, oneshot::error::RecvError>;
+
+    fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
+        std::pin::Pin::new(&mut self.receiver).poll(context)
+    }
+}
+
+impl Committer {
+    pub(crate) fn start(tree: Tree, folder: Folder, relaxed_flush: Duration) -> Result<Self, StoreError> {
+        let first = Arc::new(PublishedView {
+            version: 0,
+            view: tree.view(),
+        });
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            arrived: Condvar::new(),
+            published: RwLock::new(Published::Open(first)),
+        });
+        let worker = Worker {
+            shared: Arc::clone(&shared),
+            tree,
+            history: History::new(0),
+            version: 0,
+            undurable_since: None,
+            stopped: None,
+            relaxed_flush,
+            _folder: folder,
+        };
+        let thread = std::thread::Builder::new()
+            .name("store-commit".into())
+            .spawn(move || worker.run())?;
+        Ok(Self {
+            shared,
+            room: Semaphore::new(QUEUE_KIB as usize),
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// Queues a commit. Once queued, it is decided even if nobody waits for the outcome.
+    pub(crate) async fn submit(&self, commit: Commit) -> Result<Outcome<'_>, StoreError> {
+        let kib = u32::try_from(commit.writes.size() / 1024 + 1)
+            .unwrap_or(QUEUE_KIB)
+            .min(QUEUE_KIB);
+        let room = self.room.acquire_many(kib).await.map_err(|_| StoreError::Closed)?;
+        let (sender, receiver) = oneshot::channel();
+        let mut queue = lock(&self.shared.queue);
+        if queue.closing {
+            return Err(StoreError::Closed);
+        }
+        queue.waiting.push(Waiting {
+            commit,
+            outcome: sender,
+        });
+        drop(queue);
+        self.shared.arrived.notify_one();
+        Ok(Outcome { receiver, _room: room })
+    }
+
+    /// What readers see now.
+    pub(crate) fn published(&self) -> Result<Arc<PublishedView>, StoreError> {
+        match &*self.shared.published.read().unwrap_or_else(PoisonError::into_inner) {
+            Published::Open(view) => Ok(Arc::clone(view)),
+            Published::Closed => Err(StoreError::Closed),
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        let Some(thread) = self.begin_close() else { return };
+        // The thread ends by itself after its last group; a panic in it has been reported already.
+        let _ = tokio::task::spawn_blocking(move || thread.join()).await;
+    }
+
+    fn begin_close(&self) -> Option<JoinHandle<()>> {
+        lock(&self.shared.queue).closing = true;
+        self.shared.arrived.notify_one();
+        lock(&self.thread).take()
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        if let Some(thread) = self.begin_close() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[async_trait]
+impl EngineSnapshot for PublishedView {
+    fn version(&self) -> u64 {
+        self.version
+    }
+
+    async fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        self.view.get(key)
+    }
+
+    async fn scan(&self, range: &KeyRange, direction: Direction, limit: usize) -> Result<Page, StoreError> {
+        self.view.scan(range, direction, limit)
+    }
+}
+
+struct Worker {
+    shared: Arc<Shared>,
+    tree: Tree,
+    history: History,
+    /// The version of the newest commit that was ordered.
+    version: u64,
+    undurable_since: Option<Instant>,
+    stopped: Option<String>,
+    relaxed_flush: Duration,
+    _folder: Folder,
+}
+
+impl Worker {
+    fn run(mut self) {
+        loop {
+            let (group, closing) = self.gather();
+            if !group.is_empty() {
+                self.commit(group);
+            }
+            let overdue = self
+                .undurable_since
+                .is_some_and(|since| closing || since.elapsed() >= self.relaxed_flush);
+            if overdue && let Err(reason) = self.sync() {
+                self.stop(reason);
+            }
+            self.history.forget();
+            if closing && lock(&self.shared.queue).waiting.is_empty() {
+                break;
+            }
+        }
+        *self.shared.published.write().unwrap_or_else(PoisonError::into_inner) = Published::Closed;
+    }
+
+    /// Waits for commits, for the time to sync relaxed ones, or for the end.
+    fn gather(&self) -> (Vec<Waiting>, bool) {
+        let patience = match self.undurable_since {
+            Some(since) => Some(self.relaxed_flush.saturating_sub(since.elapsed())),
+            None if !self.history.is_empty() => Some(IDLE_TICK),
+            None => None,
+        };
+        let mut queue = lock(&self.shared.queue);
+        if queue.waiting.is_empty() && !queue.closing {
+            queue = match patience {
+                Some(patience) => {
+                    let waited = self.shared.arrived.wait_timeout(queue, patience);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self.shared.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        let mut bytes = 0;
+        let fits = queue.waiting.iter().take_while(|waiting| {
+            let first = bytes == 0;
+            bytes += waiting.commit.writes.size();
+            first || bytes <= MAX_GROUP_BYTES
+        });
+        let count = fits.count();
+        (queue.waiting.drain(..count).collect(), queue.closing)
+    }
+
+    fn commit(&mut self, group: Vec<Waiting>) {
+        let mut accepted = Vec::with_capacity(group.len());
+        let result = self.write(group, &mut accepted);
+        let durable = accepted
+            .iter()
+            .any(|(durability, _)| *durability == Durability::Durable);
+        let result = result.and_then(|()| if durable { self.sync() } else { Ok(()) });
+        match result {
+            Ok(()) => {
+                if !accepted.is_empty() {
+                    let view = Arc::new(PublishedView {
+                        version: self.version,
+                        view: self.tree.view(),
+                    });
+                    *self.shared.published.write().unwrap_or_else(PoisonError::into_inner) = Published::Open(view);
+                }
+                for (_, outcome) in accepted {
+                    // Who gave up waiting does not need the answer.
+                    let _ = outcome.send(Ok(()));
+                }
+            }
+            Err(reason) => {
+                self.stop(reason.clone());
+                for (_, outcome) in accepted {
+                    let _ = outcome.send(Err(StoreError::Stopped(reason.clone())));
+                }
+            }
+        }
+    }
+
+    /// Validates the group in order and writes what passes.
+    #[allow(clippy::type_complexity)]
+    fn write(
+        &mut self,
+        group: Vec<Waiting>,
+        accepted: &mut Vec<(Durability, oneshot::Sender<Result<(), StoreError>>)>,
+    ) -> Result<(), String> {
+        let mut batch: Batch = BTreeMap::new();
+        let mut failed = self.stopped.clone();
+        for Waiting { commit, outcome } in group {
+            if let Some(reason) = &failed {
+                let _ = outcome.send(Err(StoreError::Stopped(reason.clone())));
+                continue;
+            }
+            let refusal = match self.history.check(commit.read_version, &commit.reads) {
+                Verdict::Unchanged => None,
+                Verdict::Changed => Some(StoreError::Conflict),
+                Verdict::Forgotten => Some(StoreError::SnapshotTooOld),
+            };
+            if let Some(error) = refusal {
+                let _ = outcome.send(Err(error));
+                continue;
+            }
+            self.version += 1;
+            self.history.record(self.version, &commit.writes);
+            accepted.push((commit.durability, outcome));
+            if !commit.writes.cleared.is_empty()
+                && let Err(reason) = self.clear(&commit.writes.cleared, &mut batch)
+            {
+                failed = Some(reason);
+                continue;
+            }
+            batch.extend(commit.writes.points);
+        }
+        match failed {
+            Some(reason) => Err(reason),
+            None if batch.is_empty() => Ok(()),
+            None => {
+                self.undurable_since.get_or_insert_with(Instant::now);
+                self.tree.write(batch)
+            }
+        }
+    }
+
+    /// Adds the removal of every key in `ranges` to the batch: those on disk and those that the group itself wrote.
+    fn clear(&self, ranges: &[KeyRange], batch: &mut Batch) -> Result<(), String> {
+        let view = self.tree.view();
+        for range in ranges.iter().filter(|range| !range.is_empty()) {
+            for (_, value) in batch.range_mut(range.bounds()) {
+                *value = None;
+            }
+            let keys = view.keys(range).map_err(|error| error.to_string())?;
+            batch.extend(keys.into_iter().map(|key| (key, None)));
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> Result<(), String> {
+        if let Some(reason) = &self.stopped {
+            return Err(reason.clone());
+        }
+        self.tree.sync()?;
+        self.undurable_since = None;
+        Ok(())
+    }
+
+    fn stop(&mut self, reason: String) {
+        if self.stopped.is_none() {
+            tracing::error!(%reason, "the store stops: a write failed");
+            self.stopped = Some(reason);
+        }
+        self.undurable_since = None;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere leaves plain data behind, nothing half-changed.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

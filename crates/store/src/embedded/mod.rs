@@ -1,0 +1,68 @@
+//! The engine in this process: one folder, one committing thread, data in a log-structured merge tree.
+
+mod committer;
+mod folder;
+mod history;
+mod tree;
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use std::sync::Arc;
+
+use crate::engine::{Commit, Engine, EngineSnapshot};
+use crate::{COMMIT_TIMEOUT, StoreError};
+use committer::Committer;
+use folder::Folder;
+use tree::Tree;
+
+/// How the embedded engine behaves.
+#[derive(Debug, Clone)]
+pub struct EmbeddedOptions {
+    /// How long a relaxed commit may stay undurable; default 200 ms.
+    pub relaxed_flush: Duration,
+    /// Bytes of blocks kept in memory for reads; default 8 MiB.
+    pub cache_bytes: u64,
+}
+
+impl Default for EmbeddedOptions {
+    fn default() -> Self {
+        Self {
+            relaxed_flush: Duration::from_millis(200),
+            cache_bytes: 8 << 20,
+        }
+    }
+}
+
+pub(crate) struct Embedded {
+    committer: Committer,
+}
+
+pub(crate) fn open(dir: &Path, options: EmbeddedOptions) -> Result<Embedded, StoreError> {
+    let folder = Folder::open(dir)?;
+    let tree = Tree::open(dir, &options)?;
+    Ok(Embedded {
+        committer: Committer::start(tree, folder, options.relaxed_flush)?,
+    })
+}
+
+#[async_trait]
+impl Engine for Embedded {
+    async fn snapshot(&self) -> Result<Arc<dyn EngineSnapshot>, StoreError> {
+        Ok(self.committer.published()?)
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
+        let outcome = self.committer.submit(commit).await?;
+        match tokio::time::timeout(COMMIT_TIMEOUT, outcome).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err(StoreError::OutcomeUnknown),
+            Err(_) => Err(StoreError::OutcomeUnknown),
+        }
+    }
+
+    async fn close(&self) {
+        self.committer.close().await;
+    }
+}
