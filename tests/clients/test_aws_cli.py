@@ -17,7 +17,7 @@ def aws(danbi, tmp_path):
     """Runs `aws …` against the platform and gives its JSON."""
 
     def run(*arguments, check=True):
-        done = subprocess.run([AWS, *arguments], env=danbi.environment_for_clients(), capture_output=True, text=True, timeout=120, cwd=tmp_path, stdin=subprocess.DEVNULL)
+        done = subprocess.run([AWS, "--endpoint-url", danbi.url, *arguments], env=danbi.environment_for_clients(), capture_output=True, text=True, timeout=120, cwd=tmp_path, stdin=subprocess.DEVNULL)
         if not check:
             return done
         assert done.returncode == 0, done.stderr
