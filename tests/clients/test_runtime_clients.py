@@ -11,12 +11,13 @@ from platform_under_test import ROOT
 TEST_ENV = pathlib.Path(os.environ.get("DANBI_TEST_ENV", ROOT / "target" / "test-env"))
 
 
-def folder_zipped(folder, extra, path):
-    """Zips `folder` below its own name's content, plus `extra` (name → (text, mode)); gives the file's bytes."""
+def folder_zipped(folder, extra, path, leave_out=("__pycache__",)):
+    """Zips what is in `folder`, plus `extra` (name → (text, mode)), to `path`; gives the archive's bytes."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(folder.rglob("*")):
-            if file.is_file() and "__pycache__" not in file.parts:
-                archive.write(file, file.relative_to(folder))
+            name = file.relative_to(folder)
+            if file.is_file() and not set(name.parts) & set(leave_out):
+                archive.write(file, name)
         for name, (text, mode) in extra.items():
             info = zipfile.ZipInfo(name)
             info.external_attr = (0o100000 | mode) << 16
@@ -48,12 +49,13 @@ def test_awslambdaric(danbi, tmp_path):
 
 def test_aws_lambda_ric_for_node(danbi, tmp_path):
     package = folder_zipped(
-        TEST_ENV / "aws-lambda-ric",
+        TEST_ENV / "aws-lambda-ric" / "node_modules" / "aws-lambda-ric",
         {
-            "bootstrap": ('#!/bin/sh\nexec node /var/task/node_modules/aws-lambda-ric/bin/index.mjs "$_HANDLER"\n', 0o755),
+            "bootstrap": ('#!/bin/sh\nexec node /var/task/bin/index.mjs "$_HANDLER"\n', 0o755),
             "app.js": ("exports.handler = async (event, context) => { if (event.fail) throw new RangeError('no rain'); return [event.n + 1, context.functionName] }\n", 0o644),
         },
         tmp_path / "ric.zip",
+        leave_out=("deps", "node_modules", "src"),
     )
     client = danbi.client("lambda")
     create(client, "ric", package, Runtime="provided.al2023", Timeout=10, MemorySize=256)
