@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+"""P2, P3 and P9: Danbi against its peers in one run. See README.md beside this file."""
+
+import contextlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "clients"))
+os.environ.setdefault("DANBI_BIN", str(ROOT / "target" / "release" / "danbi"))
+
+from botocore.auth import SigV4Auth  # noqa: E402
+from botocore.awsrequest import AWSRequest  # noqa: E402
+from botocore.credentials import Credentials  # noqa: E402
+from packages import create, python, zipped  # noqa: E402
+from platform_under_test import KEY_ID, SECRET, Platform, binary  # noqa: E402
+
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
+SECONDS = int(os.environ.get("SECONDS", "4"))
+PYTHON = "def handler(event, context):\n    return {'statusCode': 200, 'headers': {'content-type': 'text/plain'}, 'body': 'hello'}\n"
+NODE = "exports.handler = async () => ({ statusCode: 200, headers: { 'content-type': 'text/plain' }, body: 'hello' })\n"
+WSGI = "from app import handler\ndef application(environ, start):\n    answer = handler({}, None)\n    start('200 OK', list(answer['headers'].items()))\n    return [answer['body'].encode()]\n"
+
+
+@contextlib.contextmanager
+def danbi():
+    """A platform of its own in a temporary folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        platform = Platform(pathlib.Path(folder) / "data")
+        platform.start()
+        try:
+            yield platform
+        finally:
+            platform.end()
+
+
+def public_url(platform, client, name):
+    """Opens function `name` to everyone and gives its URL by path."""
+    made = client.create_function_url_config(FunctionName=name, AuthType="NONE")
+    client.add_permission(FunctionName=name, StatementId="public", Action="lambda:InvokeFunctionUrl", Principal="*", FunctionUrlAuthType="NONE")
+    return f"{platform.url}/_aws/lambda-url/{made['FunctionUrl'].split('//')[1].split('.')[0]}/"
+
+
+def milliseconds(call):
+    """How long one call takes."""
+    start = time.perf_counter()
+    call()
+    return (time.perf_counter() - start) * 1000
+
+
+def fetch(url):
+    with urllib.request.urlopen(url, timeout=30) as answer:
+        assert answer.read() == b"hello", "the function answered something else"
+
+
+def cold(results):
+    """P2: the first request of functions that nothing is resident for."""
+    interpreters = {"python3.11": shutil.which("python3.11") or shutil.which("python3"), "nodejs20.x": shutil.which("node")}
+    with danbi() as platform, tempfile.TemporaryDirectory() as folder:
+        client = platform.client("lambda")
+        pathlib.Path(folder, "app.py").write_text(PYTHON)
+        pathlib.Path(folder, "index.js").write_text(NODE)
+        outside = {
+            "python3.11": [real_python(interpreters["python3.11"]), "-c", "import json, app; print(json.dumps(app.handler({}, None)))"],
+            "nodejs20.x": [interpreters["nodejs20.x"], "-e", "require('./index.js').handler().then(a => console.log(JSON.stringify(a)))"],
+        }
+        packages = {"python3.11": (python(PYTHON), "app.handler"), "nodejs20.x": (zipped({"index.js": NODE}), "index.handler")}
+        for runtime, (package, handler) in packages.items():
+            ours, theirs = [], []
+            for n in range(ROUNDS + 1):
+                name = f"cold-{runtime.split('.')[0]}-{n}"
+                create(client, name, package, Runtime=runtime, Handler=handler, MemorySize=256)
+                url = public_url(platform, client, name)
+                time.sleep(0.5)  # lets what the deployment started come to rest
+                ours.append(milliseconds(lambda: fetch(url)))
+                theirs.append(milliseconds(lambda: subprocess.run(outside[runtime], cwd=folder, check=True, stdout=subprocess.DEVNULL)))
+            ours, theirs = statistics.median(ours[1:]), statistics.median(theirs[1:])
+            results.append({"figure": "P2", "what": f"cold {runtime}", "danbi": round(ours, 1), "peer": round(theirs, 1), "unit": "ms", "target": f"≤ {theirs + 10:.1f}", "met": ours <= theirs + 10})
+
+
+def real_python(path):
+    """The interpreter itself, not a version chooser's shim."""
+    return subprocess.run([path, "-c", "import sys; print(sys.executable)"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def wrk(url, connections, method="GET", headers=None, body=None):
+    """(requests per second, p50 in ms) of `wrk`; fails when any answer was not 2xx."""
+    script = ["done = function(s, l, r) io.write(string.format('P50 %f\\n', l:percentile(50) / 1000)) end"]
+    if method != "GET":
+        script.append(f"wrk.method = {json.dumps(method)}; wrk.body = {json.dumps(body)}")
+    for name, value in (headers or {}).items():
+        script.append(f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}")
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as file:
+        file.write("\n".join(script))
+        file.flush()
+        command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", "-s", file.name, url]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "Non-2xx" not in text and "Socket errors" not in text, text
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", text)[1]), float(re.search(r"P50 ([\d.]+)", text)[1])
+
+
+def signed(platform, name):
+    """Headers of one signed Invoke call; a signature may be sent again for five minutes."""
+    url = f"{platform.url}/2015-03-31/functions/{name}/invocations"
+    request = AWSRequest("POST", url, data=b"{}", headers={"Host": f"127.0.0.1:{platform.port}"})
+    SigV4Auth(Credentials(KEY_ID, SECRET), "lambda", "us-east-1").add_auth(request)
+    return url, dict(request.headers)
+
+
+@contextlib.contextmanager
+def gunicorn(workers=2):
+    """The same handler behind gunicorn's sync workers; gives its URL."""
+    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
+        pathlib.Path(folder, "app.py").write_text(PYTHON)
+        pathlib.Path(folder, "wsgi.py").write_text(WSGI)
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        command = [sys.executable, "-m", "gunicorn", "-w", str(workers), "-b", f"127.0.0.1:{port}", "--log-level", "error", "wsgi:application"]
+        process = subprocess.Popen(command, cwd=folder)
+        try:
+            url = f"http://127.0.0.1:{port}/"
+            deadline = time.monotonic() + 20
+            while True:
+                try:
+                    fetch(url)
+                    break
+                except OSError:
+                    assert time.monotonic() < deadline, "gunicorn did not start"
+                    time.sleep(0.05)
+            yield url
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def warm(results):
+    """P3: warm requests."""
+    with danbi() as platform, gunicorn() as peer:
+        client = platform.client("lambda")
+        create(client, "warm", python(PYTHON), MemorySize=256)
+        url = public_url(platform, client, "warm")
+        for connections in (1, 2):
+            ours, api, theirs = [], [], []
+            for _ in range(ROUNDS):
+                ours.append(wrk(url, connections))
+                theirs.append(wrk(peer, connections))
+                api_url, headers = signed(platform, "warm")
+                api.append(wrk(api_url, connections, "POST", headers, "{}"))
+            rate = lambda runs: statistics.median(run[0] for run in runs)  # noqa: E731
+            p50 = lambda runs: statistics.median(run[1] for run in runs)  # noqa: E731
+            for what, runs in (("function URL", ours), ("Invoke API", api)):
+                ratio = rate(runs) / rate(theirs)
+                results.append({"figure": "P3", "what": f"warm Python, {what}, {connections} connections", "danbi": round(rate(runs)), "peer": round(rate(theirs)), "unit": "requests/s, gunicorn sync", "target": "≥ 2×", "ratio": round(ratio, 2), "met": ratio >= 2})
+                if connections == 1:
+                    results.append({"figure": "P3", "what": f"p50 of a whole request, {what}", "danbi": round(p50(runs), 3), "peer": round(p50(theirs), 3), "unit": "ms", "target": "≤ 0.5 over the handler", "met": p50(runs) <= 0.5})
+
+
+def itself(results):
+    """P9: the platform, idle."""
+    starts, memory = [], []
+    for _ in range(ROUNDS + 1):
+        with tempfile.TemporaryDirectory() as folder:
+            platform = Platform(pathlib.Path(folder) / "data")
+            starts.append(milliseconds(platform.start))
+            time.sleep(1)  # lets what the start began come to rest
+            memory.append(platform.rss_mib())
+            platform.end()
+    start, rss, size = statistics.median(starts[1:]), statistics.median(memory[1:]), os.path.getsize(binary()) / 2**20
+    for what, value, unit, limit in (("spawn to ready", start, "ms", 50), ("resident memory, idle", rss, "MiB", 30), ("size of the binary", size, "MiB", 80)):
+        results.append({"figure": "P9", "what": what, "danbi": round(value, 1), "unit": unit, "target": f"≤ {limit}", "met": value <= limit})
+
+
+def main():
+    results = []
+    for measure in (itself, cold, warm):
+        print(f"measuring {measure.__doc__}", file=sys.stderr, flush=True)
+        measure(results)
+    print("| | what | Danbi | peer | unit | target | met |\n|---|---|---|---|---|---|---|")
+    for row in results:
+        ratio = f" ({row['ratio']}×)" if "ratio" in row else ""
+        print(f"| {row['figure']} | {row['what']} | {row['danbi']}{ratio} | {row.get('peer', '')} | {row['unit']} | {row['target']} | {'yes' if row['met'] else 'no'} |")
+    pathlib.Path(__file__).with_name("results.json").write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
