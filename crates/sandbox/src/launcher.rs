@@ -1,0 +1,187 @@
+//! The platform's side of the launcher process: start it, ask it for sandboxes, end it.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
+
+use crate::protocol::{self, Channel, Event, Request};
+use crate::supervisor::Supervisor;
+use crate::{Capabilities, Isolation, Sandbox, SandboxError, SandboxSpec};
+
+/// The launcher's `argv[0]`, by which [`crate::run_launcher_if_asked`] knows it.
+pub(crate) const ARGV0: &str = "danbi-sandbox-launcher";
+/// How long the launcher may take to find out what this machine allows.
+const START_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long one launch may take, preparation and exec together; generous for a machine out of breath.
+const LAUNCH_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How the launcher works. `Default` is right for a platform on a machine of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LauncherOptions {
+    /// What keeps programs apart.
+    pub isolation: Isolation,
+    /// The cgroup v2 folder under which sandboxes get theirs; `None` finds one (root: the top; else the own, delegated).
+    pub cgroup_parent: Option<PathBuf>,
+    /// How many sandboxes are kept prepared for each kind of network that has been asked for.
+    pub ready_sandboxes: usize,
+    /// Networks (IPv4, `a.b.c.d/n`) that [`crate::Network::Egress`] does not reach, besides link-local and this host.
+    pub egress_denied: Vec<String>,
+}
+
+impl Default for LauncherOptions {
+    fn default() -> LauncherOptions {
+        LauncherOptions {
+            isolation: Isolation::Namespaces,
+            cgroup_parent: None,
+            ready_sandboxes: 2,
+            egress_denied: Vec::new(),
+        }
+    }
+}
+
+/// The handle of a running launcher process. Dropping it kills every sandbox and waits until nothing is left.
+#[derive(Debug)]
+pub struct Launcher {
+    supervisor: Supervisor,
+    capabilities: Capabilities,
+    next_id: AtomicU64,
+}
+
+impl Launcher {
+    /// Starts the launcher: the running binary once more. Blocks for as long as probing takes (tens of milliseconds).
+    ///
+    /// # Errors
+    /// [`SandboxError::Refused`] when `options` ask for namespaces and this machine does not allow them;
+    /// [`SandboxError::Setup`] when the process cannot be started, which most often means that `main` does not begin
+    /// with [`crate::run_launcher_if_asked`].
+    pub fn start(options: LauncherOptions) -> Result<Launcher, SandboxError> {
+        let isolation = options.isolation;
+        let (channel, process, capabilities) = begin(options, false)?;
+        if isolation == Isolation::Namespaces && !capabilities.namespaces {
+            drop(channel);
+            process.reap();
+            return Err(SandboxError::Refused(Box::new(capabilities)));
+        }
+        let supervisor = Supervisor::start(channel, process)?;
+        Ok(Launcher { supervisor, capabilities, next_id: AtomicU64::new(1) })
+    }
+
+    /// What this machine allows, without starting anything that stays.
+    ///
+    /// # Errors
+    /// As [`Launcher::start`], but a missing mechanism is no error here.
+    pub fn probe(options: LauncherOptions) -> Result<Capabilities, SandboxError> {
+        let (channel, process, capabilities) = begin(options, true)?;
+        drop(channel);
+        process.reap();
+        Ok(capabilities)
+    }
+
+    /// What this machine allows.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// Starts a program in a new sandbox and returns once it has been executed. Needs a tokio runtime with time.
+    /// A launch that is dropped half-way leaves nothing behind.
+    ///
+    /// # Errors
+    /// [`SandboxError::Invalid`] for the spec, [`SandboxError::Start`] for the program, [`SandboxError::Setup`] for
+    /// the host, [`SandboxError::LauncherGone`], [`SandboxError::TimedOut`] after 30 s.
+    pub async fn launch(&self, spec: SandboxSpec) -> Result<Sandbox, SandboxError> {
+        spec.check(self.capabilities.isolation)?;
+        let file = protocol::to_anonymous_file(&spec)?;
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let (answer, answered) = oneshot::channel();
+        let supervision = self.supervisor.handle();
+        supervision.expect(id, answer)?;
+        if let Err(error) = supervision.send(&Request::Launch { id }, &[file.as_fd()]) {
+            supervision.forget(id);
+            return Err(error);
+        }
+        let outcome = tokio::time::timeout(LAUNCH_TIMEOUT, answered).await;
+        supervision.forget(id);
+        match outcome {
+            Err(_) => Err(SandboxError::TimedOut("starting a sandbox")),
+            Ok(Err(_)) => Err(SandboxError::LauncherGone),
+            Ok(Ok(launched)) => launched,
+        }
+    }
+}
+
+/// The launcher's process, a child of this one.
+#[derive(Debug)]
+pub(crate) struct LauncherProcess(std::process::Child);
+
+impl LauncherProcess {
+    /// How long the launcher may take to clean up after its socket has closed.
+    const END_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// Waits for its end, which its closed socket brings; kills it when that takes too long.
+    pub(crate) fn reap(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty());
+        let ended = pidfd.is_ok_and(|pidfd| readable_within(&pidfd, LauncherProcess::END_TIMEOUT));
+        if !ended {
+            tracing::warn!("the sandbox launcher did not end by itself; killing it");
+            let _ = self.0.kill();
+        }
+        let _ = self.0.wait();
+    }
+}
+
+fn begin(
+    options: LauncherOptions,
+    probe_only: bool,
+) -> Result<(Channel, LauncherProcess, Capabilities), SandboxError> {
+    let failed = |what: &str, error: std::io::Error| SandboxError::Setup(format!("{what}: {error}"));
+    let (ours, theirs) = Channel::pair().map_err(|error| failed("socket", error))?;
+    let child = Command::new("/proc/self/exe")
+        .arg0(ARGV0)
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .stdout(Stdio::null())
+        .spawn()
+        .map_err(|error| failed("cannot execute the running binary again", error))?;
+    let process = LauncherProcess(child);
+    let report = (|| {
+        ours.send(&Request::Begin { options, probe_only }, &[])?;
+        if !readable_within(&ours, START_TIMEOUT) {
+            return Err(std::io::Error::from(std::io::ErrorKind::TimedOut));
+        }
+        ours.receive::<Event>()
+    })();
+    match report {
+        Ok(Some((Event::Ready(capabilities), _))) => Ok((ours, process, capabilities)),
+        Ok(Some((Event::Failed { reason, .. }, _))) => {
+            drop(ours);
+            process.reap();
+            Err(SandboxError::Setup(reason))
+        }
+        other => {
+            drop(ours);
+            process.reap();
+            let hint = "does main begin with run_launcher_if_asked()?";
+            Err(SandboxError::Setup(format!("the launcher process did not answer ({hint}): {other:?}")))
+        }
+    }
+}
+
+fn readable_within(fd: &impl AsFd, limit: Duration) -> bool {
+    let timeout = Timespec::try_from(limit).ok();
+    let mut polled = [PollFd::new(fd, PollFlags::IN)];
+    matches!(protocol::retry(|| rustix::event::poll(&mut polled, timeout.as_ref())), Ok(1..))
+}
+
+/// Whether this process was started as a launcher.
+pub(crate) fn asked() -> bool {
+    std::env::args_os().next().is_some_and(|name| name == ARGV0)
+}

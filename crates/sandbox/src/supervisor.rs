@@ -1,0 +1,233 @@
+//! One thread of the platform that hears everything: the launcher, every init, every end. It owns what runs and
+//! completes what others wait for.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use rustix::event::epoll;
+use tokio::sync::oneshot;
+
+use crate::launcher::LauncherProcess;
+use crate::protocol::{Channel, Event, InitEvent, Request};
+use crate::sandbox::{Sandbox, Supervised};
+use crate::{SandboxError, protocol};
+
+/// Who waits for a launch.
+pub(crate) type Answer = oneshot::Sender<Result<Sandbox, SandboxError>>;
+
+/// Token of the launcher's own socket; sandboxes have `2 * id` for their channel and `2 * id + 1` for their pidfd.
+const LAUNCHER_TOKEN: u64 = 0;
+
+/// Owns the thread. Dropping it ends every sandbox and waits for that.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    handle: Arc<Supervision>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the thread shares with those who ask.
+#[derive(Debug)]
+pub(crate) struct Supervision {
+    channel: Channel,
+    epoll: OwnedFd,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    launcher_gone: bool,
+    waiting: HashMap<u64, Answer>,
+    sandboxes: HashMap<u64, Arc<Supervised>>,
+}
+
+impl Supervisor {
+    pub(crate) fn start(channel: Channel, process: LauncherProcess) -> Result<Supervisor, SandboxError> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(io::Error::from)?;
+        let handle = Arc::new(Supervision { channel, epoll, state: Mutex::default() });
+        handle.watch(&handle.channel, LAUNCHER_TOKEN)?;
+        let shared = handle.clone();
+        let thread = std::thread::Builder::new().name("danbi-sandboxes".to_owned()).spawn(move || {
+            shared.run();
+            process.reap();
+        })?;
+        Ok(Supervisor { handle, thread: Some(thread) })
+    }
+
+    pub(crate) fn handle(&self) -> &Supervision {
+        &self.handle
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.handle.channel.shut_down();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Supervision {
+    /// Announces a launch, so that its answer finds somebody.
+    pub(crate) fn expect(&self, id: u64, answer: Answer) -> Result<(), SandboxError> {
+        let mut state = self.state();
+        if state.launcher_gone {
+            return Err(SandboxError::LauncherGone);
+        }
+        state.waiting.insert(id, answer);
+        Ok(())
+    }
+
+    /// Nobody waits for this launch any more; what comes of it is killed.
+    pub(crate) fn forget(&self, id: u64) {
+        self.state().waiting.remove(&id);
+    }
+
+    /// Sends to the launcher.
+    pub(crate) fn send(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), SandboxError> {
+        self.channel.send(request, descriptors).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => SandboxError::LauncherGone,
+            io::ErrorKind::WouldBlock => SandboxError::Setup("too many launches at once".to_owned()),
+            _ => SandboxError::Io(error),
+        })
+    }
+
+    // A poisoned lock means that a thread panicked between two plain map operations: the maps are whole.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watch(&self, fd: impl AsFd, token: u64) -> io::Result<()> {
+        epoll::add(&self.epoll, fd, epoll::EventData::new_u64(token), epoll::EventFlags::IN)?;
+        Ok(())
+    }
+
+    /// Until the launcher is gone and every sandbox has ended.
+    fn run(&self) {
+        let mut events = Vec::with_capacity(64);
+        loop {
+            {
+                let state = self.state();
+                if state.launcher_gone && state.sandboxes.is_empty() {
+                    return;
+                }
+            }
+            events.clear();
+            let waited =
+                protocol::retry(|| epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), None));
+            if let Err(error) = waited {
+                tracing::error!(%error, "cannot wait for sandboxes");
+                return;
+            }
+            for event in events.drain(..) {
+                match event.data.u64() {
+                    LAUNCHER_TOKEN => self.hear_launcher(),
+                    token if token % 2 == 0 => self.hear_init(token / 2),
+                    token => self.finish(token / 2),
+                }
+            }
+        }
+    }
+
+    fn hear_launcher(&self) {
+        match self.channel.try_receive::<Event>() {
+            Ok(Some((event, descriptors))) => self.handle_event(event, descriptors),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            other => {
+                if let Err(error) = other {
+                    tracing::error!(%error, "the sandbox launcher cannot be understood");
+                }
+                let _ = epoll::delete(&self.epoll, &self.channel);
+                let mut state = self.state();
+                state.launcher_gone = true;
+                for (_, answer) in state.waiting.drain() {
+                    let _ = answer.send(Err(SandboxError::LauncherGone));
+                }
+            }
+        }
+    }
+
+    fn handle_event(&self, event: Event, descriptors: Vec<OwnedFd>) {
+        match event {
+            Event::Ready(_) => {}
+            Event::Failed { id, reason } => {
+                if let Some(answer) = self.state().waiting.remove(&id) {
+                    let _ = answer.send(Err(SandboxError::Setup(reason)));
+                }
+            }
+            Event::Launched { id, cgroup, network } => {
+                let Ok([channel, pidfd, stdout, stderr]) = <[OwnedFd; 4]>::try_from(descriptors) else {
+                    tracing::error!(id, "the sandbox launcher sent a sandbox without its descriptors");
+                    return;
+                };
+                let supervised =
+                    Arc::new(Supervised::new(id, Channel::from(channel), pidfd, (stdout, stderr), cgroup, network));
+                self.state().sandboxes.insert(id, supervised.clone());
+                let watched = self
+                    .watch(supervised.pidfd(), 2 * id + 1)
+                    .and_then(|()| self.watch(supervised.channel(), 2 * id));
+                if let Err(error) = watched {
+                    tracing::error!(id, %error, "cannot watch a sandbox");
+                    supervised.kill_now();
+                }
+            }
+        }
+    }
+
+    fn sandbox(&self, id: u64) -> Option<Arc<Supervised>> {
+        self.state().sandboxes.get(&id).cloned()
+    }
+
+    /// Reads what init has to say until it has no more.
+    fn hear_init(&self, id: u64) {
+        let Some(supervised) = self.sandbox(id) else { return };
+        loop {
+            match supervised.channel().try_receive::<InitEvent>() {
+                Ok(Some((event, descriptors))) => self.handle_init(&supervised, event, descriptors),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // Its end shows at the pidfd once the whole tree is gone.
+                _ => {
+                    let _ = epoll::delete(&self.epoll, supervised.channel());
+                    return;
+                }
+            }
+        }
+    }
+
+    fn handle_init(&self, supervised: &Arc<Supervised>, event: InitEvent, descriptors: Vec<OwnedFd>) {
+        match event {
+            InitEvent::Started => {
+                let answer = self.state().waiting.remove(&supervised.id());
+                let sandbox = Sandbox::new(supervised.clone(), descriptors);
+                // An unwanted sandbox is killed by its drop.
+                if let Some(answer) = answer {
+                    let _ = answer.send(Ok(sandbox));
+                }
+            }
+            InitEvent::Failed { reason } => {
+                if let Some(answer) = self.state().waiting.remove(&supervised.id()) {
+                    let _ = answer.send(Err(SandboxError::Start(reason)));
+                }
+            }
+            InitEvent::Exited { code, signal } => supervised.main_ended(code, signal),
+            InitEvent::Connected { call, error } => supervised.answer(call, error, descriptors.into_iter().next()),
+            InitEvent::Done { call, error } => supervised.answer(call, error, None),
+        }
+    }
+
+    /// Init and with it the whole tree is gone: read the accounts, tell everyone, let the launcher clean up.
+    fn finish(&self, id: u64) {
+        self.hear_init(id);
+        let Some(supervised) = self.state().sandboxes.remove(&id) else { return };
+        let _ = epoll::delete(&self.epoll, supervised.channel());
+        let _ = epoll::delete(&self.epoll, supervised.pidfd());
+        if let Some(answer) = self.state().waiting.remove(&id) {
+            let _ = answer.send(Err(SandboxError::Start("the sandbox died before the program ran".to_owned())));
+        }
+        supervised.ended();
+        let _ = self.send(&Request::Release { id }, &[]);
+    }
+}

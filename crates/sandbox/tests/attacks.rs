@@ -1,0 +1,4 @@
+//! Placeholder until the launcher is whole.
+fn main() {
+    danbi_sandbox::run_launcher_if_asked();
+}
