@@ -13,6 +13,7 @@ mod credentials;
 mod error;
 mod invoke;
 mod log;
+mod object;
 mod scope;
 
 pub use arn::{Arn, ArnError};
@@ -23,6 +24,7 @@ pub use credentials::{Credential, CredentialSource, RoleCredentials, SecretKey, 
 pub use error::{Fault, ServiceError};
 pub use invoke::{InvocationType, InvokeRequest, InvokeResponse, Invoker};
 pub use log::{LogEvent, LogSink, LogStreamName};
+pub use object::{ObjectLocation, ObjectSource};
 pub use scope::{AccountId, Region, Scope, ScopeError};
 
 /// A body that arrives or leaves in pieces; used for requests and responses alike, so that nothing has to be held whole.
