@@ -6,7 +6,7 @@ use super::claim::{Claim, Location};
 use super::error::{ScopeFault, SigV4Error};
 use super::key::{KeyCache, SigningKey};
 use super::payload::{HashedBody, Payload};
-use super::rules::Rules;
+use super::rules::{Profile, Rules};
 use super::{TERMINATOR, stamp};
 use danbi_core::{Body, Clock, Credential, CredentialSource, Principal, Region, Timestamp};
 use http_body_util::BodyExt;
@@ -206,21 +206,14 @@ fn check_time(claim: &Claim, rules: &Rules<'_>, now: Timestamp) -> Result<(), Si
             window_secs,
         });
     }
-    match (claim.location, claim.expires_secs) {
-        (Location::Query, Some(expires_secs)) => {
-            if now > signed_at.plus_millis(i64::from(expires_secs) * 1000) {
-                return Err(SigV4Error::PresignedExpired {
-                    signed_at,
-                    expires_secs,
-                    now,
-                });
-            }
-        }
-        (Location::Query, None) if rules.profile == super::Profile::S3 => {
+    let expires_secs = match (claim.location, claim.expires_secs) {
+        (Location::Query, Some(expires_secs)) => expires_secs,
+        (Location::Query, None) if rules.profile == Profile::S3 => {
+            let (missing, authorization) = (Vec::new(), String::new());
             return Err(SigV4Error::Incomplete {
                 location: Location::Query,
-                missing: Vec::new(),
-                authorization: String::new(),
+                missing,
+                authorization,
             });
         }
         _ if signed_at < now.plus_millis(-skew) => {
@@ -230,7 +223,14 @@ fn check_time(claim: &Claim, rules: &Rules<'_>, now: Timestamp) -> Result<(), Si
                 window_secs,
             });
         }
-        _ => {}
+        _ => return Ok(()),
+    };
+    if now > signed_at.plus_millis(i64::from(expires_secs) * 1000) {
+        return Err(SigV4Error::PresignedExpired {
+            signed_at,
+            expires_secs,
+            now,
+        });
     }
     Ok(())
 }
