@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
 use super::folder::Folder;
 use super::history::{History, Verdict};
+use super::log::Log;
 use super::tree::{Batch, Tree, View};
 use crate::engine::{Commit, Durability, EngineSnapshot};
 use crate::{Direction, KeyRange, Page, StoreError};
@@ -46,6 +47,12 @@ struct Waiting {
     outcome: oneshot::Sender<Result<(), StoreError>>,
 }
 
+/// A commit that passed and is to be acknowledged as it asked.
+struct Accepted {
+    durability: Durability,
+    outcome: oneshot::Sender<Result<(), StoreError>>,
+}
+
 enum Published {
     Open(Arc<PublishedView>),
     Closed,
@@ -54,7 +61,7 @@ enum Published {
 /// What readers see: everything up to `version`.
 pub(crate) struct PublishedView {
     version: u64,
-    view: View,
+    view: Arc<View>,
 }
 
 /// Resolves when the commit is decided; holds its share of the queue until then.
@@ -72,7 +79,7 @@ impl Future for Outcome<'_> {
 }
 
 impl Committer {
-    pub(crate) fn start(tree: Tree, folder: Folder, relaxed_flush: Duration) -> Result<Self, StoreError> {
+    pub(crate) fn start(mut tree: Tree, log: Log, folder: Folder, relaxed_flush: Duration) -> Result<Self, StoreError> {
         let first = Arc::new(PublishedView {
             version: 0,
             view: tree.view(),
@@ -85,6 +92,7 @@ impl Committer {
         let worker = Worker {
             shared: Arc::clone(&shared),
             tree,
+            log,
             history: History::new(0),
             version: 0,
             undurable_since: None,
@@ -169,6 +177,7 @@ impl EngineSnapshot for PublishedView {
 struct Worker {
     shared: Arc<Shared>,
     tree: Tree,
+    log: Log,
     history: History,
     /// The version of the newest commit that was ordered.
     version: u64,
@@ -226,82 +235,86 @@ impl Worker {
         (queue.waiting.drain(..count).collect(), queue.closing)
     }
 
+    /// Orders a group, puts it on disk, makes it visible and only then acknowledges it.
     fn commit(&mut self, group: Vec<Waiting>) {
         let mut accepted = Vec::with_capacity(group.len());
-        let result = self.write(group, &mut accepted);
-        let durable = accepted
-            .iter()
-            .any(|(durability, _)| *durability == Durability::Durable);
-        let result = result.and_then(|()| if durable { self.sync() } else { Ok(()) });
-        match result {
-            Ok(()) => {
-                if !accepted.is_empty() {
-                    let view = Arc::new(PublishedView {
-                        version: self.version,
-                        view: self.tree.view(),
-                    });
-                    *self.shared.published.write().unwrap_or_else(PoisonError::into_inner) = Published::Open(view);
-                }
-                for (_, outcome) in accepted {
-                    // Who gave up waiting does not need the answer.
-                    let _ = outcome.send(Ok(()));
-                }
-            }
-            Err(reason) => {
-                self.stop(reason.clone());
-                for (_, outcome) in accepted {
-                    let _ = outcome.send(Err(StoreError::Stopped(reason.clone())));
-                }
-            }
+        let result = self
+            .order(group, &mut accepted)
+            .and_then(|batch| self.write(batch, &accepted));
+        if let Err(reason) = &result {
+            self.stop(reason.clone());
+        }
+        for Accepted { outcome, .. } in accepted {
+            // Who gave up waiting does not need the answer.
+            let _ = outcome.send(result.clone().map_err(StoreError::Stopped));
         }
     }
 
-    /// Validates the group in order and writes what passes.
-    #[allow(clippy::type_complexity)]
-    fn write(
-        &mut self,
-        group: Vec<Waiting>,
-        accepted: &mut Vec<(Durability, oneshot::Sender<Result<(), StoreError>>)>,
-    ) -> Result<(), String> {
+    fn write(&mut self, batch: Batch, accepted: &[Accepted]) -> Result<(), String> {
+        if accepted.is_empty() {
+            return Ok(());
+        }
+        if !batch.is_empty() {
+            self.log.append(&batch).map_err(|error| format!("log: {error}"))?;
+            self.undurable_since.get_or_insert_with(Instant::now);
+        }
+        if accepted
+            .iter()
+            .any(|accepted| accepted.durability == Durability::Durable)
+        {
+            self.sync()?;
+        }
+        self.tree.apply(batch);
+        let view = Arc::new(PublishedView {
+            version: self.version,
+            view: self.tree.view(),
+        });
+        *self.shared.published.write().unwrap_or_else(PoisonError::into_inner) = Published::Open(view);
+        if self.log.is_full() {
+            let sealed = self
+                .log
+                .rotate(self.tree.take_spare())
+                .map_err(|error| format!("log: {error}"))?;
+            self.undurable_since = None;
+            self.tree.seal(vec![sealed])?;
+        }
+        Ok(())
+    }
+
+    /// Validates the group in order; what passes is accepted and goes into the batch.
+    fn order(&mut self, group: Vec<Waiting>, accepted: &mut Vec<Accepted>) -> Result<Batch, String> {
         let mut batch: Batch = BTreeMap::new();
         let mut failed = self.stopped.clone();
+        // One version for the group, because readers never see a part of it.
+        let version = self.version + 1;
         for Waiting { commit, outcome } in group {
-            if let Some(reason) = &failed {
-                let _ = outcome.send(Err(StoreError::Stopped(reason.clone())));
-                continue;
-            }
-            let refusal = match self.history.check(commit.read_version, &commit.reads) {
-                Verdict::Unchanged => None,
-                Verdict::Changed => Some(StoreError::Conflict),
-                Verdict::Forgotten => Some(StoreError::SnapshotTooOld),
+            let refusal = match (&failed, self.history.check(commit.read_version, &commit.reads)) {
+                (Some(reason), _) => Some(StoreError::Stopped(reason.clone())),
+                (None, Verdict::Unchanged) => None,
+                (None, Verdict::Changed) => Some(StoreError::Conflict),
+                (None, Verdict::Forgotten) => Some(StoreError::SnapshotTooOld),
             };
             if let Some(error) = refusal {
                 let _ = outcome.send(Err(error));
                 continue;
             }
-            self.version += 1;
-            self.history.record(self.version, &commit.writes);
-            accepted.push((commit.durability, outcome));
-            if !commit.writes.cleared.is_empty()
-                && let Err(reason) = self.clear(&commit.writes.cleared, &mut batch)
-            {
-                failed = Some(reason);
-                continue;
-            }
+            self.version = version;
+            self.history.record(version, &commit.writes);
+            accepted.push(Accepted {
+                durability: commit.durability,
+                outcome,
+            });
+            failed = self.clear(&commit.writes.cleared, &mut batch).err();
             batch.extend(commit.writes.points);
         }
-        match failed {
-            Some(reason) => Err(reason),
-            None if batch.is_empty() => Ok(()),
-            None => {
-                self.undurable_since.get_or_insert_with(Instant::now);
-                self.tree.write(batch)
-            }
-        }
+        failed.map_or(Ok(batch), Err)
     }
 
     /// Adds the removal of every key in `ranges` to the batch: those on disk and those that the group itself wrote.
-    fn clear(&self, ranges: &[KeyRange], batch: &mut Batch) -> Result<(), String> {
+    fn clear(&mut self, ranges: &[KeyRange], batch: &mut Batch) -> Result<(), String> {
+        if ranges.is_empty() {
+            return Ok(());
+        }
         let view = self.tree.view();
         for range in ranges.iter().filter(|range| !range.is_empty()) {
             for (_, value) in batch.range_mut(range.bounds()) {
@@ -317,7 +330,7 @@ impl Worker {
         if let Some(reason) = &self.stopped {
             return Err(reason.clone());
         }
-        self.tree.sync()?;
+        self.log.sync().map_err(|error| format!("fsync: {error}"))?;
         self.undurable_since = None;
         Ok(())
     }

@@ -1,8 +1,12 @@
-//! The engine in this process: one folder, one committing thread, data in a log-structured merge tree.
+//! The engine in this process: one folder, one committing thread with a log of its own, data in a log-structured merge tree.
+//!
+//! A group of commits is one record of the log and one fsync; then it enters the tree's memory, is published to readers
+//! and acknowledged. When a log segment is full, the memory it covers becomes a table and the segment is used again.
 
 mod committer;
 mod folder;
 mod history;
+mod log;
 mod tree;
 
 use std::path::Path;
@@ -15,6 +19,7 @@ use crate::engine::{Commit, Engine, EngineSnapshot};
 use crate::{COMMIT_TIMEOUT, StoreError};
 use committer::Committer;
 use folder::Folder;
+use log::{Log, Recovered};
 use tree::Tree;
 
 /// How the embedded engine behaves.
@@ -41,9 +46,14 @@ pub(crate) struct Embedded {
 
 pub(crate) fn open(dir: &Path, options: EmbeddedOptions) -> Result<Embedded, StoreError> {
     let folder = Folder::open(dir)?;
-    let tree = Tree::open(dir, &options)?;
+    let log_dir = dir.join("log");
+    let mut tree = Tree::open(&dir.join("tree"), &log_dir, &options)?;
+    let Recovered { log, segments } = Log::open(&log_dir, |batch| tree.apply(batch))?;
+    if !segments.is_empty() {
+        tree.seal(segments).map_err(StoreError::Stopped)?;
+    }
     Ok(Embedded {
-        committer: Committer::start(tree, folder, options.relaxed_flush)?,
+        committer: Committer::start(tree, log, folder, options.relaxed_flush)?,
     })
 }
 

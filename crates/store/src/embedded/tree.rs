@@ -1,85 +1,216 @@
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
+use lsm_tree::compaction::Leveled;
+use lsm_tree::{AbstractTree, AnyTree, Cache, Config, DescriptorTable, Guard, IterGuardImpl, SequenceNumberCounter};
 
 use super::EmbeddedOptions;
+use super::log;
 use crate::{Direction, KeyRange, MAX_PAGE_BYTES, Page, StoreError};
 
-/// Writes buffered in memory before they become a table.
-const MEMTABLE_BYTES: u64 = 8 << 20;
-/// Journal kept for data that is not in tables yet: bounds the time that recovery takes.
-const JOURNAL_BYTES: u64 = 64 << 20;
-
-/// The data on disk.
-pub(crate) struct Tree {
-    database: Database,
-    data: Keyspace,
-}
-
-/// The data at one moment.
-pub(crate) struct View {
-    data: Keyspace,
-    snapshot: fjall::Snapshot,
-}
+/// Full memtables that may wait to become tables before commits wait for them.
+const MAX_SEALED: usize = 3;
+/// Runs in the first level at which commits wait for compaction.
+const MAX_RUNS: usize = 24;
+/// Compactions tried after each flush: one may cascade down the levels.
+const COMPACTIONS: usize = 4;
+/// Table files kept open.
+const OPEN_FILES: usize = 256;
 
 /// The writes of a group: the last one of each key.
 pub(crate) type Batch = BTreeMap<Bytes, Option<Bytes>>;
 
+/// The data: a log-structured merge tree whose memtables the log makes durable, and the threads that tend it.
+pub(crate) struct Tree {
+    tree: AnyTree,
+    sequence: SequenceNumberCounter,
+    /// Views by age, for finding the oldest that is still read from.
+    views: VecDeque<(u64, Weak<View>)>,
+    tending: Arc<Tending>,
+    flushes: Option<Sender<Vec<u64>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What the tree's threads and the committer share.
+struct Tending {
+    log_dir: PathBuf,
+    /// Sequence number below which nobody reads.
+    watermark: AtomicU64,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    failed: Option<String>,
+    spare: Option<PathBuf>,
+    sealed: usize,
+}
+
+/// The data at one moment.
+pub(crate) struct View {
+    tree: AnyTree,
+    instant: u64,
+}
+
 impl Tree {
-    pub(crate) fn open(dir: &Path, options: &EmbeddedOptions) -> Result<Self, StoreError> {
-        let database = Database::builder(dir.join("tree"))
-            .cache_size(options.cache_bytes)
-            .worker_threads(1)
-            .max_journaling_size(JOURNAL_BYTES)
+    pub(crate) fn open(dir: &Path, log_dir: &Path, options: &EmbeddedOptions) -> Result<Self, StoreError> {
+        let sequence = SequenceNumberCounter::default();
+        let tree = Config::new(dir, sequence.clone(), SequenceNumberCounter::default())
+            .use_cache(Arc::new(Cache::with_capacity_bytes(options.cache_bytes)))
+            .use_descriptor_table(Some(Arc::new(DescriptorTable::new(OPEN_FILES))))
             .open()
-            .map_err(damaged)?;
-        let data = database
-            .keyspace("data", || {
-                KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES)
-            })
-            .map_err(damaged)?;
-        Ok(Self { database, data })
+            .map_err(unreadable)?;
+        sequence.fetch_max(tree.get_highest_persisted_seqno().unwrap_or(0) + 1);
+        let tending = Arc::new(Tending {
+            log_dir: log_dir.to_path_buf(),
+            watermark: AtomicU64::new(0),
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let (flushes, to_flush) = channel();
+        let (compactions, to_compact) = channel();
+        let flusher = {
+            let (tree, tending) = (tree.clone(), Arc::clone(&tending));
+            spawn("store-flush", move || flush(&tree, &tending, to_flush, compactions))?
+        };
+        let compactor = {
+            let (tree, tending) = (tree.clone(), Arc::clone(&tending));
+            spawn("store-compact", move || compact(&tree, &tending, to_compact))?
+        };
+        let threads = vec![flusher, compactor];
+        Ok(Self {
+            tree,
+            sequence,
+            views: VecDeque::new(),
+            tending,
+            flushes: Some(flushes),
+            threads,
+        })
     }
 
-    /// Makes all of `batch` visible to later views, in one step; durable with the next [`Tree::sync`].
-    pub(crate) fn write(&self, batch: Batch) -> Result<(), String> {
-        let mut writes = self.database.batch();
+    /// Makes all of `batch` visible to later views, in one step. It is in memory only: the log makes it durable.
+    pub(crate) fn apply(&mut self, batch: Batch) {
+        let sequence = self.sequence.next();
         for (key, value) in batch {
             match value {
-                Some(value) => writes.insert(&self.data, key, value),
-                None => writes.remove(&self.data, key),
+                Some(value) => self.tree.insert(key, value, sequence),
+                None => self.tree.remove(key, sequence),
+            };
+        }
+    }
+
+    /// The data as it is now.
+    pub(crate) fn view(&mut self) -> Arc<View> {
+        let view = Arc::new(View {
+            tree: self.tree.clone(),
+            instant: self.sequence.get(),
+        });
+        self.views.push_back((view.instant, Arc::downgrade(&view)));
+        while self.views.front().is_some_and(|(_, view)| view.strong_count() == 0) {
+            self.views.pop_front();
+        }
+        let oldest = self.views.front().map_or(view.instant, |(instant, _)| *instant);
+        self.tending.watermark.store(oldest, Ordering::Release);
+        view
+    }
+
+    /// Hands what is in memory to the flusher, which retires `segments` afterwards. Waits while it is far behind.
+    pub(crate) fn seal(&mut self, segments: Vec<u64>) -> Result<(), String> {
+        self.tree.rotate_memtable();
+        let mut state = self.tending.state();
+        state.sealed += 1;
+        if let Some(flushes) = &self.flushes {
+            // The flusher ends only with its sender, or after it has noted a failure.
+            let _ = flushes.send(segments);
+        }
+        while state.failed.is_none() && (state.sealed > MAX_SEALED || self.tree.l0_run_count() > MAX_RUNS) {
+            state = self.tending.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.failed.clone().map_or(Ok(()), Err)
+    }
+
+    /// A retired log segment to write over.
+    pub(crate) fn take_spare(&self) -> Option<PathBuf> {
+        self.tending.state().spare.take()
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        self.flushes = None;
+        for thread in self.threads.drain(..) {
+            // A panic in it has been reported already.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Tending {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic elsewhere leaves plain data behind, nothing half-changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fail(&self, reason: String) {
+        tracing::error!(%reason, "the store cannot write its tables");
+        self.state().failed.get_or_insert(reason);
+        self.changed.notify_all();
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    Ok(std::thread::Builder::new().name(name.into()).spawn(run)?)
+}
+
+fn flush(tree: &AnyTree, tending: &Tending, segments: Receiver<Vec<u64>>, compactions: Sender<()>) {
+    for segments in segments {
+        let flushed = tree.flush(&tree.get_flush_lock(), tending.watermark.load(Ordering::Acquire));
+        if let Err(error) = flushed {
+            return tending.fail(format!("flush: {error}"));
+        }
+        for segment in segments {
+            let keep = tending.state().spare.is_none();
+            match log::retire(&tending.log_dir, segment, keep) {
+                Ok(Some(spare)) => tending.state().spare = Some(spare),
+                Ok(None) => {}
+                Err(error) => return tending.fail(format!("log segment {segment}: {error}")),
             }
         }
-        writes.commit().map_err(|error| error.to_string())
+        tending.state().sealed -= 1;
+        tending.changed.notify_all();
+        // The compactor ends only with its sender, or after it has noted a failure.
+        let _ = compactions.send(());
     }
+}
 
-    /// Makes everything written so far durable.
-    pub(crate) fn sync(&self) -> Result<(), String> {
-        self.database
-            .persist(PersistMode::SyncData)
-            .map_err(|error| error.to_string())
-    }
-
-    pub(crate) fn view(&self) -> View {
-        View {
-            data: self.data.clone(),
-            snapshot: self.database.snapshot(),
+fn compact(tree: &AnyTree, tending: &Tending, wanted: Receiver<()>) {
+    let strategy = Arc::new(Leveled::default());
+    for () in wanted {
+        for _ in 0..COMPACTIONS {
+            if let Err(error) = tree.compact(strategy.clone(), tending.watermark.load(Ordering::Acquire)) {
+                return tending.fail(format!("compaction: {error}"));
+            }
         }
+        tending.changed.notify_all();
     }
 }
 
 impl View {
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.snapshot.get(&self.data, key).map_err(unreadable)?.map(Bytes::from))
+        Ok(self.tree.get(key, self.instant).map_err(unreadable)?.map(Bytes::from))
     }
 
     pub(crate) fn scan(&self, range: &KeyRange, direction: Direction, limit: usize) -> Result<Page, StoreError> {
         if range.is_empty() {
             return Ok(Page::default());
         }
-        let entries = self.snapshot.range(&self.data, range.bounds());
+        let entries = self.tree.range(range.bounds(), self.instant, None);
         match direction {
             Direction::Forward => page(entries, limit),
             Direction::Reverse => page(entries.rev(), limit),
@@ -88,17 +219,14 @@ impl View {
 
     /// Every key in `range`.
     pub(crate) fn keys(&self, range: &KeyRange) -> Result<Vec<Bytes>, StoreError> {
-        if range.is_empty() {
-            return Ok(Vec::new());
-        }
-        let entries = self.snapshot.range(&self.data, range.bounds());
+        let entries = self.tree.range(range.bounds(), self.instant, None);
         entries
             .map(|entry| entry.key().map(Bytes::from).map_err(unreadable))
             .collect()
     }
 }
 
-fn page(entries: impl Iterator<Item = fjall::Guard>, limit: usize) -> Result<Page, StoreError> {
+fn page(entries: impl Iterator<Item = IterGuardImpl>, limit: usize) -> Result<Page, StoreError> {
     let mut page = Page::default();
     let mut bytes = 0;
     for entry in entries {
@@ -113,13 +241,9 @@ fn page(entries: impl Iterator<Item = fjall::Guard>, limit: usize) -> Result<Pag
     Ok(page)
 }
 
-fn damaged(error: fjall::Error) -> StoreError {
+fn unreadable(error: lsm_tree::Error) -> StoreError {
     match error {
-        fjall::Error::Io(error) => error.into(),
+        lsm_tree::Error::Io(error) => error.into(),
         other => StoreError::Corrupt(other.to_string()),
     }
-}
-
-fn unreadable(error: fjall::Error) -> StoreError {
-    damaged(error)
 }

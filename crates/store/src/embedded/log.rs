@@ -1,0 +1,317 @@
+//! The write-ahead log: numbered segments of checksummed records, synced once for each group of commits.
+//!
+//! A segment begins with a header that names its number and the first record it may hold; records follow, each with
+//! its place in the order and the newest place that was on disk when it was written. Retired segments are reused under
+//! a new number, so that a sync need not grow a file; checksums are seeded with the number, so that nothing of the
+//! former life can pass for a record.
+//!
+//! Reading back stops at the first record that is not whole. If anything behind it says that the missing place had
+//! been on disk already, this is damage and not the torn end of an interrupted write: the log refuses to open.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::folder::sync_dir;
+use super::tree::Batch;
+use crate::StoreError;
+
+/// Where a segment is full; a record that begins before may end behind.
+pub(crate) const SEGMENT_BYTES: u64 = 8 << 20;
+const SEGMENT_MAGIC: u64 = u64::from_le_bytes(*b"danbilog");
+const RECORD_MAGIC: u32 = u32::from_le_bytes(*b"drec");
+const HEADER_BYTES: usize = 32;
+/// Length that stands for a deleted key.
+const DELETED: u32 = u32::MAX;
+
+/// The log, open for appending.
+#[derive(Debug)]
+pub(crate) struct Log {
+    dir: PathBuf,
+    file: File,
+    segment: u64,
+    offset: u64,
+    /// Place of the next record.
+    next: u64,
+    /// Place of the newest record on disk.
+    synced: u64,
+    buffer: Vec<u8>,
+}
+
+/// What the folder held when it was opened.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    pub(crate) log: Log,
+    /// Segments that hold what was replayed; to be retired once that is in tables.
+    pub(crate) segments: Vec<u64>,
+}
+
+impl Log {
+    /// Opens the log in `dir` and hands every record to `replay`, oldest first.
+    pub(crate) fn open(dir: &Path, mut replay: impl FnMut(Batch)) -> Result<Recovered, StoreError> {
+        fs::create_dir_all(dir)?;
+        let mut segments = list(dir)?;
+        let mut next = None;
+        for (index, &segment) in segments.iter().enumerate() {
+            let last = index + 1 == segments.len();
+            let data = fs::read(path(dir, segment))?;
+            let reader = SegmentReader { segment, data: &data };
+            let Some(first) = reader.first_place() else {
+                if last && reader.records_from(0).next().is_none() {
+                    // The crash came while the segment was being made: nothing was acknowledged from it.
+                    segments.pop();
+                    break;
+                }
+                return Err(damage(dir, segment, "its header is damaged"));
+            };
+            let mut place = match next {
+                Some(expected) if expected != first => {
+                    return Err(damage(
+                        dir,
+                        segment,
+                        &format!("it begins at {first}, expected {expected}"),
+                    ));
+                }
+                _ => first,
+            };
+            let mut offset = HEADER_BYTES;
+            while let Some(record) = reader.record_at(offset).filter(|record| record.place == place) {
+                replay(
+                    record
+                        .batch()
+                        .ok_or_else(|| damage(dir, segment, "a record does not decode"))?,
+                );
+                offset = record.end;
+                place += 1;
+            }
+            if let Some(later) = reader.records_from(offset).find(|record| record.synced >= place) {
+                let detail = format!("record {place} is missing, but {} says it was on disk", later.place);
+                return Err(damage(dir, segment, &detail));
+            }
+            next = Some(place);
+        }
+        let next = next.unwrap_or(1);
+        let segment = segments.last().copied().unwrap_or(0) + 1;
+        let file = create(dir, segment, next, None)?;
+        let log = Self {
+            dir: dir.to_path_buf(),
+            file,
+            segment,
+            offset: HEADER_BYTES as u64,
+            next,
+            synced: next - 1,
+            buffer: Vec::new(),
+        };
+        Ok(Recovered { log, segments })
+    }
+
+    /// Writes one record; on disk with the next [`Log::sync`].
+    pub(crate) fn append(&mut self, batch: &Batch) -> io::Result<()> {
+        self.buffer.clear();
+        encode(&mut self.buffer, self.segment, self.next, self.synced, batch)?;
+        self.file.write_all_at(&self.buffer, self.offset)?;
+        self.offset += self.buffer.len() as u64;
+        self.next += 1;
+        if self.buffer.capacity() > 1 << 20 {
+            self.buffer = Vec::new();
+        }
+        Ok(())
+    }
+
+    /// Puts everything appended so far on disk.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()?;
+        self.synced = self.next - 1;
+        Ok(())
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.offset >= SEGMENT_BYTES
+    }
+
+    /// Syncs and seals the segment and begins another one, in the file of a retired segment if there is one.
+    /// The number of the sealed segment.
+    pub(crate) fn rotate(&mut self, spare: Option<PathBuf>) -> io::Result<u64> {
+        self.sync()?;
+        let sealed = self.segment;
+        self.file = create(&self.dir, sealed + 1, self.next, spare)?;
+        self.segment = sealed + 1;
+        self.offset = HEADER_BYTES as u64;
+        Ok(sealed)
+    }
+}
+
+/// Takes a segment whose records are all in tables out of the log; what is left is a spare file.
+pub(crate) fn retire(dir: &Path, segment: u64, keep: bool) -> io::Result<Option<PathBuf>> {
+    let retired = path(dir, segment);
+    let spare = dir.join("spare");
+    let kept = if keep {
+        fs::rename(retired, &spare)?;
+        Some(spare)
+    } else {
+        fs::remove_file(retired)?;
+        None
+    };
+    // Older segments must be gone before younger ones, or the rest would look as if its beginning were lost.
+    sync_dir(dir)?;
+    Ok(kept)
+}
+
+fn create(dir: &Path, segment: u64, first: u64, spare: Option<PathBuf>) -> io::Result<File> {
+    let name = path(dir, segment);
+    if let Some(spare) = spare {
+        fs::rename(spare, &name)?;
+    }
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(&name)?;
+    let length = file.metadata()?.len();
+    if length < SEGMENT_BYTES {
+        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, SEGMENT_BYTES)?;
+    }
+    let mut header = Vec::with_capacity(HEADER_BYTES);
+    header.extend_from_slice(&SEGMENT_MAGIC.to_le_bytes());
+    header.extend_from_slice(&segment.to_le_bytes());
+    header.extend_from_slice(&first.to_le_bytes());
+    header.extend_from_slice(&xxh3_64_with_seed(&header, segment).to_le_bytes());
+    file.write_all_at(&header, 0)?;
+    file.sync_all()?;
+    sync_dir(dir)?;
+    Ok(file)
+}
+
+fn path(dir: &Path, segment: u64) -> PathBuf {
+    dir.join(format!("{segment:012}.log"))
+}
+
+/// The numbers of the segments in `dir`, in order.
+fn list(dir: &Path) -> io::Result<Vec<u64>> {
+    let mut segments = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(".log"));
+        segments.extend(number.and_then(|number| number.parse::<u64>().ok()));
+    }
+    segments.sort_unstable();
+    Ok(segments)
+}
+
+fn damage(dir: &Path, segment: u64, detail: &str) -> StoreError {
+    StoreError::Corrupt(format!("log segment {}: {detail}", path(dir, segment).display()))
+}
+
+fn encode(into: &mut Vec<u8>, segment: u64, place: u64, synced: u64, batch: &Batch) -> io::Result<()> {
+    into.resize(HEADER_BYTES, 0);
+    for (key, value) in batch {
+        into.extend_from_slice(&length(key.len())?.to_le_bytes());
+        into.extend_from_slice(
+            &value
+                .as_ref()
+                .map_or(Ok(DELETED), |value| length(value.len()))?
+                .to_le_bytes(),
+        );
+        into.extend_from_slice(key);
+        into.extend_from_slice(value.as_deref().unwrap_or_default());
+    }
+    let body = length(into.len() - HEADER_BYTES)?;
+    // Records begin at multiples of eight, so that looking for one behind a damaged place has few places to try.
+    into.resize(into.len().next_multiple_of(8), 0);
+    into[0..4].copy_from_slice(&RECORD_MAGIC.to_le_bytes());
+    into[4..8].copy_from_slice(&body.to_le_bytes());
+    into[8..16].copy_from_slice(&place.to_le_bytes());
+    into[16..24].copy_from_slice(&synced.to_le_bytes());
+    let checksum = checksum(segment, &into[..24], &into[HEADER_BYTES..HEADER_BYTES + body as usize]);
+    into[24..32].copy_from_slice(&checksum.to_le_bytes());
+    Ok(())
+}
+
+fn length(bytes: usize) -> io::Result<u32> {
+    let length = u32::try_from(bytes).ok().filter(|&length| length != DELETED);
+    length.ok_or_else(|| io::Error::other("a group of commits does not fit into one log record"))
+}
+
+fn checksum(segment: u64, header: &[u8], body: &[u8]) -> u64 {
+    xxh3_64_with_seed(body, xxh3_64_with_seed(header, segment))
+}
+
+struct SegmentReader<'d> {
+    segment: u64,
+    data: &'d [u8],
+}
+
+struct Record<'d> {
+    place: u64,
+    synced: u64,
+    body: &'d [u8],
+    end: usize,
+}
+
+impl<'d> SegmentReader<'d> {
+    /// The place of the first record, if the header is whole.
+    fn first_place(&self) -> Option<u64> {
+        let header = self.data.get(..HEADER_BYTES)?;
+        let whole = word(header, 0)? == SEGMENT_MAGIC
+            && word(header, 8)? == self.segment
+            && word(header, 24)? == xxh3_64_with_seed(&header[..24], self.segment);
+        whole.then(|| word(header, 16))?
+    }
+
+    /// The record that begins at `offset`, if it is whole.
+    fn record_at(&self, offset: usize) -> Option<Record<'d>> {
+        let header = self.data.get(offset..offset.checked_add(HEADER_BYTES)?)?;
+        let (magic, body) = header[..8].split_at(4);
+        if magic != RECORD_MAGIC.to_le_bytes() {
+            return None;
+        }
+        let start = offset + HEADER_BYTES;
+        let length = u32::from_le_bytes(body.try_into().ok()?) as usize;
+        let body = self.data.get(start..start.checked_add(length)?)?;
+        let record = Record {
+            place: word(header, 8)?,
+            synced: word(header, 16)?,
+            body,
+            end: (start + length).next_multiple_of(8),
+        };
+        (word(header, 24)? == checksum(self.segment, &header[..24], body)).then_some(record)
+    }
+
+    /// Every whole record that begins at `offset` or behind.
+    fn records_from(&self, offset: usize) -> impl Iterator<Item = Record<'d>> {
+        (offset.next_multiple_of(8)..self.data.len())
+            .step_by(8)
+            .filter_map(|offset| self.record_at(offset))
+    }
+}
+
+impl Record<'_> {
+    fn batch(&self) -> Option<Batch> {
+        let mut batch = Batch::new();
+        let mut rest = self.body;
+        while !rest.is_empty() {
+            let (lengths, content) = rest.split_at_checked(8)?;
+            let key = u32::from_le_bytes(lengths[..4].try_into().ok()?) as usize;
+            let value = u32::from_le_bytes(lengths[4..].try_into().ok()?);
+            let (key, content) = content.split_at_checked(key)?;
+            let (value, content) = match value {
+                DELETED => (None, content),
+                length => {
+                    let (value, content) = content.split_at_checked(length as usize)?;
+                    (Some(Bytes::copy_from_slice(value)), content)
+                }
+            };
+            batch.insert(Bytes::copy_from_slice(key), value);
+            rest = content;
+        }
+        Some(batch)
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
