@@ -8,16 +8,32 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A connection must have sent the whole header of its (next) request within this time.
-pub const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// A request body must bring at least one frame within this time.
-pub const BODY_STALL_TIMEOUT: Duration = Duration::from_secs(30);
-/// The header of a request, in bytes; a larger one is answered 431. AWS's own limit for an app is 10,240.
-pub const MAX_HEADER_BYTES: usize = 64 * 1024;
-/// Header fields in a request.
-pub const MAX_HEADERS: usize = 200;
-/// Connections served at the same time; further ones wait in the listen queue.
-pub const MAX_CONNECTIONS: usize = 16_384;
+/// What one peer may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// A connection must have sent the whole header of its (next) request within this time.
+    pub header_timeout: Duration,
+    /// A request body must bring at least one frame within this time.
+    pub body_stall_timeout: Duration,
+    /// Bytes in the header of a request; a larger one is answered 431. AWS's own limit for an app is 10,240.
+    pub max_header_bytes: u32,
+    /// Header fields in a request.
+    pub max_headers: usize,
+    /// Connections served at the same time; further ones wait in the listen queue.
+    pub max_connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(30),
+            body_stall_timeout: Duration::from_secs(30),
+            max_header_bytes: 64 * 1024,
+            max_headers: 200,
+            max_connections: 16_384,
+        }
+    }
+}
 
 /// A request body that fails instead of waiting for ever when its sender stalls.
 pub struct Unstalled {

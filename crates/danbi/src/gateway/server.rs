@@ -1,6 +1,6 @@
 //! The accept loop and the life of a connection.
 
-use super::limits::{self, Unstalled};
+use super::limits::{Limits, Unstalled};
 use super::{Handler, Peer};
 use http::{Request, Response};
 use http_body_util::BodyExt;
@@ -39,6 +39,7 @@ impl Drain {
 pub struct Server<H> {
     handler: Arc<H>,
     http: auto::Builder<TokioExecutor>,
+    limits: Limits,
     drain: Drain,
 }
 
@@ -54,27 +55,32 @@ impl<H> Clone for Server<H> {
 
 impl<H: Handler> Server<H> {
     /// A server for `handler` that finishes when `drain` says so.
-    pub fn new(handler: Arc<H>, drain: Drain) -> Self {
+    pub fn new(handler: Arc<H>, limits: Limits, drain: Drain) -> Self {
         let mut http = auto::Builder::new(TokioExecutor::new());
         http.http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(limits::HEADER_TIMEOUT)
-            .max_buf_size(limits::MAX_HEADER_BYTES)
-            .max_headers(limits::MAX_HEADERS)
+            .header_read_timeout(limits.header_timeout)
+            .max_buf_size(limits.max_header_bytes as usize)
+            .max_headers(limits.max_headers)
             .half_close(true);
         http.http2()
             .timer(TokioTimer::new())
-            .keep_alive_interval(Some(limits::HEADER_TIMEOUT))
-            .max_header_list_size(limits::MAX_HEADER_BYTES as u32)
+            .keep_alive_interval(Some(limits.header_timeout))
+            .max_header_list_size(limits.max_header_bytes)
             .max_concurrent_streams(256)
             .enable_connect_protocol();
-        Self { handler, http, drain }
+        Self {
+            handler,
+            http,
+            limits,
+            drain,
+        }
     }
 
     /// Accepts until draining begins, then waits up to `grace` for open connections and drops the rest.
     pub async fn serve(self, listener: TcpListener, grace: Duration) {
         let mut connections = JoinSet::new();
-        let places = Arc::new(Semaphore::new(limits::MAX_CONNECTIONS));
+        let places = Arc::new(Semaphore::new(self.limits.max_connections));
         let mut drain = self.drain.clone();
         loop {
             let accepted = tokio::select! {
@@ -112,12 +118,12 @@ impl<H: Handler> Server<H> {
     /// Serves one connection, whatever carries it, to its end.
     pub async fn connection(&self, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer) {
         let handler = Arc::clone(&self.handler);
+        let stall = self.limits.body_stall_timeout;
         let service = service_fn(move |request: Request<Incoming>| {
             let handler = Arc::clone(&handler);
             async move {
-                let request = request.map(|body| {
-                    Unstalled::new(body.map_err(Into::into).boxed_unsync(), limits::BODY_STALL_TIMEOUT).boxed_unsync()
-                });
+                let request =
+                    request.map(|body| Unstalled::new(body.map_err(Into::into).boxed_unsync(), stall).boxed_unsync());
                 Ok::<Response<_>, Infallible>(handler.handle(request, peer).await)
             }
         });
@@ -151,4 +157,101 @@ async fn accept(
         v4 @ IpAddr::V4(Ipv4Addr { .. }) => v4,
     };
     Ok((place, stream, ip))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use danbi_core::{Body, full_body};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
+    /// Answers with the request's body, or 400 when it breaks off.
+    struct Echo;
+
+    impl Handler for Echo {
+        async fn handle(&self, request: Request<Body>, _peer: Peer) -> Response<Body> {
+            match request.into_body().collect().await {
+                Ok(body) => Response::new(full_body(body.to_bytes())),
+                Err(error) => {
+                    let mut response = Response::new(full_body(error.to_string()));
+                    *response.status_mut() = http::StatusCode::BAD_REQUEST;
+                    response
+                }
+            }
+        }
+    }
+
+    async fn echo() -> (std::net::SocketAddr, watch::Sender<bool>, tokio::task::JoinHandle<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (switch, drain) = Drain::new();
+        let quick = Duration::from_millis(200);
+        let limits = Limits {
+            header_timeout: quick,
+            body_stall_timeout: quick,
+            ..Limits::default()
+        };
+        let serving = tokio::spawn(Server::new(Arc::new(Echo), limits, drain).serve(listener, Duration::from_secs(5)));
+        (address, switch, serving)
+    }
+
+    /// Sends `request`, never more, and reads what comes until the server closes.
+    async fn exchange(address: std::net::SocketAddr, request: &[u8]) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        // The server may answer and close before it has read everything.
+        let _ = stream.write_all(request).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    #[tokio::test]
+    async fn a_client_that_dawdles_over_its_header_is_dropped() {
+        let (address, _switch, _serving) = echo().await;
+        let answer = exchange(address, b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ").await;
+        assert!(answer.is_empty() || answer.contains(" 408 "), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_stalls_in_its_body_is_answered() {
+        let (address, _switch, _serving) = echo().await;
+        let answer = exchange(address, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc").await;
+        assert!(
+            answer.contains(" 400 ") && answer.contains("brought nothing"),
+            "{answer}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_header_of_a_megabyte_is_refused() {
+        let (address, _switch, _serving) = echo().await;
+        let mut request = b"GET / HTTP/1.1\r\nHost: x\r\nX-Big: ".to_vec();
+        request.resize(1 << 20, b'x');
+        let answer = exchange(address, &request).await;
+        assert!(answer.is_empty() || answer.contains(" 431 "), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn draining_finishes_what_is_under_way_and_takes_nothing_new() {
+        let (address, switch, serving) = echo().await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream
+            .write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nra")
+            .await
+            .unwrap();
+        // The server has taken the request once a second one on another connection has been answered.
+        assert!(
+            exchange(address, b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                .await
+                .contains(" 200 ")
+        );
+        switch.send(true).unwrap();
+        stream.write_all(b"in").await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        assert!(String::from_utf8_lossy(&answer).ends_with("rain"));
+        serving.await.unwrap();
+        assert!(TcpStream::connect(address).await.is_err());
+    }
 }
