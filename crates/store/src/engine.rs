@@ -9,7 +9,7 @@ use crate::{Direction, KeyRange, Page, StoreError};
 /// What keeps the data: the embedded engine, or an adapter to a distributed one.
 ///
 /// It asks for no more than PostgreSQL (one table, `SERIALIZABLE`) or FoundationDB give: snapshot reads, and a commit
-/// that happens only if nothing read since the snapshot has changed. Every engine passes [`crate::conformance`].
+/// that happens only if nothing read since the snapshot has changed. Every engine passes `tests/conformance`.
 #[async_trait]
 pub trait Engine: Send + Sync + 'static {
     /// A consistent view of everything committed before the call.

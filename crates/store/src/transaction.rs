@@ -5,6 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::engine::{Commit, Durability, EngineSnapshot, Writes};
+use crate::range::successor;
 use crate::{
     Direction, KeyRange, MAX_KEY_BYTES, MAX_PAGE_BYTES, MAX_TRANSACTION_AGE, MAX_TRANSACTION_BYTES, MAX_VALUE_BYTES,
     Page, StoreError,
@@ -75,27 +76,30 @@ impl Transaction {
     /// Up to `limit` entries of `range`, as this transaction sees them. What was scanned is recorded as read, gaps
     /// included: a key that somebody adds there is a conflict.
     pub async fn scan(&self, range: KeyRange, direction: Direction, limit: usize) -> Result<Page, StoreError> {
-        let mut page = Page::default();
+        // One entry more tells whether there is more, without a second round trip.
+        let (mut entries, rest) = self.collect(range, direction, limit.saturating_add(1)).await?;
+        let more = if entries.len() > limit {
+            entries.truncate(limit);
+            true
+        } else {
+            !rest.is_empty() && !self.collect(rest, direction, 1).await?.0.is_empty()
+        };
+        Ok(Page { entries, more })
+    }
+
+    /// Up to `limit` entries, fewer when they fill a page; and the part of the range that was not looked at.
+    async fn collect(
+        &self,
+        mut rest: KeyRange,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<(Vec<(Bytes, Bytes)>, KeyRange), StoreError> {
+        let mut entries: Vec<(Bytes, Bytes)> = Vec::new();
         let mut bytes = 0;
-        let mut rest = range;
-        while !rest.is_empty() {
-            if page.entries.len() >= limit || bytes >= MAX_PAGE_BYTES {
-                page.more = self.peek(&rest, direction).await?;
-                return Ok(page);
-            }
-            let found = self.snapshot.scan(&rest, direction, limit - page.entries.len()).await;
+        while !rest.is_empty() && entries.len() < limit && bytes < MAX_PAGE_BYTES {
+            let found = self.snapshot.scan(&rest, direction, limit - entries.len()).await;
             let found = found.map_err(|error| self.note(error))?;
-            // What lies behind the last entry of a cut page was not seen yet.
-            let (seen, unseen) = match (found.entries.last(), direction) {
-                (Some((last, _)), Direction::Forward) if found.more => {
-                    (rest.clone().before(&crate::range::successor(last)), rest.after(last))
-                }
-                (Some((last, _)), Direction::Reverse) if found.more => {
-                    let seen = KeyRange::from_bounds(last.clone(), rest.end().cloned());
-                    (seen, rest.before(last))
-                }
-                _ => (rest.clone(), KeyRange::new(Bytes::new(), Bytes::new())),
-            };
+            let (seen, unseen) = split(rest, direction, &found);
             let merged = {
                 let mut state = self.open()?;
                 state.grow(seen.size())?;
@@ -105,15 +109,11 @@ impl Transaction {
             };
             rest = unseen;
             for (key, value) in merged {
-                if page.entries.len() >= limit || bytes >= MAX_PAGE_BYTES {
-                    page.more = true;
-                    return Ok(page);
-                }
                 bytes += key.len() + value.len();
-                page.entries.push((key, value));
+                entries.push((key, value));
             }
         }
-        Ok(page)
+        Ok((entries, rest))
     }
 
     /// Sets `key` to `value` at commit.
@@ -156,14 +156,6 @@ impl Transaction {
         state.grow(key.len() + value.as_ref().map_or(0, Bytes::len))?;
         state.writes.points.insert(Bytes::copy_from_slice(key), value);
         Ok(())
-    }
-
-    /// Whether anything is left in `rest`.
-    async fn peek(&self, rest: &KeyRange, direction: Direction) -> Result<bool, StoreError> {
-        Ok(!Box::pin(self.scan(rest.clone(), direction, 1))
-            .await?
-            .entries
-            .is_empty())
     }
 
     fn open(&self) -> Result<MutexGuard<'_, State>, StoreError> {
@@ -236,6 +228,20 @@ impl State {
             Direction::Forward => merged.into_iter().collect(),
             Direction::Reverse => merged.into_iter().rev().collect(),
         }
+    }
+}
+
+/// The part of `range` that a page shows to be empty but for its entries, and the part behind.
+fn split(range: KeyRange, direction: Direction, page: &Page) -> (KeyRange, KeyRange) {
+    match (page.entries.last(), direction) {
+        (Some((last, _)), Direction::Forward) if page.more => {
+            (range.clone().before(&successor(last)), range.after(last))
+        }
+        (Some((last, _)), Direction::Reverse) if page.more => (
+            KeyRange::from_bounds(last.clone(), range.end().cloned()),
+            range.before(last),
+        ),
+        _ => (range, KeyRange::new("", "")),
     }
 }
 

@@ -20,11 +20,11 @@ use super::folder::sync_dir;
 use super::tree::Batch;
 use crate::StoreError;
 
-/// Where a segment is full; a record that begins before may end behind.
-pub(crate) const SEGMENT_BYTES: u64 = 8 << 20;
 const SEGMENT_MAGIC: u64 = u64::from_le_bytes(*b"danbilog");
 const RECORD_MAGIC: u32 = u32::from_le_bytes(*b"drec");
 const HEADER_BYTES: usize = 32;
+/// Extension of a retired segment that waits to be written over.
+const SPARE: &str = "spare";
 /// Length that stands for a deleted key.
 const DELETED: u32 = u32::MAX;
 
@@ -35,6 +35,8 @@ pub(crate) struct Log {
     file: File,
     segment: u64,
     offset: u64,
+    /// Where a segment is full; a record that begins before may end behind.
+    segment_bytes: u64,
     /// Place of the next record.
     next: u64,
     /// Place of the newest record on disk.
@@ -52,9 +54,10 @@ pub(crate) struct Recovered {
 
 impl Log {
     /// Opens the log in `dir` and hands every record to `replay`, oldest first.
-    pub(crate) fn open(dir: &Path, mut replay: impl FnMut(Batch)) -> Result<Recovered, StoreError> {
+    pub(crate) fn open(dir: &Path, segment_bytes: u64, mut replay: impl FnMut(Batch)) -> Result<Recovered, StoreError> {
         fs::create_dir_all(dir)?;
         let mut segments = list(dir)?;
+        remove_spares(dir)?;
         let mut next = None;
         for (index, &segment) in segments.iter().enumerate() {
             let last = index + 1 == segments.len();
@@ -96,11 +99,12 @@ impl Log {
         }
         let next = next.unwrap_or(1);
         let segment = segments.last().copied().unwrap_or(0) + 1;
-        let file = create(dir, segment, next, None)?;
+        let file = create(dir, segment_bytes, segment, next, None)?;
         let log = Self {
             dir: dir.to_path_buf(),
             file,
             segment,
+            segment_bytes,
             offset: HEADER_BYTES as u64,
             next,
             synced: next - 1,
@@ -130,7 +134,7 @@ impl Log {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.offset >= SEGMENT_BYTES
+        self.offset >= self.segment_bytes
     }
 
     /// Syncs and seals the segment and begins another one, in the file of a retired segment if there is one.
@@ -138,7 +142,7 @@ impl Log {
     pub(crate) fn rotate(&mut self, spare: Option<PathBuf>) -> io::Result<u64> {
         self.sync()?;
         let sealed = self.segment;
-        self.file = create(&self.dir, sealed + 1, self.next, spare)?;
+        self.file = create(&self.dir, self.segment_bytes, sealed + 1, self.next, spare)?;
         self.segment = sealed + 1;
         self.offset = HEADER_BYTES as u64;
         Ok(sealed)
@@ -148,9 +152,9 @@ impl Log {
 /// Takes a segment whose records are all in tables out of the log; what is left is a spare file.
 pub(crate) fn retire(dir: &Path, segment: u64, keep: bool) -> io::Result<Option<PathBuf>> {
     let retired = path(dir, segment);
-    let spare = dir.join("spare");
+    let spare = retired.with_extension(SPARE);
     let kept = if keep {
-        fs::rename(retired, &spare)?;
+        fs::rename(&retired, &spare)?;
         Some(spare)
     } else {
         fs::remove_file(retired)?;
@@ -161,7 +165,7 @@ pub(crate) fn retire(dir: &Path, segment: u64, keep: bool) -> io::Result<Option<
     Ok(kept)
 }
 
-fn create(dir: &Path, segment: u64, first: u64, spare: Option<PathBuf>) -> io::Result<File> {
+fn create(dir: &Path, bytes: u64, segment: u64, first: u64, spare: Option<PathBuf>) -> io::Result<File> {
     let name = path(dir, segment);
     if let Some(spare) = spare {
         fs::rename(spare, &name)?;
@@ -172,8 +176,8 @@ fn create(dir: &Path, segment: u64, first: u64, spare: Option<PathBuf>) -> io::R
         .truncate(false)
         .open(&name)?;
     let length = file.metadata()?.len();
-    if length < SEGMENT_BYTES {
-        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, SEGMENT_BYTES)?;
+    if length < bytes {
+        rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes)?;
     }
     let mut header = Vec::with_capacity(HEADER_BYTES);
     header.extend_from_slice(&SEGMENT_MAGIC.to_le_bytes());
@@ -200,6 +204,17 @@ fn list(dir: &Path) -> io::Result<Vec<u64>> {
     }
     segments.sort_unstable();
     Ok(segments)
+}
+
+/// Removes what a former process meant to write over.
+fn remove_spares(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == SPARE) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 fn damage(dir: &Path, segment: u64, detail: &str) -> StoreError {

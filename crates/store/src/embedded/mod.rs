@@ -29,6 +29,9 @@ pub struct EmbeddedOptions {
     pub relaxed_flush: Duration,
     /// Bytes of blocks kept in memory for reads; default 8 MiB.
     pub cache_bytes: u64,
+    /// Bytes of writes kept in memory, and in a log segment, before they become a table; default 8 MiB. Recovery after
+    /// a crash reads about this much.
+    pub memory_bytes: u64,
 }
 
 impl Default for EmbeddedOptions {
@@ -36,6 +39,7 @@ impl Default for EmbeddedOptions {
         Self {
             relaxed_flush: Duration::from_millis(200),
             cache_bytes: 8 << 20,
+            memory_bytes: 8 << 20,
         }
     }
 }
@@ -48,7 +52,7 @@ pub(crate) fn open(dir: &Path, options: EmbeddedOptions) -> Result<Embedded, Sto
     let folder = Folder::open(dir)?;
     let log_dir = dir.join("log");
     let mut tree = Tree::open(&dir.join("tree"), &log_dir, &options)?;
-    let Recovered { log, segments } = Log::open(&log_dir, |batch| tree.apply(batch))?;
+    let Recovered { log, segments } = Log::open(&log_dir, options.memory_bytes, |batch| tree.apply(batch))?;
     if !segments.is_empty() {
         tree.seal(segments).map_err(StoreError::Stopped)?;
     }
