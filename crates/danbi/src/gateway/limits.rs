@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 use danbi_core::{Body, BodyError};
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
+use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;

@@ -48,6 +48,7 @@ impl<H> Clone for Server<H> {
         Self {
             handler: Arc::clone(&self.handler),
             http: self.http.clone(),
+            limits: self.limits,
             drain: self.drain.clone(),
         }
     }
