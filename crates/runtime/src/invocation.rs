@@ -69,6 +69,8 @@ pub struct StreamingOutcome {
     /// The bytes, as the function writes them. A slow reader slows the function down. It ends early when the function
     /// fails; [`Self::end`] says so.
     pub body: Body,
+    /// The function failed before its first byte: `body` is empty and `end` is ready with the error.
+    pub failed: bool,
     /// Ready once `body` is at its end.
     pub end: tokio::sync::oneshot::Receiver<StreamEnd>,
 }

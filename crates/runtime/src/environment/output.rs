@@ -1,0 +1,73 @@
+use crate::log::{EnvironmentLog, LineSplitter};
+use std::os::fd::OwnedFd;
+use tokio::io::unix::AsyncFd;
+
+/// Bytes read at once; a pipe holds as much.
+const CHUNK: usize = 64 * 1024;
+/// Bytes that [`Output::drain`] reads at most: what can have been written before an answer, with room to spare.
+const DRAIN_LIMIT: usize = 1024 * 1024;
+
+/// One of the process's standard streams.
+pub(super) struct Output {
+    pipe: Option<AsyncFd<OwnedFd>>,
+    splitter: LineSplitter,
+}
+
+impl Output {
+    /// `pipe` must not block on reading.
+    pub(super) fn new(pipe: Option<OwnedFd>) -> std::io::Result<Self> {
+        Ok(Self {
+            pipe: pipe.map(AsyncFd::register).transpose()?,
+            splitter: LineSplitter::default(),
+        })
+    }
+
+    /// Waits until there is something to read; for ever once the stream has ended. Cancel-safe: reads nothing.
+    pub(super) async fn readable(&self) {
+        match &self.pipe {
+            Some(pipe) => {
+                // An error is the runtime shutting down; the read that follows sees it too.
+                if let Ok(mut guard) = pipe.readable().await {
+                    guard.retain_ready();
+                }
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Reads one chunk after [`Self::readable`] and hands its lines to the log.
+    pub(super) async fn read(&mut self, log: &mut EnvironmentLog, buffer: &mut Vec<u8>) {
+        let Some(pipe) = &self.pipe else { return };
+        let Ok(mut guard) = pipe.readable().await else {
+            self.pipe = None;
+            return;
+        };
+        buffer.resize(CHUNK, 0);
+        match guard.try_io(|pipe| rustix::io::read(pipe.get_ref(), &mut buffer[..]).map_err(Into::into)) {
+            Ok(Ok(0) | Err(_)) => self.pipe = None,
+            Ok(Ok(length)) => log.printed(&mut self.splitter, &buffer[..length]),
+            Err(_would_block) => {}
+        }
+    }
+
+    /// Reads what is in the pipe now, without waiting, and ends an unfinished line. Asks the kernel rather than the
+    /// reactor, which may not have heard yet of bytes that were written just before the answer.
+    pub(super) fn drain(&mut self, log: &mut EnvironmentLog, buffer: &mut Vec<u8>) {
+        buffer.resize(CHUNK, 0);
+        let mut left = DRAIN_LIMIT;
+        while let Some(pipe) = &self.pipe {
+            match rustix::io::read(pipe.get_ref(), &mut buffer[..]) {
+                Ok(0) => self.pipe = None,
+                Ok(length) => {
+                    log.printed(&mut self.splitter, &buffer[..length]);
+                    match left.checked_sub(length) {
+                        Some(rest) => left = rest,
+                        None => break,
+                    }
+                }
+                Err(_) => break,
+            }
+        }
+        log.flush(&mut self.splitter);
+    }
+}

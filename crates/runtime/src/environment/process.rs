@@ -1,0 +1,182 @@
+use super::output::Output;
+use crate::lifecycle::Lifecycle;
+use crate::log::EnvironmentLog;
+use crate::options::PlatformDoor;
+use crate::program::{Place, Program};
+use crate::runtime_api::{self, Call};
+use crate::{FunctionSpec, RuntimeError};
+use danbi_sandbox::{Exit, Launcher, Network, Sandbox, SandboxError, SandboxSpec};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+/// Processes and threads that one environment may have: AWS's limit.
+const MAX_PIDS: u32 = 1024;
+/// Open files of one process: AWS's limit.
+const MAX_FILES: u64 = 1024;
+
+/// A running sandbox with its standard streams and, for a function, its Runtime API. Dropping it ends all of it.
+pub(crate) struct Process {
+    sandbox: Arc<Sandbox>,
+    pub(super) calls: mpsc::Receiver<Call>,
+    pub(super) lifecycle: Lifecycle,
+    out: Output,
+    err: Output,
+    buffer: Vec<u8>,
+    /// Servers of the listeners inside; aborted with the process.
+    _servers: JoinSet<()>,
+}
+
+/// What a process does.
+pub(crate) enum Occurrence {
+    /// It called the Runtime API.
+    Called(Call),
+    /// It printed something, which is in the log now.
+    Printed,
+    /// It is gone.
+    Exited(Exit),
+}
+
+/// What a sandbox is made from besides the program.
+pub(crate) struct Launch<'a> {
+    pub(crate) launcher: &'a Launcher,
+    pub(crate) spec: &'a FunctionSpec,
+    pub(crate) program: &'a Program,
+    pub(crate) variables: Vec<(String, String)>,
+    pub(crate) platform: Option<Arc<dyn PlatformDoor>>,
+}
+
+impl Process {
+    /// Makes the sandbox and starts the program in it.
+    pub(crate) async fn start(launch: Launch<'_>) -> Result<Self, SandboxError> {
+        let Launch {
+            launcher,
+            spec,
+            program,
+            variables,
+            platform,
+        } = launch;
+        let app = spec.http_command().is_some();
+        let mut sandbox = launcher
+            .launch(sandbox_spec(spec, program, variables, platform.is_some()))
+            .await?;
+        let (sender, calls) = mpsc::channel(4);
+        let mut servers = JoinSet::new();
+        for listener in sandbox.take_listeners() {
+            let port = listener.local_addr()?.port();
+            listener.set_nonblocking(true)?;
+            let listener = TcpListener::from_std(listener)?;
+            if port == program.place.api_port && !app {
+                servers.spawn(runtime_api::serve(listener, sender.clone()));
+            } else if let Some(door) = &platform {
+                servers.spawn(forward_platform(listener, door.clone(), spec.function_arn.to_string()));
+            }
+        }
+        let out = Output::new(sandbox.take_stdout())?;
+        let err = Output::new(sandbox.take_stderr())?;
+        let lifecycle = Lifecycle::new();
+        Ok(Self {
+            sandbox: Arc::new(sandbox),
+            calls,
+            lifecycle,
+            out,
+            err,
+            buffer: Vec::new(),
+            _servers: servers,
+        })
+    }
+
+    /// The sandbox, to connect to and to signal.
+    pub(crate) fn sandbox(&self) -> &Arc<Sandbox> {
+        &self.sandbox
+    }
+
+    /// Waits for whatever the process does next. Cancel-safe.
+    pub(crate) async fn occurrence(&mut self, log: &mut EnvironmentLog) -> Occurrence {
+        tokio::select! {
+            biased;
+            Some(call) = self.calls.recv() => Occurrence::Called(call),
+            exit = self.sandbox.wait() => Occurrence::Exited(exit),
+            () = self.out.readable() => {
+                self.out.read(log, &mut self.buffer).await;
+                Occurrence::Printed
+            }
+            () = self.err.readable() => {
+                self.err.read(log, &mut self.buffer).await;
+                Occurrence::Printed
+            }
+        }
+    }
+
+    /// Logs what has been printed until now.
+    pub(crate) fn drain_output(&mut self, log: &mut EnvironmentLog) {
+        self.out.drain(log, &mut self.buffer);
+        self.err.drain(log, &mut self.buffer);
+    }
+
+    /// The sandbox's memory peak, MiB, rounded up.
+    pub(crate) fn max_memory_mib(&self) -> u64 {
+        self.sandbox.memory_peak_bytes().unwrap_or(0).div_ceil(1024 * 1024)
+    }
+
+    /// Ends the whole tree and logs what it printed last.
+    pub(crate) async fn kill(&mut self, log: &mut EnvironmentLog) {
+        self.sandbox.kill().await;
+        self.drain_output(log);
+    }
+}
+
+async fn forward_platform(listener: TcpListener, door: Arc<dyn PlatformDoor>, function_arn: String) {
+    loop {
+        match listener.accept().await {
+            Ok((connection, _)) => door.accept(connection, &function_arn),
+            Err(_) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+fn sandbox_spec(spec: &FunctionSpec, program: &Program, env: Vec<(String, String)>, platform: bool) -> SandboxSpec {
+    let Place {
+        isolated,
+        api_port,
+        platform_port,
+        ..
+    } = program.place;
+    let loopback = |port| SocketAddr::from(([127, 0, 0, 1], port));
+    let mut listeners = Vec::new();
+    if spec.http_command().is_none() {
+        listeners.push(loopback(api_port));
+    }
+    if platform {
+        listeners.push(loopback(platform_port));
+    }
+    let mib = |mib: u32| u64::from(mib) * 1024 * 1024;
+    SandboxSpec {
+        env,
+        cwd: if isolated {
+            PathBuf::from("/var/task")
+        } else {
+            program.place.task_root.clone()
+        },
+        hostname: "169-254-10-1".to_owned(),
+        mounts: program.mounts.clone(),
+        tmp_bytes: mib(spec.ephemeral_storage_mib),
+        memory_bytes: Some(mib(spec.memory_mib)),
+        pids_max: MAX_PIDS,
+        nofile: MAX_FILES,
+        listeners,
+        network: Network::Egress,
+        ..SandboxSpec::new(program.argv.clone())
+    }
+}
+
+/// What a failed launch means: the program's fault, with the reason, or the machine's.
+pub(crate) fn launch_error(error: SandboxError) -> Result<String, RuntimeError> {
+    match error {
+        SandboxError::Start(reason) => Ok(reason),
+        other => Err(RuntimeError::Sandbox(other.to_string())),
+    }
+}

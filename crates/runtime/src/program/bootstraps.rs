@@ -1,0 +1,67 @@
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// The embedded language bootstraps, as they are mounted at `/var/runtime`.
+const FILES: &[(&str, &str)] = &[
+    ("bootstrap.py", include_str!("../../bootstrap/python/bootstrap.py")),
+    (
+        "danbi_lambda.py",
+        include_str!("../../bootstrap/python/danbi_lambda.py"),
+    ),
+    (
+        "danbi_lambda_log.py",
+        include_str!("../../bootstrap/python/danbi_lambda_log.py"),
+    ),
+    ("index.mjs", include_str!("../../bootstrap/node/index.mjs")),
+    ("api.cjs", include_str!("../../bootstrap/node/api.cjs")),
+    ("console.cjs", include_str!("../../bootstrap/node/console.cjs")),
+    ("errors.cjs", include_str!("../../bootstrap/node/errors.cjs")),
+    ("handler.cjs", include_str!("../../bootstrap/node/handler.cjs")),
+    ("invoke.cjs", include_str!("../../bootstrap/node/invoke.cjs")),
+];
+
+/// The folder on this host that holds them.
+#[derive(Debug, Clone)]
+pub(crate) struct Bootstraps {
+    dir: PathBuf,
+}
+
+impl Bootstraps {
+    /// Writes the files into `dir`, readable by everyone. A file that already says the same is left alone.
+    pub(crate) fn write(dir: &Path) -> std::io::Result<Self> {
+        std::fs::create_dir_all(dir)?;
+        let dir = dir.canonicalize()?;
+        std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755))?;
+        let mut changed = false;
+        for (name, text) in FILES {
+            let path = dir.join(name);
+            if std::fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
+                continue;
+            }
+            changed = true;
+            let fresh = dir.join(format!(".{name}.{}", std::process::id()));
+            let mut file = std::fs::File::create(&fresh)?;
+            file.write_all(text.as_bytes())?;
+            file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+            std::fs::rename(&fresh, &path)?;
+        }
+        if changed {
+            // What was compiled from older files is trusted unchecked by the interpreter, so it must go.
+            let _ = std::fs::remove_dir_all(dir.join("__pycache__"));
+        }
+        Ok(Self { dir })
+    }
+
+    /// Where they are on this host.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The Python modules, to be compiled ahead.
+    pub(crate) fn python_modules(&self) -> impl Iterator<Item = PathBuf> {
+        ["danbi_lambda.py", "danbi_lambda_log.py"]
+            .into_iter()
+            .map(|name| self.dir.join(name))
+    }
+}

@@ -1,0 +1,189 @@
+use crate::{FunctionSpec, LogFormat};
+use danbi_core::SessionCredentials;
+use danbi_sandbox::Isolation;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The port of the Runtime API inside a sandbox, as on AWS.
+const API_PORT: u16 = 9001;
+/// The platform's own endpoint inside a sandbox.
+const PLATFORM_PORT: u16 = 4566;
+
+/// Where things are, as the process inside sees them.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    /// Whether the process has a file system and a network of its own.
+    pub(crate) isolated: bool,
+    /// `/var/task`.
+    pub(crate) task_root: PathBuf,
+    /// `/opt`.
+    pub(crate) opt: PathBuf,
+    /// `/var/runtime`.
+    pub(crate) runtime_dir: PathBuf,
+    /// Port of the Runtime API on loopback.
+    pub(crate) api_port: u16,
+    /// Port of the platform on loopback.
+    pub(crate) platform_port: u16,
+    /// `$PORT` of an HTTP-server app.
+    pub(crate) app_port: u16,
+}
+
+impl Place {
+    /// AWS's paths and ports with namespaces; without them the host's paths, and ports that are free now.
+    pub(crate) fn of(spec: &FunctionSpec, isolation: Isolation, bootstrap_dir: &Path) -> Self {
+        match isolation {
+            Isolation::Namespaces => Self {
+                isolated: true,
+                task_root: "/var/task".into(),
+                opt: "/opt".into(),
+                runtime_dir: "/var/runtime".into(),
+                api_port: API_PORT,
+                platform_port: PLATFORM_PORT,
+                app_port: 8080,
+            },
+            Isolation::Process => Self {
+                isolated: false,
+                task_root: spec.code_dir.clone(),
+                opt: spec.layers_dir.clone().unwrap_or_else(|| "/opt".into()),
+                runtime_dir: bootstrap_dir.to_owned(),
+                api_port: free_port(),
+                platform_port: free_port(),
+                app_port: free_port(),
+            },
+        }
+    }
+}
+
+/// A port that nobody listens on at this moment; 0 when the host has none left, which the launch then reports.
+fn free_port() -> u16 {
+    let bound = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
+    bound.map_or(0, |address| address.port())
+}
+
+/// The whole environment of the process. What the function sets is kept except for the names that AWS reserves.
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>.
+pub(crate) fn variables(
+    spec: &FunctionSpec,
+    place: &Place,
+    python: Option<u32>,
+    node: Option<u32>,
+    log_stream: &str,
+    credentials: &SessionCredentials,
+    platform: bool,
+) -> Vec<(String, String)> {
+    let region = spec.scope.region.as_str();
+    let (task, opt, runtime) = (
+        place.task_root.display(),
+        place.opt.display(),
+        place.runtime_dir.display(),
+    );
+    let mut all = BTreeMap::new();
+    let mut set = |name: &str, value: String| {
+        all.insert(name.to_owned(), value);
+    };
+    // What a function may set otherwise.
+    set("PATH", format!("/var/lang/bin:/usr/local/bin:/usr/bin:/bin:{opt}/bin"));
+    let libraries = format!("/var/lang/lib:/lib64:/usr/lib64:{runtime}:{runtime}/lib:{task}:{task}/lib:{opt}/lib");
+    set("LD_LIBRARY_PATH", libraries);
+    set(
+        "LANG",
+        if python.is_some() {
+            "en_US.UTF-8".to_owned()
+        } else {
+            "C.UTF-8".to_owned()
+        },
+    );
+    set("TZ", ":UTC".to_owned());
+    if let Some(minor) = python {
+        set(
+            "PYTHONPATH",
+            format!("{opt}/python/lib/python3.{minor}/site-packages:{opt}/python:{runtime}"),
+        );
+        set("PYTHONNOUSERSITE", "1".to_owned());
+        set("PYTHONUTF8", "1".to_owned());
+    }
+    if let Some(major) = node {
+        let modules = format!(
+            "{opt}/nodejs/node{major}/node_modules:{opt}/nodejs/node_modules:{runtime}/node_modules:{runtime}:{task}"
+        );
+        set("NODE_PATH", modules);
+    }
+    if platform {
+        set("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", place.platform_port));
+    }
+    all.extend(
+        spec.environment
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
+
+    // What only the platform sets.
+    let mut set = |name: &str, value: String| {
+        all.insert(name.to_owned(), value);
+    };
+    set("_HANDLER", spec.handler.clone());
+    set("AWS_REGION", region.to_owned());
+    set("AWS_DEFAULT_REGION", region.to_owned());
+    set("AWS_EXECUTION_ENV", format!("AWS_Lambda_{}", spec.runtime));
+    set("AWS_LAMBDA_FUNCTION_NAME", spec.name.clone());
+    set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mib.to_string());
+    set("AWS_LAMBDA_FUNCTION_VERSION", spec.version.clone());
+    set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned());
+    set("AWS_LAMBDA_LOG_GROUP_NAME", spec.log_group.clone());
+    set("AWS_LAMBDA_LOG_STREAM_NAME", log_stream.to_owned());
+    set("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone());
+    set("AWS_SECRET_ACCESS_KEY", credentials.secret.expose().to_owned());
+    set("AWS_SESSION_TOKEN", credentials.session_token.clone());
+    set("AWS_XRAY_CONTEXT_MISSING", "LOG_ERROR".to_owned());
+    set("LAMBDA_TASK_ROOT", task.to_string());
+    set("LAMBDA_RUNTIME_DIR", runtime.to_string());
+    match spec.http_command() {
+        Some(_) => {
+            set("PORT", place.app_port.to_string());
+            set("HOME", "/tmp".to_owned());
+        }
+        None => set("AWS_LAMBDA_RUNTIME_API", format!("127.0.0.1:{}", place.api_port)),
+    }
+    if spec.log_format == LogFormat::Json {
+        set("AWS_LAMBDA_LOG_FORMAT", "JSON".to_owned());
+        if let Some(level) = spec.application_log_level {
+            set("AWS_LAMBDA_LOG_LEVEL", level.as_str().to_owned());
+        }
+    } else {
+        set("AWS_LAMBDA_LOG_FORMAT", "Text".to_owned());
+    }
+    all.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_spec;
+    use danbi_core::{SecretKey, Timestamp};
+
+    #[test]
+    fn a_function_cannot_replace_what_the_platform_sets() {
+        let mut spec = test_spec();
+        spec.environment.insert("AWS_REGION".into(), "moon-1".into());
+        spec.environment.insert("TZ".into(), "Asia/Seoul".into());
+        spec.environment.insert("COLOUR".into(), "blue".into());
+        let credentials = SessionCredentials {
+            access_key_id: "ASIAEXAMPLE".into(),
+            secret: SecretKey::new("s"),
+            session_token: "t".into(),
+            expires: Timestamp::from_millis(0),
+        };
+        let place = Place::of(&spec, Isolation::Namespaces, Path::new("/nowhere"));
+        let all: BTreeMap<_, _> = variables(&spec, &place, Some(13), None, "stream", &credentials, true)
+            .into_iter()
+            .collect();
+        assert_eq!(all["AWS_REGION"], "us-east-1");
+        assert_eq!(all["TZ"], "Asia/Seoul");
+        assert_eq!(all["COLOUR"], "blue");
+        assert_eq!(all["AWS_LAMBDA_RUNTIME_API"], "127.0.0.1:9001");
+        assert_eq!(all["AWS_ENDPOINT_URL"], "http://127.0.0.1:4566");
+        assert_eq!(all["AWS_ACCESS_KEY_ID"], "ASIAEXAMPLE");
+        assert_eq!(all["LAMBDA_TASK_ROOT"], "/var/task");
+        assert!(all["PYTHONPATH"].starts_with("/opt/python/lib/python3.13/site-packages:"));
+    }
+}
