@@ -28,9 +28,24 @@ struct Service {
 
 /// The table to extend when a service or an operation is added.
 const SERVICES: &[Service] = &[
-    Service { name: "lambda", home: "lambda", file: "shapes.rs", operations: LAMBDA },
-    Service { name: "logs", home: "logs", file: "shapes.rs", operations: LOGS },
-    Service { name: "sts", home: "iam", file: "shapes.rs", operations: &["GetCallerIdentity"] },
+    Service {
+        name: "lambda",
+        home: "lambda",
+        file: "shapes.rs",
+        operations: LAMBDA,
+    },
+    Service {
+        name: "logs",
+        home: "logs",
+        file: "shapes.rs",
+        operations: LOGS,
+    },
+    Service {
+        name: "sts",
+        home: "iam",
+        file: "shapes.rs",
+        operations: &["GetCallerIdentity"],
+    },
 ];
 
 #[rustfmt::skip]
@@ -66,7 +81,9 @@ const LOGS: &[&str] = &[
 
 /// Runs the verb with its command-line arguments.
 pub fn run(arguments: &[String]) -> Result<(), Failure> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask has no parent folder")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .ok_or("xtask has no parent folder")?;
     let scratch = Scratch::new()?;
     let data = match arguments {
         [] => download(&scratch.0)?,
@@ -82,7 +99,10 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
         std::fs::write(root.join(format!("crates/wire/models/{}.json", service.name)), text)?;
         let generated = root.join(format!("crates/{}/src/{}", service.home, service.file));
         std::fs::write(&generated, shapes::generate(&trimmed, service.operations)?)?;
-        let status = Command::new("rustfmt").args(["--edition", "2024"]).arg(&generated).status()?;
+        let status = Command::new("rustfmt")
+            .args(["--edition", "2024"])
+            .arg(&generated)
+            .status()?;
         if !status.success() {
             return Err(format!("rustfmt refused {}", generated.display()).into());
         }
@@ -99,16 +119,25 @@ fn newest_version(folder: &Path) -> Result<PathBuf, Failure> {
         .filter(|path| path.is_file())
         .collect();
     versions.sort();
-    versions.pop().ok_or_else(|| format!("no service-2.json under {}", folder.display()).into())
+    versions
+        .pop()
+        .ok_or_else(|| format!("no service-2.json under {}", folder.display()).into())
 }
 
 /// Fetches botocore from PyPI and returns its `data` folder.
 fn download(into: &Path) -> Result<PathBuf, Failure> {
     let run = |program: &str, arguments: &[&str]| -> Result<(), Failure> {
         let status = Command::new(program).args(arguments).current_dir(into).status()?;
-        if status.success() { Ok(()) } else { Err(format!("{program} {arguments:?} failed").into()) }
+        if status.success() {
+            Ok(())
+        } else {
+            Err(format!("{program} {arguments:?} failed").into())
+        }
     };
-    run("python3", &["-m", "pip", "download", "--quiet", "--no-deps", "botocore"])?;
+    run(
+        "python3",
+        &["-m", "pip", "download", "--quiet", "--no-deps", "botocore"],
+    )?;
     let wheel = std::fs::read_dir(into)?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .find(|path| path.extension().is_some_and(|extension| extension == "whl"))

@@ -12,12 +12,12 @@ pub struct GetCallerIdentityRequest {}
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetCallerIdentityResponse {
+    #[serde(rename = "UserId", skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
     #[serde(rename = "Account", skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     #[serde(rename = "Arn", skip_serializing_if = "Option::is_none")]
     pub arn: Option<String>,
-    #[serde(rename = "UserId", skip_serializing_if = "Option::is_none")]
-    pub user_id: Option<String>,
 }
 
 /// One marker for each operation: what `ServiceBuilder::on` takes.

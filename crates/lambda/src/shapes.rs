@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AccountLimit {
+    #[serde(rename = "TotalCodeSize", skip_serializing_if = "Option::is_none")]
+    pub total_code_size: Option<i64>,
     #[serde(rename = "CodeSizeUnzipped", skip_serializing_if = "Option::is_none")]
     pub code_size_unzipped: Option<i64>,
     #[serde(rename = "CodeSizeZipped", skip_serializing_if = "Option::is_none")]
     pub code_size_zipped: Option<i64>,
     #[serde(rename = "ConcurrentExecutions", skip_serializing_if = "Option::is_none")]
     pub concurrent_executions: Option<i32>,
-    #[serde(rename = "TotalCodeSize", skip_serializing_if = "Option::is_none")]
-    pub total_code_size: Option<i64>,
     #[serde(rename = "UnreservedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
     pub unreserved_concurrent_executions: Option<i32>,
 }
@@ -23,67 +23,67 @@ pub struct AccountLimit {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AccountUsage {
-    #[serde(rename = "FunctionCount", skip_serializing_if = "Option::is_none")]
-    pub function_count: Option<i64>,
     #[serde(rename = "TotalCodeSize", skip_serializing_if = "Option::is_none")]
     pub total_code_size: Option<i64>,
+    #[serde(rename = "FunctionCount", skip_serializing_if = "Option::is_none")]
+    pub function_count: Option<i64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AddLayerVersionPermissionRequest {
-    #[serde(rename = "Action")]
-    pub action: String,
     #[serde(rename = "LayerName")]
     pub layer_name: String,
-    #[serde(rename = "OrganizationId", skip_serializing_if = "Option::is_none")]
-    pub organization_id: Option<String>,
-    #[serde(rename = "Principal")]
-    pub principal: String,
-    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
-    pub revision_id: Option<String>,
-    #[serde(rename = "StatementId")]
-    pub statement_id: String,
     #[serde(rename = "VersionNumber")]
     pub version_number: i64,
+    #[serde(rename = "StatementId")]
+    pub statement_id: String,
+    #[serde(rename = "Action")]
+    pub action: String,
+    #[serde(rename = "Principal")]
+    pub principal: String,
+    #[serde(rename = "OrganizationId", skip_serializing_if = "Option::is_none")]
+    pub organization_id: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub revision_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AddLayerVersionPermissionResponse {
-    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
-    pub revision_id: Option<String>,
     #[serde(rename = "Statement", skip_serializing_if = "Option::is_none")]
     pub statement: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub revision_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AddPermissionRequest {
-    #[serde(rename = "Action")]
-    pub action: String,
-    #[serde(rename = "EventSourceToken", skip_serializing_if = "Option::is_none")]
-    pub event_source_token: Option<String>,
     #[serde(rename = "FunctionName")]
     pub function_name: String,
+    #[serde(rename = "StatementId")]
+    pub statement_id: String,
+    #[serde(rename = "Action")]
+    pub action: String,
+    #[serde(rename = "Principal")]
+    pub principal: String,
+    #[serde(rename = "SourceArn", skip_serializing_if = "Option::is_none")]
+    pub source_arn: Option<String>,
     #[serde(rename = "FunctionUrlAuthType", skip_serializing_if = "Option::is_none")]
     pub function_url_auth_type: Option<String>,
     #[serde(rename = "InvokedViaFunctionUrl", skip_serializing_if = "Option::is_none")]
     pub invoked_via_function_url: Option<bool>,
-    #[serde(rename = "Principal")]
-    pub principal: String,
-    #[serde(rename = "PrincipalOrgID", skip_serializing_if = "Option::is_none")]
-    pub principal_org_id: Option<String>,
+    #[serde(rename = "SourceAccount", skip_serializing_if = "Option::is_none")]
+    pub source_account: Option<String>,
+    #[serde(rename = "EventSourceToken", skip_serializing_if = "Option::is_none")]
+    pub event_source_token: Option<String>,
     #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
     pub qualifier: Option<String>,
     #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
     pub revision_id: Option<String>,
-    #[serde(rename = "SourceAccount", skip_serializing_if = "Option::is_none")]
-    pub source_account: Option<String>,
-    #[serde(rename = "SourceArn", skip_serializing_if = "Option::is_none")]
-    pub source_arn: Option<String>,
-    #[serde(rename = "StatementId")]
-    pub statement_id: String,
+    #[serde(rename = "PrincipalOrgID", skip_serializing_if = "Option::is_none")]
+    pub principal_org_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -98,16 +98,16 @@ pub struct AddPermissionResponse {
 pub struct AliasConfiguration {
     #[serde(rename = "AliasArn", skip_serializing_if = "Option::is_none")]
     pub alias_arn: Option<String>,
-    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    #[serde(rename = "FunctionVersion", skip_serializing_if = "Option::is_none")]
-    pub function_version: Option<String>,
     #[serde(rename = "Name", skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
-    pub revision_id: Option<String>,
+    #[serde(rename = "FunctionVersion", skip_serializing_if = "Option::is_none")]
+    pub function_version: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     #[serde(rename = "RoutingConfig", skip_serializing_if = "Option::is_none")]
     pub routing_config: Option<AliasRoutingConfiguration>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub revision_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -151,14 +151,14 @@ pub struct Cors {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CreateAliasRequest {
-    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
     #[serde(rename = "FunctionName")]
     pub function_name: String,
-    #[serde(rename = "FunctionVersion")]
-    pub function_version: String,
     #[serde(rename = "Name")]
     pub name: String,
+    #[serde(rename = "FunctionVersion")]
+    pub function_version: String,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     #[serde(rename = "RoutingConfig", skip_serializing_if = "Option::is_none")]
     pub routing_config: Option<AliasRoutingConfiguration>,
 }
@@ -166,92 +166,92 @@ pub struct CreateAliasRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CreateFunctionRequest {
-    #[serde(rename = "Architectures", skip_serializing_if = "Option::is_none")]
-    pub architectures: Option<Vec<String>>,
-    #[serde(rename = "CapacityProviderConfig", skip_serializing_if = "Option::is_none")]
-    pub capacity_provider_config: Option<CapacityProviderConfig>,
-    #[serde(rename = "Code")]
-    pub code: FunctionCode,
-    #[serde(rename = "CodeSigningConfigArn", skip_serializing_if = "Option::is_none")]
-    pub code_signing_config_arn: Option<String>,
-    #[serde(rename = "DeadLetterConfig", skip_serializing_if = "Option::is_none")]
-    pub dead_letter_config: Option<DeadLetterConfig>,
-    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    #[serde(rename = "DurableConfig", skip_serializing_if = "Option::is_none")]
-    pub durable_config: Option<DurableConfig>,
-    #[serde(rename = "Environment", skip_serializing_if = "Option::is_none")]
-    pub environment: Option<Environment>,
-    #[serde(rename = "EphemeralStorage", skip_serializing_if = "Option::is_none")]
-    pub ephemeral_storage: Option<EphemeralStorage>,
-    #[serde(rename = "FileSystemConfigs", skip_serializing_if = "Option::is_none")]
-    pub file_system_configs: Option<Vec<FileSystemConfig>>,
     #[serde(rename = "FunctionName")]
     pub function_name: String,
+    #[serde(rename = "Runtime", skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    #[serde(rename = "Role")]
+    pub role: String,
     #[serde(rename = "Handler", skip_serializing_if = "Option::is_none")]
     pub handler: Option<String>,
-    #[serde(rename = "ImageConfig", skip_serializing_if = "Option::is_none")]
-    pub image_config: Option<ImageConfig>,
-    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
-    pub kms_key_arn: Option<String>,
-    #[serde(rename = "Layers", skip_serializing_if = "Option::is_none")]
-    pub layers: Option<Vec<String>>,
-    #[serde(rename = "LoggingConfig", skip_serializing_if = "Option::is_none")]
-    pub logging_config: Option<LoggingConfig>,
+    #[serde(rename = "Code")]
+    pub code: FunctionCode,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(rename = "Timeout", skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<i32>,
     #[serde(rename = "MemorySize", skip_serializing_if = "Option::is_none")]
     pub memory_size: Option<i32>,
-    #[serde(rename = "PackageType", skip_serializing_if = "Option::is_none")]
-    pub package_type: Option<String>,
     #[serde(rename = "Publish", skip_serializing_if = "Option::is_none")]
     pub publish: Option<bool>,
     #[serde(rename = "PublishTo", skip_serializing_if = "Option::is_none")]
     pub publish_to: Option<String>,
-    #[serde(rename = "Role")]
-    pub role: String,
-    #[serde(rename = "Runtime", skip_serializing_if = "Option::is_none")]
-    pub runtime: Option<String>,
-    #[serde(rename = "SnapStart", skip_serializing_if = "Option::is_none")]
-    pub snap_start: Option<SnapStart>,
-    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
-    pub tags: Option<std::collections::BTreeMap<String, String>>,
-    #[serde(rename = "TenancyConfig", skip_serializing_if = "Option::is_none")]
-    pub tenancy_config: Option<TenancyConfig>,
-    #[serde(rename = "Timeout", skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<i32>,
-    #[serde(rename = "TracingConfig", skip_serializing_if = "Option::is_none")]
-    pub tracing_config: Option<TracingConfig>,
     #[serde(rename = "VpcConfig", skip_serializing_if = "Option::is_none")]
     pub vpc_config: Option<VpcConfig>,
+    #[serde(rename = "PackageType", skip_serializing_if = "Option::is_none")]
+    pub package_type: Option<String>,
+    #[serde(rename = "DeadLetterConfig", skip_serializing_if = "Option::is_none")]
+    pub dead_letter_config: Option<DeadLetterConfig>,
+    #[serde(rename = "Environment", skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
+    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
+    pub kms_key_arn: Option<String>,
+    #[serde(rename = "TracingConfig", skip_serializing_if = "Option::is_none")]
+    pub tracing_config: Option<TracingConfig>,
+    #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
+    pub tags: Option<std::collections::BTreeMap<String, String>>,
+    #[serde(rename = "Layers", skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Vec<String>>,
+    #[serde(rename = "FileSystemConfigs", skip_serializing_if = "Option::is_none")]
+    pub file_system_configs: Option<Vec<FileSystemConfig>>,
+    #[serde(rename = "CodeSigningConfigArn", skip_serializing_if = "Option::is_none")]
+    pub code_signing_config_arn: Option<String>,
+    #[serde(rename = "ImageConfig", skip_serializing_if = "Option::is_none")]
+    pub image_config: Option<ImageConfig>,
+    #[serde(rename = "Architectures", skip_serializing_if = "Option::is_none")]
+    pub architectures: Option<Vec<String>>,
+    #[serde(rename = "EphemeralStorage", skip_serializing_if = "Option::is_none")]
+    pub ephemeral_storage: Option<EphemeralStorage>,
+    #[serde(rename = "SnapStart", skip_serializing_if = "Option::is_none")]
+    pub snap_start: Option<SnapStart>,
+    #[serde(rename = "LoggingConfig", skip_serializing_if = "Option::is_none")]
+    pub logging_config: Option<LoggingConfig>,
+    #[serde(rename = "TenancyConfig", skip_serializing_if = "Option::is_none")]
+    pub tenancy_config: Option<TenancyConfig>,
+    #[serde(rename = "CapacityProviderConfig", skip_serializing_if = "Option::is_none")]
+    pub capacity_provider_config: Option<CapacityProviderConfig>,
+    #[serde(rename = "DurableConfig", skip_serializing_if = "Option::is_none")]
+    pub durable_config: Option<DurableConfig>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CreateFunctionUrlConfigRequest {
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
     #[serde(rename = "AuthType")]
     pub auth_type: String,
     #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
-    #[serde(rename = "FunctionName")]
-    pub function_name: String,
     #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
     pub invoke_mode: Option<String>,
-    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
-    pub qualifier: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CreateFunctionUrlConfigResponse {
+    #[serde(rename = "FunctionUrl")]
+    pub function_url: String,
+    #[serde(rename = "FunctionArn")]
+    pub function_arn: String,
     #[serde(rename = "AuthType")]
     pub auth_type: String,
     #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
     #[serde(rename = "CreationTime")]
     pub creation_time: String,
-    #[serde(rename = "FunctionArn")]
-    pub function_arn: String,
-    #[serde(rename = "FunctionUrl")]
-    pub function_url: String,
     #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
     pub invoke_mode: Option<String>,
 }
@@ -325,21 +325,21 @@ pub struct DeleteLayerVersionRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DestinationConfig {
-    #[serde(rename = "OnFailure", skip_serializing_if = "Option::is_none")]
-    pub on_failure: Option<OnFailure>,
     #[serde(rename = "OnSuccess", skip_serializing_if = "Option::is_none")]
     pub on_success: Option<OnSuccess>,
+    #[serde(rename = "OnFailure", skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DurableConfig {
-    #[serde(rename = "ExecutionTimeout", skip_serializing_if = "Option::is_none")]
-    pub execution_timeout: Option<i32>,
     #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
     pub kms_key_arn: Option<String>,
     #[serde(rename = "RetentionPeriodInDays", skip_serializing_if = "Option::is_none")]
     pub retention_period_in_days: Option<i32>,
+    #[serde(rename = "ExecutionTimeout", skip_serializing_if = "Option::is_none")]
+    pub execution_timeout: Option<i32>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -361,10 +361,10 @@ pub struct EnvironmentError {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EnvironmentResponse {
-    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
-    pub error: Option<EnvironmentError>,
     #[serde(rename = "Variables", skip_serializing_if = "Option::is_none")]
     pub variables: Option<std::collections::BTreeMap<String, String>>,
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub error: Option<EnvironmentError>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -386,39 +386,39 @@ pub struct FileSystemConfig {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FunctionCode {
-    #[serde(rename = "ImageUri", skip_serializing_if = "Option::is_none")]
-    pub image_uri: Option<String>,
+    #[serde(rename = "ZipFile", skip_serializing_if = "Option::is_none")]
+    pub zip_file: Option<danbi_wire::Blob>,
     #[serde(rename = "S3Bucket", skip_serializing_if = "Option::is_none")]
     pub s3_bucket: Option<String>,
     #[serde(rename = "S3Key", skip_serializing_if = "Option::is_none")]
     pub s3_key: Option<String>,
-    #[serde(rename = "S3ObjectStorageMode", skip_serializing_if = "Option::is_none")]
-    pub s3_object_storage_mode: Option<String>,
     #[serde(rename = "S3ObjectVersion", skip_serializing_if = "Option::is_none")]
     pub s3_object_version: Option<String>,
+    #[serde(rename = "S3ObjectStorageMode", skip_serializing_if = "Option::is_none")]
+    pub s3_object_storage_mode: Option<String>,
+    #[serde(rename = "ImageUri", skip_serializing_if = "Option::is_none")]
+    pub image_uri: Option<String>,
     #[serde(rename = "SourceKMSKeyArn", skip_serializing_if = "Option::is_none")]
     pub source_kms_key_arn: Option<String>,
-    #[serde(rename = "ZipFile", skip_serializing_if = "Option::is_none")]
-    pub zip_file: Option<danbi_wire::Blob>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FunctionCodeLocation {
-    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
-    pub error: Option<FunctionCodeLocationError>,
-    #[serde(rename = "ImageUri", skip_serializing_if = "Option::is_none")]
-    pub image_uri: Option<String>,
-    #[serde(rename = "Location", skip_serializing_if = "Option::is_none")]
-    pub location: Option<String>,
     #[serde(rename = "RepositoryType", skip_serializing_if = "Option::is_none")]
     pub repository_type: Option<String>,
+    #[serde(rename = "Location", skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    #[serde(rename = "ImageUri", skip_serializing_if = "Option::is_none")]
+    pub image_uri: Option<String>,
     #[serde(rename = "ResolvedImageUri", skip_serializing_if = "Option::is_none")]
     pub resolved_image_uri: Option<String>,
     #[serde(rename = "ResolvedS3Object", skip_serializing_if = "Option::is_none")]
     pub resolved_s3_object: Option<ResolvedS3Object>,
     #[serde(rename = "SourceKMSKeyArn", skip_serializing_if = "Option::is_none")]
     pub source_kms_key_arn: Option<String>,
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub error: Option<FunctionCodeLocationError>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -433,120 +433,120 @@ pub struct FunctionCodeLocationError {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FunctionConfiguration {
-    #[serde(rename = "Architectures", skip_serializing_if = "Option::is_none")]
-    pub architectures: Option<Vec<String>>,
-    #[serde(rename = "CapacityProviderConfig", skip_serializing_if = "Option::is_none")]
-    pub capacity_provider_config: Option<CapacityProviderConfig>,
-    #[serde(rename = "CodeSha256", skip_serializing_if = "Option::is_none")]
-    pub code_sha256: Option<String>,
-    #[serde(rename = "CodeSize", skip_serializing_if = "Option::is_none")]
-    pub code_size: Option<i64>,
-    #[serde(rename = "ConfigSha256", skip_serializing_if = "Option::is_none")]
-    pub config_sha256: Option<String>,
-    #[serde(rename = "DeadLetterConfig", skip_serializing_if = "Option::is_none")]
-    pub dead_letter_config: Option<DeadLetterConfig>,
-    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    #[serde(rename = "DurableConfig", skip_serializing_if = "Option::is_none")]
-    pub durable_config: Option<DurableConfig>,
-    #[serde(rename = "Environment", skip_serializing_if = "Option::is_none")]
-    pub environment: Option<EnvironmentResponse>,
-    #[serde(rename = "EphemeralStorage", skip_serializing_if = "Option::is_none")]
-    pub ephemeral_storage: Option<EphemeralStorage>,
-    #[serde(rename = "FileSystemConfigs", skip_serializing_if = "Option::is_none")]
-    pub file_system_configs: Option<Vec<FileSystemConfig>>,
-    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
-    pub function_arn: Option<String>,
     #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
     pub function_name: Option<String>,
-    #[serde(rename = "Handler", skip_serializing_if = "Option::is_none")]
-    pub handler: Option<String>,
-    #[serde(rename = "ImageConfigResponse", skip_serializing_if = "Option::is_none")]
-    pub image_config_response: Option<ImageConfigResponse>,
-    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
-    pub kms_key_arn: Option<String>,
-    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
-    pub last_modified: Option<String>,
-    #[serde(rename = "LastUpdateStatus", skip_serializing_if = "Option::is_none")]
-    pub last_update_status: Option<String>,
-    #[serde(rename = "LastUpdateStatusReason", skip_serializing_if = "Option::is_none")]
-    pub last_update_status_reason: Option<String>,
-    #[serde(rename = "LastUpdateStatusReasonCode", skip_serializing_if = "Option::is_none")]
-    pub last_update_status_reason_code: Option<String>,
-    #[serde(rename = "Layers", skip_serializing_if = "Option::is_none")]
-    pub layers: Option<Vec<Layer>>,
-    #[serde(rename = "LoggingConfig", skip_serializing_if = "Option::is_none")]
-    pub logging_config: Option<LoggingConfig>,
-    #[serde(rename = "MasterArn", skip_serializing_if = "Option::is_none")]
-    pub master_arn: Option<String>,
-    #[serde(rename = "MemorySize", skip_serializing_if = "Option::is_none")]
-    pub memory_size: Option<i32>,
-    #[serde(rename = "PackageType", skip_serializing_if = "Option::is_none")]
-    pub package_type: Option<String>,
-    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
-    pub revision_id: Option<String>,
-    #[serde(rename = "Role", skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub function_arn: Option<String>,
     #[serde(rename = "Runtime", skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
-    #[serde(rename = "RuntimeVersionConfig", skip_serializing_if = "Option::is_none")]
-    pub runtime_version_config: Option<RuntimeVersionConfig>,
-    #[serde(rename = "SigningJobArn", skip_serializing_if = "Option::is_none")]
-    pub signing_job_arn: Option<String>,
-    #[serde(rename = "SigningProfileVersionArn", skip_serializing_if = "Option::is_none")]
-    pub signing_profile_version_arn: Option<String>,
-    #[serde(rename = "SnapStart", skip_serializing_if = "Option::is_none")]
-    pub snap_start: Option<SnapStartResponse>,
+    #[serde(rename = "Role", skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    #[serde(rename = "Handler", skip_serializing_if = "Option::is_none")]
+    pub handler: Option<String>,
+    #[serde(rename = "CodeSize", skip_serializing_if = "Option::is_none")]
+    pub code_size: Option<i64>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(rename = "Timeout", skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<i32>,
+    #[serde(rename = "MemorySize", skip_serializing_if = "Option::is_none")]
+    pub memory_size: Option<i32>,
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+    #[serde(rename = "CodeSha256", skip_serializing_if = "Option::is_none")]
+    pub code_sha256: Option<String>,
+    #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    #[serde(rename = "VpcConfig", skip_serializing_if = "Option::is_none")]
+    pub vpc_config: Option<VpcConfigResponse>,
+    #[serde(rename = "DeadLetterConfig", skip_serializing_if = "Option::is_none")]
+    pub dead_letter_config: Option<DeadLetterConfig>,
+    #[serde(rename = "Environment", skip_serializing_if = "Option::is_none")]
+    pub environment: Option<EnvironmentResponse>,
+    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
+    pub kms_key_arn: Option<String>,
+    #[serde(rename = "TracingConfig", skip_serializing_if = "Option::is_none")]
+    pub tracing_config: Option<TracingConfigResponse>,
+    #[serde(rename = "MasterArn", skip_serializing_if = "Option::is_none")]
+    pub master_arn: Option<String>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub revision_id: Option<String>,
+    #[serde(rename = "Layers", skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Vec<Layer>>,
     #[serde(rename = "State", skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     #[serde(rename = "StateReason", skip_serializing_if = "Option::is_none")]
     pub state_reason: Option<String>,
     #[serde(rename = "StateReasonCode", skip_serializing_if = "Option::is_none")]
     pub state_reason_code: Option<String>,
+    #[serde(rename = "LastUpdateStatus", skip_serializing_if = "Option::is_none")]
+    pub last_update_status: Option<String>,
+    #[serde(rename = "LastUpdateStatusReason", skip_serializing_if = "Option::is_none")]
+    pub last_update_status_reason: Option<String>,
+    #[serde(rename = "LastUpdateStatusReasonCode", skip_serializing_if = "Option::is_none")]
+    pub last_update_status_reason_code: Option<String>,
+    #[serde(rename = "FileSystemConfigs", skip_serializing_if = "Option::is_none")]
+    pub file_system_configs: Option<Vec<FileSystemConfig>>,
+    #[serde(rename = "SigningProfileVersionArn", skip_serializing_if = "Option::is_none")]
+    pub signing_profile_version_arn: Option<String>,
+    #[serde(rename = "SigningJobArn", skip_serializing_if = "Option::is_none")]
+    pub signing_job_arn: Option<String>,
+    #[serde(rename = "PackageType", skip_serializing_if = "Option::is_none")]
+    pub package_type: Option<String>,
+    #[serde(rename = "ImageConfigResponse", skip_serializing_if = "Option::is_none")]
+    pub image_config_response: Option<ImageConfigResponse>,
+    #[serde(rename = "Architectures", skip_serializing_if = "Option::is_none")]
+    pub architectures: Option<Vec<String>>,
+    #[serde(rename = "EphemeralStorage", skip_serializing_if = "Option::is_none")]
+    pub ephemeral_storage: Option<EphemeralStorage>,
+    #[serde(rename = "SnapStart", skip_serializing_if = "Option::is_none")]
+    pub snap_start: Option<SnapStartResponse>,
+    #[serde(rename = "RuntimeVersionConfig", skip_serializing_if = "Option::is_none")]
+    pub runtime_version_config: Option<RuntimeVersionConfig>,
+    #[serde(rename = "LoggingConfig", skip_serializing_if = "Option::is_none")]
+    pub logging_config: Option<LoggingConfig>,
     #[serde(rename = "TenancyConfig", skip_serializing_if = "Option::is_none")]
     pub tenancy_config: Option<TenancyConfig>,
-    #[serde(rename = "Timeout", skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<i32>,
-    #[serde(rename = "TracingConfig", skip_serializing_if = "Option::is_none")]
-    pub tracing_config: Option<TracingConfigResponse>,
-    #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
-    pub version: Option<String>,
-    #[serde(rename = "VpcConfig", skip_serializing_if = "Option::is_none")]
-    pub vpc_config: Option<VpcConfigResponse>,
+    #[serde(rename = "CapacityProviderConfig", skip_serializing_if = "Option::is_none")]
+    pub capacity_provider_config: Option<CapacityProviderConfig>,
+    #[serde(rename = "ConfigSha256", skip_serializing_if = "Option::is_none")]
+    pub config_sha256: Option<String>,
+    #[serde(rename = "DurableConfig", skip_serializing_if = "Option::is_none")]
+    pub durable_config: Option<DurableConfig>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FunctionEventInvokeConfig {
-    #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
-    pub destination_config: Option<DestinationConfig>,
-    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
-    pub function_arn: Option<String>,
     #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
     pub last_modified: Option<danbi_wire::Timestamp>,
-    #[serde(rename = "MaximumEventAgeInSeconds", skip_serializing_if = "Option::is_none")]
-    pub maximum_event_age_in_seconds: Option<i32>,
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub function_arn: Option<String>,
     #[serde(rename = "MaximumRetryAttempts", skip_serializing_if = "Option::is_none")]
     pub maximum_retry_attempts: Option<i32>,
+    #[serde(rename = "MaximumEventAgeInSeconds", skip_serializing_if = "Option::is_none")]
+    pub maximum_event_age_in_seconds: Option<i32>,
+    #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
+    pub destination_config: Option<DestinationConfig>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FunctionUrlConfig {
-    #[serde(rename = "AuthType")]
-    pub auth_type: String,
-    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
-    pub cors: Option<Cors>,
-    #[serde(rename = "CreationTime")]
-    pub creation_time: String,
-    #[serde(rename = "FunctionArn")]
-    pub function_arn: String,
     #[serde(rename = "FunctionUrl")]
     pub function_url: String,
-    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
-    pub invoke_mode: Option<String>,
+    #[serde(rename = "FunctionArn")]
+    pub function_arn: String,
+    #[serde(rename = "CreationTime")]
+    pub creation_time: String,
     #[serde(rename = "LastModifiedTime")]
     pub last_modified_time: String,
+    #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
+    #[serde(rename = "AuthType")]
+    pub auth_type: String,
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub invoke_mode: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -645,16 +645,16 @@ pub struct GetFunctionRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetFunctionResponse {
-    #[serde(rename = "Code", skip_serializing_if = "Option::is_none")]
-    pub code: Option<FunctionCodeLocation>,
-    #[serde(rename = "Concurrency", skip_serializing_if = "Option::is_none")]
-    pub concurrency: Option<Concurrency>,
     #[serde(rename = "Configuration", skip_serializing_if = "Option::is_none")]
     pub configuration: Option<FunctionConfiguration>,
+    #[serde(rename = "Code", skip_serializing_if = "Option::is_none")]
+    pub code: Option<FunctionCodeLocation>,
     #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
     pub tags: Option<std::collections::BTreeMap<String, String>>,
     #[serde(rename = "TagsError", skip_serializing_if = "Option::is_none")]
     pub tags_error: Option<TagsError>,
+    #[serde(rename = "Concurrency", skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -669,20 +669,20 @@ pub struct GetFunctionUrlConfigRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetFunctionUrlConfigResponse {
+    #[serde(rename = "FunctionUrl")]
+    pub function_url: String,
+    #[serde(rename = "FunctionArn")]
+    pub function_arn: String,
     #[serde(rename = "AuthType")]
     pub auth_type: String,
     #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
     #[serde(rename = "CreationTime")]
     pub creation_time: String,
-    #[serde(rename = "FunctionArn")]
-    pub function_arn: String,
-    #[serde(rename = "FunctionUrl")]
-    pub function_url: String,
-    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
-    pub invoke_mode: Option<String>,
     #[serde(rename = "LastModifiedTime")]
     pub last_modified_time: String,
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub invoke_mode: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -722,24 +722,24 @@ pub struct GetLayerVersionRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetLayerVersionResponse {
-    #[serde(rename = "CompatibleArchitectures", skip_serializing_if = "Option::is_none")]
-    pub compatible_architectures: Option<Vec<String>>,
-    #[serde(rename = "CompatibleRuntimes", skip_serializing_if = "Option::is_none")]
-    pub compatible_runtimes: Option<Vec<String>>,
     #[serde(rename = "Content", skip_serializing_if = "Option::is_none")]
     pub content: Option<LayerVersionContentOutput>,
-    #[serde(rename = "CreatedDate", skip_serializing_if = "Option::is_none")]
-    pub created_date: Option<String>,
-    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
     #[serde(rename = "LayerArn", skip_serializing_if = "Option::is_none")]
     pub layer_arn: Option<String>,
     #[serde(rename = "LayerVersionArn", skip_serializing_if = "Option::is_none")]
     pub layer_version_arn: Option<String>,
-    #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
-    pub license_info: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(rename = "CreatedDate", skip_serializing_if = "Option::is_none")]
+    pub created_date: Option<String>,
     #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
     pub version: Option<i64>,
+    #[serde(rename = "CompatibleArchitectures", skip_serializing_if = "Option::is_none")]
+    pub compatible_architectures: Option<Vec<String>>,
+    #[serde(rename = "CompatibleRuntimes", skip_serializing_if = "Option::is_none")]
+    pub compatible_runtimes: Option<Vec<String>>,
+    #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
+    pub license_info: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -772,21 +772,21 @@ pub struct GetRuntimeManagementConfigRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetRuntimeManagementConfigResponse {
+    #[serde(rename = "UpdateRuntimeOn", skip_serializing_if = "Option::is_none")]
+    pub update_runtime_on: Option<String>,
     #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
     pub function_arn: Option<String>,
     #[serde(rename = "RuntimeVersionArn", skip_serializing_if = "Option::is_none")]
     pub runtime_version_arn: Option<String>,
-    #[serde(rename = "UpdateRuntimeOn", skip_serializing_if = "Option::is_none")]
-    pub update_runtime_on: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ImageConfig {
-    #[serde(rename = "Command", skip_serializing_if = "Option::is_none")]
-    pub command: Option<Vec<String>>,
     #[serde(rename = "EntryPoint", skip_serializing_if = "Option::is_none")]
     pub entry_point: Option<Vec<String>>,
+    #[serde(rename = "Command", skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
     #[serde(rename = "WorkingDirectory", skip_serializing_if = "Option::is_none")]
     pub working_directory: Option<String>,
 }
@@ -803,25 +803,25 @@ pub struct ImageConfigError {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ImageConfigResponse {
-    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
-    pub error: Option<ImageConfigError>,
     #[serde(rename = "ImageConfig", skip_serializing_if = "Option::is_none")]
     pub image_config: Option<ImageConfig>,
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub error: Option<ImageConfigError>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InvocationRequest {
-    #[serde(rename = "ClientContext", skip_serializing_if = "Option::is_none")]
-    pub client_context: Option<String>,
-    #[serde(rename = "DurableExecutionName", skip_serializing_if = "Option::is_none")]
-    pub durable_execution_name: Option<String>,
     #[serde(rename = "FunctionName")]
     pub function_name: String,
     #[serde(rename = "InvocationType", skip_serializing_if = "Option::is_none")]
     pub invocation_type: Option<String>,
     #[serde(rename = "LogType", skip_serializing_if = "Option::is_none")]
     pub log_type: Option<String>,
+    #[serde(rename = "ClientContext", skip_serializing_if = "Option::is_none")]
+    pub client_context: Option<String>,
+    #[serde(rename = "DurableExecutionName", skip_serializing_if = "Option::is_none")]
+    pub durable_execution_name: Option<String>,
     #[serde(rename = "Payload", skip_serializing_if = "Option::is_none")]
     pub payload: Option<danbi_wire::Blob>,
     #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
@@ -833,18 +833,18 @@ pub struct InvocationRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InvocationResponse {
-    #[serde(rename = "DurableExecutionArn", skip_serializing_if = "Option::is_none")]
-    pub durable_execution_arn: Option<String>,
-    #[serde(rename = "ExecutedVersion", skip_serializing_if = "Option::is_none")]
-    pub executed_version: Option<String>,
+    #[serde(rename = "StatusCode", skip_serializing_if = "Option::is_none")]
+    pub status_code: Option<i32>,
     #[serde(rename = "FunctionError", skip_serializing_if = "Option::is_none")]
     pub function_error: Option<String>,
     #[serde(rename = "LogResult", skip_serializing_if = "Option::is_none")]
     pub log_result: Option<String>,
     #[serde(rename = "Payload", skip_serializing_if = "Option::is_none")]
     pub payload: Option<danbi_wire::Blob>,
-    #[serde(rename = "StatusCode", skip_serializing_if = "Option::is_none")]
-    pub status_code: Option<i32>,
+    #[serde(rename = "ExecutedVersion", skip_serializing_if = "Option::is_none")]
+    pub executed_version: Option<String>,
+    #[serde(rename = "DurableExecutionArn", skip_serializing_if = "Option::is_none")]
+    pub durable_execution_arn: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -868,37 +868,37 @@ pub struct InvokeWithResponseStreamCompleteEvent {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InvokeWithResponseStreamRequest {
-    #[serde(rename = "ClientContext", skip_serializing_if = "Option::is_none")]
-    pub client_context: Option<String>,
     #[serde(rename = "FunctionName")]
     pub function_name: String,
-    #[serde(rename = "InvocationType", skip_serializing_if = "Option::is_none")]
-    pub invocation_type: Option<String>,
     #[serde(rename = "LogType", skip_serializing_if = "Option::is_none")]
     pub log_type: Option<String>,
-    #[serde(rename = "Payload", skip_serializing_if = "Option::is_none")]
-    pub payload: Option<danbi_wire::Blob>,
+    #[serde(rename = "ClientContext", skip_serializing_if = "Option::is_none")]
+    pub client_context: Option<String>,
     #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
     pub qualifier: Option<String>,
+    #[serde(rename = "Payload", skip_serializing_if = "Option::is_none")]
+    pub payload: Option<danbi_wire::Blob>,
     #[serde(rename = "TenantId", skip_serializing_if = "Option::is_none")]
     pub tenant_id: Option<String>,
+    #[serde(rename = "InvocationType", skip_serializing_if = "Option::is_none")]
+    pub invocation_type: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InvokeWithResponseStreamResponse {
+    #[serde(rename = "StatusCode", skip_serializing_if = "Option::is_none")]
+    pub status_code: Option<i32>,
     #[serde(rename = "ExecutedVersion", skip_serializing_if = "Option::is_none")]
     pub executed_version: Option<String>,
     #[serde(rename = "ResponseStreamContentType", skip_serializing_if = "Option::is_none")]
     pub response_stream_content_type: Option<String>,
-    #[serde(rename = "StatusCode", skip_serializing_if = "Option::is_none")]
-    pub status_code: Option<i32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum InvokeWithResponseStreamResponseEvent {
-    InvokeComplete(InvokeWithResponseStreamCompleteEvent),
     PayloadChunk(InvokeResponseStreamUpdate),
+    InvokeComplete(InvokeWithResponseStreamCompleteEvent),
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -907,15 +907,15 @@ pub struct LambdaManagedInstancesCapacityProviderConfig {
     #[serde(rename = "CapacityProviderArn")]
     pub capacity_provider_arn: String,
     #[serde(
-        rename = "ExecutionEnvironmentMemoryGiBPerVCpu",
-        skip_serializing_if = "Option::is_none"
-    )]
-    pub execution_environment_memory_gi_b_per_v_cpu: Option<f64>,
-    #[serde(
         rename = "PerExecutionEnvironmentMaxConcurrency",
         skip_serializing_if = "Option::is_none"
     )]
     pub per_execution_environment_max_concurrency: Option<i32>,
+    #[serde(
+        rename = "ExecutionEnvironmentMemoryGiBPerVCpu",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub execution_environment_memory_gi_b_per_v_cpu: Option<f64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -925,10 +925,10 @@ pub struct Layer {
     pub arn: Option<String>,
     #[serde(rename = "CodeSize", skip_serializing_if = "Option::is_none")]
     pub code_size: Option<i64>,
-    #[serde(rename = "SigningJobArn", skip_serializing_if = "Option::is_none")]
-    pub signing_job_arn: Option<String>,
     #[serde(rename = "SigningProfileVersionArn", skip_serializing_if = "Option::is_none")]
     pub signing_profile_version_arn: Option<String>,
+    #[serde(rename = "SigningJobArn", skip_serializing_if = "Option::is_none")]
+    pub signing_job_arn: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -938,10 +938,10 @@ pub struct LayerVersionContentInput {
     pub s3_bucket: Option<String>,
     #[serde(rename = "S3Key", skip_serializing_if = "Option::is_none")]
     pub s3_key: Option<String>,
-    #[serde(rename = "S3ObjectStorageMode", skip_serializing_if = "Option::is_none")]
-    pub s3_object_storage_mode: Option<String>,
     #[serde(rename = "S3ObjectVersion", skip_serializing_if = "Option::is_none")]
     pub s3_object_version: Option<String>,
+    #[serde(rename = "S3ObjectStorageMode", skip_serializing_if = "Option::is_none")]
+    pub s3_object_storage_mode: Option<String>,
     #[serde(rename = "ZipFile", skip_serializing_if = "Option::is_none")]
     pub zip_file: Option<danbi_wire::Blob>,
 }
@@ -949,48 +949,48 @@ pub struct LayerVersionContentInput {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LayerVersionContentOutput {
+    #[serde(rename = "Location", skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
     #[serde(rename = "CodeSha256", skip_serializing_if = "Option::is_none")]
     pub code_sha256: Option<String>,
     #[serde(rename = "CodeSize", skip_serializing_if = "Option::is_none")]
     pub code_size: Option<i64>,
-    #[serde(rename = "Location", skip_serializing_if = "Option::is_none")]
-    pub location: Option<String>,
-    #[serde(rename = "ResolvedS3Object", skip_serializing_if = "Option::is_none")]
-    pub resolved_s3_object: Option<ResolvedS3Object>,
-    #[serde(rename = "SigningJobArn", skip_serializing_if = "Option::is_none")]
-    pub signing_job_arn: Option<String>,
     #[serde(rename = "SigningProfileVersionArn", skip_serializing_if = "Option::is_none")]
     pub signing_profile_version_arn: Option<String>,
+    #[serde(rename = "SigningJobArn", skip_serializing_if = "Option::is_none")]
+    pub signing_job_arn: Option<String>,
+    #[serde(rename = "ResolvedS3Object", skip_serializing_if = "Option::is_none")]
+    pub resolved_s3_object: Option<ResolvedS3Object>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LayerVersionsListItem {
+    #[serde(rename = "LayerVersionArn", skip_serializing_if = "Option::is_none")]
+    pub layer_version_arn: Option<String>,
+    #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(rename = "CreatedDate", skip_serializing_if = "Option::is_none")]
+    pub created_date: Option<String>,
     #[serde(rename = "CompatibleArchitectures", skip_serializing_if = "Option::is_none")]
     pub compatible_architectures: Option<Vec<String>>,
     #[serde(rename = "CompatibleRuntimes", skip_serializing_if = "Option::is_none")]
     pub compatible_runtimes: Option<Vec<String>>,
-    #[serde(rename = "CreatedDate", skip_serializing_if = "Option::is_none")]
-    pub created_date: Option<String>,
-    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    #[serde(rename = "LayerVersionArn", skip_serializing_if = "Option::is_none")]
-    pub layer_version_arn: Option<String>,
     #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
     pub license_info: Option<String>,
-    #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
-    pub version: Option<i64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LayersListItem {
-    #[serde(rename = "LatestMatchingVersion", skip_serializing_if = "Option::is_none")]
-    pub latest_matching_version: Option<LayerVersionsListItem>,
-    #[serde(rename = "LayerArn", skip_serializing_if = "Option::is_none")]
-    pub layer_arn: Option<String>,
     #[serde(rename = "LayerName", skip_serializing_if = "Option::is_none")]
     pub layer_name: Option<String>,
+    #[serde(rename = "LayerArn", skip_serializing_if = "Option::is_none")]
+    pub layer_arn: Option<String>,
+    #[serde(rename = "LatestMatchingVersion", skip_serializing_if = "Option::is_none")]
+    pub latest_matching_version: Option<LayerVersionsListItem>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -1009,10 +1009,10 @@ pub struct ListAliasesRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListAliasesResponse {
-    #[serde(rename = "Aliases", skip_serializing_if = "Option::is_none")]
-    pub aliases: Option<Vec<AliasConfiguration>>,
     #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
     pub next_marker: Option<String>,
+    #[serde(rename = "Aliases", skip_serializing_if = "Option::is_none")]
+    pub aliases: Option<Vec<AliasConfiguration>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -1058,12 +1058,12 @@ pub struct ListFunctionUrlConfigsResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListFunctionsRequest {
+    #[serde(rename = "MasterRegion", skip_serializing_if = "Option::is_none")]
+    pub master_region: Option<String>,
     #[serde(rename = "FunctionVersion", skip_serializing_if = "Option::is_none")]
     pub function_version: Option<String>,
     #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
     pub marker: Option<String>,
-    #[serde(rename = "MasterRegion", skip_serializing_if = "Option::is_none")]
-    pub master_region: Option<String>,
     #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
     pub max_items: Option<i32>,
 }
@@ -1071,10 +1071,10 @@ pub struct ListFunctionsRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListFunctionsResponse {
-    #[serde(rename = "Functions", skip_serializing_if = "Option::is_none")]
-    pub functions: Option<Vec<FunctionConfiguration>>,
     #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
     pub next_marker: Option<String>,
+    #[serde(rename = "Functions", skip_serializing_if = "Option::is_none")]
+    pub functions: Option<Vec<FunctionConfiguration>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -1095,10 +1095,10 @@ pub struct ListLayerVersionsRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListLayerVersionsResponse {
-    #[serde(rename = "LayerVersions", skip_serializing_if = "Option::is_none")]
-    pub layer_versions: Option<Vec<LayerVersionsListItem>>,
     #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
     pub next_marker: Option<String>,
+    #[serde(rename = "LayerVersions", skip_serializing_if = "Option::is_none")]
+    pub layer_versions: Option<Vec<LayerVersionsListItem>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -1117,10 +1117,10 @@ pub struct ListLayersRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListLayersResponse {
-    #[serde(rename = "Layers", skip_serializing_if = "Option::is_none")]
-    pub layers: Option<Vec<LayersListItem>>,
     #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
     pub next_marker: Option<String>,
+    #[serde(rename = "Layers", skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Vec<LayersListItem>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -1160,14 +1160,14 @@ pub struct ListVersionsByFunctionResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LoggingConfig {
-    #[serde(rename = "ApplicationLogLevel", skip_serializing_if = "Option::is_none")]
-    pub application_log_level: Option<String>,
     #[serde(rename = "LogFormat", skip_serializing_if = "Option::is_none")]
     pub log_format: Option<String>,
-    #[serde(rename = "LogGroup", skip_serializing_if = "Option::is_none")]
-    pub log_group: Option<String>,
+    #[serde(rename = "ApplicationLogLevel", skip_serializing_if = "Option::is_none")]
+    pub application_log_level: Option<String>,
     #[serde(rename = "SystemLogLevel", skip_serializing_if = "Option::is_none")]
     pub system_log_level: Option<String>,
+    #[serde(rename = "LogGroup", skip_serializing_if = "Option::is_none")]
+    pub log_group: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -1187,16 +1187,16 @@ pub struct OnSuccess {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PublishLayerVersionRequest {
+    #[serde(rename = "LayerName")]
+    pub layer_name: String,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(rename = "Content")]
+    pub content: LayerVersionContentInput,
     #[serde(rename = "CompatibleArchitectures", skip_serializing_if = "Option::is_none")]
     pub compatible_architectures: Option<Vec<String>>,
     #[serde(rename = "CompatibleRuntimes", skip_serializing_if = "Option::is_none")]
     pub compatible_runtimes: Option<Vec<String>>,
-    #[serde(rename = "Content")]
-    pub content: LayerVersionContentInput,
-    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    #[serde(rename = "LayerName")]
-    pub layer_name: String,
     #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
     pub license_info: Option<String>,
 }
@@ -1204,39 +1204,39 @@ pub struct PublishLayerVersionRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PublishLayerVersionResponse {
-    #[serde(rename = "CompatibleArchitectures", skip_serializing_if = "Option::is_none")]
-    pub compatible_architectures: Option<Vec<String>>,
-    #[serde(rename = "CompatibleRuntimes", skip_serializing_if = "Option::is_none")]
-    pub compatible_runtimes: Option<Vec<String>>,
     #[serde(rename = "Content", skip_serializing_if = "Option::is_none")]
     pub content: Option<LayerVersionContentOutput>,
-    #[serde(rename = "CreatedDate", skip_serializing_if = "Option::is_none")]
-    pub created_date: Option<String>,
-    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
     #[serde(rename = "LayerArn", skip_serializing_if = "Option::is_none")]
     pub layer_arn: Option<String>,
     #[serde(rename = "LayerVersionArn", skip_serializing_if = "Option::is_none")]
     pub layer_version_arn: Option<String>,
-    #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
-    pub license_info: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(rename = "CreatedDate", skip_serializing_if = "Option::is_none")]
+    pub created_date: Option<String>,
     #[serde(rename = "Version", skip_serializing_if = "Option::is_none")]
     pub version: Option<i64>,
+    #[serde(rename = "CompatibleArchitectures", skip_serializing_if = "Option::is_none")]
+    pub compatible_architectures: Option<Vec<String>>,
+    #[serde(rename = "CompatibleRuntimes", skip_serializing_if = "Option::is_none")]
+    pub compatible_runtimes: Option<Vec<String>>,
+    #[serde(rename = "LicenseInfo", skip_serializing_if = "Option::is_none")]
+    pub license_info: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PublishVersionRequest {
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
     #[serde(rename = "CodeSha256", skip_serializing_if = "Option::is_none")]
     pub code_sha256: Option<String>,
     #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    #[serde(rename = "FunctionName")]
-    pub function_name: String,
-    #[serde(rename = "PublishTo", skip_serializing_if = "Option::is_none")]
-    pub publish_to: Option<String>,
     #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
     pub revision_id: Option<String>,
+    #[serde(rename = "PublishTo", skip_serializing_if = "Option::is_none")]
+    pub publish_to: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -1251,16 +1251,16 @@ pub struct PutFunctionConcurrencyRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PutFunctionEventInvokeConfigRequest {
-    #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
-    pub destination_config: Option<DestinationConfig>,
     #[serde(rename = "FunctionName")]
     pub function_name: String,
-    #[serde(rename = "MaximumEventAgeInSeconds", skip_serializing_if = "Option::is_none")]
-    pub maximum_event_age_in_seconds: Option<i32>,
-    #[serde(rename = "MaximumRetryAttempts", skip_serializing_if = "Option::is_none")]
-    pub maximum_retry_attempts: Option<i32>,
     #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
     pub qualifier: Option<String>,
+    #[serde(rename = "MaximumRetryAttempts", skip_serializing_if = "Option::is_none")]
+    pub maximum_retry_attempts: Option<i32>,
+    #[serde(rename = "MaximumEventAgeInSeconds", skip_serializing_if = "Option::is_none")]
+    pub maximum_event_age_in_seconds: Option<i32>,
+    #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
+    pub destination_config: Option<DestinationConfig>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -1286,21 +1286,21 @@ pub struct PutRuntimeManagementConfigRequest {
     pub function_name: String,
     #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
     pub qualifier: Option<String>,
-    #[serde(rename = "RuntimeVersionArn", skip_serializing_if = "Option::is_none")]
-    pub runtime_version_arn: Option<String>,
     #[serde(rename = "UpdateRuntimeOn")]
     pub update_runtime_on: String,
+    #[serde(rename = "RuntimeVersionArn", skip_serializing_if = "Option::is_none")]
+    pub runtime_version_arn: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PutRuntimeManagementConfigResponse {
+    #[serde(rename = "UpdateRuntimeOn")]
+    pub update_runtime_on: String,
     #[serde(rename = "FunctionArn")]
     pub function_arn: String,
     #[serde(rename = "RuntimeVersionArn", skip_serializing_if = "Option::is_none")]
     pub runtime_version_arn: Option<String>,
-    #[serde(rename = "UpdateRuntimeOn")]
-    pub update_runtime_on: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -1308,12 +1308,12 @@ pub struct PutRuntimeManagementConfigResponse {
 pub struct RemoveLayerVersionPermissionRequest {
     #[serde(rename = "LayerName")]
     pub layer_name: String,
-    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
-    pub revision_id: Option<String>,
-    #[serde(rename = "StatementId")]
-    pub statement_id: String,
     #[serde(rename = "VersionNumber")]
     pub version_number: i64,
+    #[serde(rename = "StatementId")]
+    pub statement_id: String,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub revision_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -1321,12 +1321,12 @@ pub struct RemoveLayerVersionPermissionRequest {
 pub struct RemovePermissionRequest {
     #[serde(rename = "FunctionName")]
     pub function_name: String,
+    #[serde(rename = "StatementId")]
+    pub statement_id: String,
     #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
     pub qualifier: Option<String>,
     #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
     pub revision_id: Option<String>,
-    #[serde(rename = "StatementId")]
-    pub statement_id: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -1343,10 +1343,10 @@ pub struct ResolvedS3Object {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RuntimeVersionConfig {
-    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
-    pub error: Option<RuntimeVersionError>,
     #[serde(rename = "RuntimeVersionArn", skip_serializing_if = "Option::is_none")]
     pub runtime_version_arn: Option<String>,
+    #[serde(rename = "Error", skip_serializing_if = "Option::is_none")]
+    pub error: Option<RuntimeVersionError>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -1425,169 +1425,169 @@ pub struct UntagResourceRequest {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpdateAliasRequest {
-    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
     #[serde(rename = "FunctionName")]
     pub function_name: String,
-    #[serde(rename = "FunctionVersion", skip_serializing_if = "Option::is_none")]
-    pub function_version: Option<String>,
     #[serde(rename = "Name")]
     pub name: String,
-    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
-    pub revision_id: Option<String>,
+    #[serde(rename = "FunctionVersion", skip_serializing_if = "Option::is_none")]
+    pub function_version: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     #[serde(rename = "RoutingConfig", skip_serializing_if = "Option::is_none")]
     pub routing_config: Option<AliasRoutingConfiguration>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub revision_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpdateFunctionCodeRequest {
-    #[serde(rename = "Architectures", skip_serializing_if = "Option::is_none")]
-    pub architectures: Option<Vec<String>>,
-    #[serde(rename = "DryRun", skip_serializing_if = "Option::is_none")]
-    pub dry_run: Option<bool>,
     #[serde(rename = "FunctionName")]
     pub function_name: String,
-    #[serde(rename = "ImageUri", skip_serializing_if = "Option::is_none")]
-    pub image_uri: Option<String>,
-    #[serde(rename = "Publish", skip_serializing_if = "Option::is_none")]
-    pub publish: Option<bool>,
-    #[serde(rename = "PublishTo", skip_serializing_if = "Option::is_none")]
-    pub publish_to: Option<String>,
-    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
-    pub revision_id: Option<String>,
+    #[serde(rename = "ZipFile", skip_serializing_if = "Option::is_none")]
+    pub zip_file: Option<danbi_wire::Blob>,
     #[serde(rename = "S3Bucket", skip_serializing_if = "Option::is_none")]
     pub s3_bucket: Option<String>,
     #[serde(rename = "S3Key", skip_serializing_if = "Option::is_none")]
     pub s3_key: Option<String>,
-    #[serde(rename = "S3ObjectStorageMode", skip_serializing_if = "Option::is_none")]
-    pub s3_object_storage_mode: Option<String>,
     #[serde(rename = "S3ObjectVersion", skip_serializing_if = "Option::is_none")]
     pub s3_object_version: Option<String>,
+    #[serde(rename = "S3ObjectStorageMode", skip_serializing_if = "Option::is_none")]
+    pub s3_object_storage_mode: Option<String>,
+    #[serde(rename = "ImageUri", skip_serializing_if = "Option::is_none")]
+    pub image_uri: Option<String>,
+    #[serde(rename = "Architectures", skip_serializing_if = "Option::is_none")]
+    pub architectures: Option<Vec<String>>,
+    #[serde(rename = "Publish", skip_serializing_if = "Option::is_none")]
+    pub publish: Option<bool>,
+    #[serde(rename = "PublishTo", skip_serializing_if = "Option::is_none")]
+    pub publish_to: Option<String>,
+    #[serde(rename = "DryRun", skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<bool>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub revision_id: Option<String>,
     #[serde(rename = "SourceKMSKeyArn", skip_serializing_if = "Option::is_none")]
     pub source_kms_key_arn: Option<String>,
-    #[serde(rename = "ZipFile", skip_serializing_if = "Option::is_none")]
-    pub zip_file: Option<danbi_wire::Blob>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpdateFunctionConfigurationRequest {
-    #[serde(rename = "CapacityProviderConfig", skip_serializing_if = "Option::is_none")]
-    pub capacity_provider_config: Option<CapacityProviderConfig>,
-    #[serde(rename = "DeadLetterConfig", skip_serializing_if = "Option::is_none")]
-    pub dead_letter_config: Option<DeadLetterConfig>,
-    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-    #[serde(rename = "DurableConfig", skip_serializing_if = "Option::is_none")]
-    pub durable_config: Option<DurableConfig>,
-    #[serde(rename = "Environment", skip_serializing_if = "Option::is_none")]
-    pub environment: Option<Environment>,
-    #[serde(rename = "EphemeralStorage", skip_serializing_if = "Option::is_none")]
-    pub ephemeral_storage: Option<EphemeralStorage>,
-    #[serde(rename = "FileSystemConfigs", skip_serializing_if = "Option::is_none")]
-    pub file_system_configs: Option<Vec<FileSystemConfig>>,
     #[serde(rename = "FunctionName")]
     pub function_name: String,
-    #[serde(rename = "Handler", skip_serializing_if = "Option::is_none")]
-    pub handler: Option<String>,
-    #[serde(rename = "ImageConfig", skip_serializing_if = "Option::is_none")]
-    pub image_config: Option<ImageConfig>,
-    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
-    pub kms_key_arn: Option<String>,
-    #[serde(rename = "Layers", skip_serializing_if = "Option::is_none")]
-    pub layers: Option<Vec<String>>,
-    #[serde(rename = "LoggingConfig", skip_serializing_if = "Option::is_none")]
-    pub logging_config: Option<LoggingConfig>,
-    #[serde(rename = "MemorySize", skip_serializing_if = "Option::is_none")]
-    pub memory_size: Option<i32>,
-    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
-    pub revision_id: Option<String>,
     #[serde(rename = "Role", skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    #[serde(rename = "Runtime", skip_serializing_if = "Option::is_none")]
-    pub runtime: Option<String>,
-    #[serde(rename = "SnapStart", skip_serializing_if = "Option::is_none")]
-    pub snap_start: Option<SnapStart>,
+    #[serde(rename = "Handler", skip_serializing_if = "Option::is_none")]
+    pub handler: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     #[serde(rename = "Timeout", skip_serializing_if = "Option::is_none")]
     pub timeout: Option<i32>,
-    #[serde(rename = "TracingConfig", skip_serializing_if = "Option::is_none")]
-    pub tracing_config: Option<TracingConfig>,
+    #[serde(rename = "MemorySize", skip_serializing_if = "Option::is_none")]
+    pub memory_size: Option<i32>,
     #[serde(rename = "VpcConfig", skip_serializing_if = "Option::is_none")]
     pub vpc_config: Option<VpcConfig>,
+    #[serde(rename = "Environment", skip_serializing_if = "Option::is_none")]
+    pub environment: Option<Environment>,
+    #[serde(rename = "Runtime", skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    #[serde(rename = "DeadLetterConfig", skip_serializing_if = "Option::is_none")]
+    pub dead_letter_config: Option<DeadLetterConfig>,
+    #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
+    pub kms_key_arn: Option<String>,
+    #[serde(rename = "TracingConfig", skip_serializing_if = "Option::is_none")]
+    pub tracing_config: Option<TracingConfig>,
+    #[serde(rename = "RevisionId", skip_serializing_if = "Option::is_none")]
+    pub revision_id: Option<String>,
+    #[serde(rename = "Layers", skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Vec<String>>,
+    #[serde(rename = "FileSystemConfigs", skip_serializing_if = "Option::is_none")]
+    pub file_system_configs: Option<Vec<FileSystemConfig>>,
+    #[serde(rename = "ImageConfig", skip_serializing_if = "Option::is_none")]
+    pub image_config: Option<ImageConfig>,
+    #[serde(rename = "EphemeralStorage", skip_serializing_if = "Option::is_none")]
+    pub ephemeral_storage: Option<EphemeralStorage>,
+    #[serde(rename = "SnapStart", skip_serializing_if = "Option::is_none")]
+    pub snap_start: Option<SnapStart>,
+    #[serde(rename = "LoggingConfig", skip_serializing_if = "Option::is_none")]
+    pub logging_config: Option<LoggingConfig>,
+    #[serde(rename = "CapacityProviderConfig", skip_serializing_if = "Option::is_none")]
+    pub capacity_provider_config: Option<CapacityProviderConfig>,
+    #[serde(rename = "DurableConfig", skip_serializing_if = "Option::is_none")]
+    pub durable_config: Option<DurableConfig>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpdateFunctionEventInvokeConfigRequest {
-    #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
-    pub destination_config: Option<DestinationConfig>,
     #[serde(rename = "FunctionName")]
     pub function_name: String,
-    #[serde(rename = "MaximumEventAgeInSeconds", skip_serializing_if = "Option::is_none")]
-    pub maximum_event_age_in_seconds: Option<i32>,
-    #[serde(rename = "MaximumRetryAttempts", skip_serializing_if = "Option::is_none")]
-    pub maximum_retry_attempts: Option<i32>,
     #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
     pub qualifier: Option<String>,
+    #[serde(rename = "MaximumRetryAttempts", skip_serializing_if = "Option::is_none")]
+    pub maximum_retry_attempts: Option<i32>,
+    #[serde(rename = "MaximumEventAgeInSeconds", skip_serializing_if = "Option::is_none")]
+    pub maximum_event_age_in_seconds: Option<i32>,
+    #[serde(rename = "DestinationConfig", skip_serializing_if = "Option::is_none")]
+    pub destination_config: Option<DestinationConfig>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpdateFunctionUrlConfigRequest {
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
+    pub qualifier: Option<String>,
     #[serde(rename = "AuthType", skip_serializing_if = "Option::is_none")]
     pub auth_type: Option<String>,
     #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
-    #[serde(rename = "FunctionName")]
-    pub function_name: String,
     #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
     pub invoke_mode: Option<String>,
-    #[serde(rename = "Qualifier", skip_serializing_if = "Option::is_none")]
-    pub qualifier: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpdateFunctionUrlConfigResponse {
+    #[serde(rename = "FunctionUrl")]
+    pub function_url: String,
+    #[serde(rename = "FunctionArn")]
+    pub function_arn: String,
     #[serde(rename = "AuthType")]
     pub auth_type: String,
     #[serde(rename = "Cors", skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
     #[serde(rename = "CreationTime")]
     pub creation_time: String,
-    #[serde(rename = "FunctionArn")]
-    pub function_arn: String,
-    #[serde(rename = "FunctionUrl")]
-    pub function_url: String,
-    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
-    pub invoke_mode: Option<String>,
     #[serde(rename = "LastModifiedTime")]
     pub last_modified_time: String,
+    #[serde(rename = "InvokeMode", skip_serializing_if = "Option::is_none")]
+    pub invoke_mode: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VpcConfig {
-    #[serde(rename = "Ipv6AllowedForDualStack", skip_serializing_if = "Option::is_none")]
-    pub ipv6_allowed_for_dual_stack: Option<bool>,
-    #[serde(rename = "SecurityGroupIds", skip_serializing_if = "Option::is_none")]
-    pub security_group_ids: Option<Vec<String>>,
     #[serde(rename = "SubnetIds", skip_serializing_if = "Option::is_none")]
     pub subnet_ids: Option<Vec<String>>,
+    #[serde(rename = "SecurityGroupIds", skip_serializing_if = "Option::is_none")]
+    pub security_group_ids: Option<Vec<String>>,
+    #[serde(rename = "Ipv6AllowedForDualStack", skip_serializing_if = "Option::is_none")]
+    pub ipv6_allowed_for_dual_stack: Option<bool>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VpcConfigResponse {
-    #[serde(rename = "Ipv6AllowedForDualStack", skip_serializing_if = "Option::is_none")]
-    pub ipv6_allowed_for_dual_stack: Option<bool>,
-    #[serde(rename = "SecurityGroupIds", skip_serializing_if = "Option::is_none")]
-    pub security_group_ids: Option<Vec<String>>,
     #[serde(rename = "SubnetIds", skip_serializing_if = "Option::is_none")]
     pub subnet_ids: Option<Vec<String>>,
+    #[serde(rename = "SecurityGroupIds", skip_serializing_if = "Option::is_none")]
+    pub security_group_ids: Option<Vec<String>>,
     #[serde(rename = "VpcId", skip_serializing_if = "Option::is_none")]
     pub vpc_id: Option<String>,
+    #[serde(rename = "Ipv6AllowedForDualStack", skip_serializing_if = "Option::is_none")]
+    pub ipv6_allowed_for_dual_stack: Option<bool>,
 }
 
 /// One marker for each operation: what `ServiceBuilder::on` takes.

@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CreateLogGroupRequest {
-    #[serde(rename = "deletionProtectionEnabled", skip_serializing_if = "Option::is_none")]
-    pub deletion_protection_enabled: Option<bool>,
-    #[serde(rename = "kmsKeyId", skip_serializing_if = "Option::is_none")]
-    pub kms_key_id: Option<String>,
-    #[serde(rename = "logGroupClass", skip_serializing_if = "Option::is_none")]
-    pub log_group_class: Option<String>,
     #[serde(rename = "logGroupName")]
     pub log_group_name: String,
+    #[serde(rename = "kmsKeyId", skip_serializing_if = "Option::is_none")]
+    pub kms_key_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<std::collections::BTreeMap<String, String>>,
+    #[serde(rename = "logGroupClass", skip_serializing_if = "Option::is_none")]
+    pub log_group_class: Option<String>,
+    #[serde(rename = "deletionProtectionEnabled", skip_serializing_if = "Option::is_none")]
+    pub deletion_protection_enabled: Option<bool>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -65,20 +65,20 @@ pub struct DeleteRetentionPolicyRequest {
 pub struct DescribeLogGroupsRequest {
     #[serde(rename = "accountIdentifiers", skip_serializing_if = "Option::is_none")]
     pub account_identifiers: Option<Vec<String>>,
-    #[serde(rename = "includeLinkedAccounts", skip_serializing_if = "Option::is_none")]
-    pub include_linked_accounts: Option<bool>,
+    #[serde(rename = "logGroupNamePrefix", skip_serializing_if = "Option::is_none")]
+    pub log_group_name_prefix: Option<String>,
+    #[serde(rename = "logGroupNamePattern", skip_serializing_if = "Option::is_none")]
+    pub log_group_name_pattern: Option<String>,
+    #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<i32>,
+    #[serde(rename = "includeLinkedAccounts", skip_serializing_if = "Option::is_none")]
+    pub include_linked_accounts: Option<bool>,
     #[serde(rename = "logGroupClass", skip_serializing_if = "Option::is_none")]
     pub log_group_class: Option<String>,
     #[serde(rename = "logGroupIdentifiers", skip_serializing_if = "Option::is_none")]
     pub log_group_identifiers: Option<Vec<String>>,
-    #[serde(rename = "logGroupNamePattern", skip_serializing_if = "Option::is_none")]
-    pub log_group_name_pattern: Option<String>,
-    #[serde(rename = "logGroupNamePrefix", skip_serializing_if = "Option::is_none")]
-    pub log_group_name_prefix: Option<String>,
-    #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -93,20 +93,20 @@ pub struct DescribeLogGroupsResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DescribeLogStreamsRequest {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub descending: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<i32>,
-    #[serde(rename = "logGroupIdentifier", skip_serializing_if = "Option::is_none")]
-    pub log_group_identifier: Option<String>,
     #[serde(rename = "logGroupName", skip_serializing_if = "Option::is_none")]
     pub log_group_name: Option<String>,
+    #[serde(rename = "logGroupIdentifier", skip_serializing_if = "Option::is_none")]
+    pub log_group_identifier: Option<String>,
     #[serde(rename = "logStreamNamePrefix", skip_serializing_if = "Option::is_none")]
     pub log_stream_name_prefix: Option<String>,
-    #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
     #[serde(rename = "orderBy", skip_serializing_if = "Option::is_none")]
     pub order_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub descending: Option<bool>,
+    #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i32>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -121,37 +121,37 @@ pub struct DescribeLogStreamsResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Entity {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attributes: Option<std::collections::BTreeMap<String, String>>,
     #[serde(rename = "keyAttributes", skip_serializing_if = "Option::is_none")]
     pub key_attributes: Option<std::collections::BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<std::collections::BTreeMap<String, String>>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FilterLogEventsRequest {
+    #[serde(rename = "logGroupName", skip_serializing_if = "Option::is_none")]
+    pub log_group_name: Option<String>,
+    #[serde(rename = "logGroupIdentifier", skip_serializing_if = "Option::is_none")]
+    pub log_group_identifier: Option<String>,
+    #[serde(rename = "logStreamNames", skip_serializing_if = "Option::is_none")]
+    pub log_stream_names: Option<Vec<String>>,
+    #[serde(rename = "logStreamNamePrefix", skip_serializing_if = "Option::is_none")]
+    pub log_stream_name_prefix: Option<String>,
+    #[serde(rename = "startTime", skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<i64>,
     #[serde(rename = "endTime", skip_serializing_if = "Option::is_none")]
     pub end_time: Option<i64>,
     #[serde(rename = "filterPattern", skip_serializing_if = "Option::is_none")]
     pub filter_pattern: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub interleaved: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<i32>,
-    #[serde(rename = "logGroupIdentifier", skip_serializing_if = "Option::is_none")]
-    pub log_group_identifier: Option<String>,
-    #[serde(rename = "logGroupName", skip_serializing_if = "Option::is_none")]
-    pub log_group_name: Option<String>,
-    #[serde(rename = "logStreamNamePrefix", skip_serializing_if = "Option::is_none")]
-    pub log_stream_name_prefix: Option<String>,
-    #[serde(rename = "logStreamNames", skip_serializing_if = "Option::is_none")]
-    pub log_stream_names: Option<Vec<String>>,
     #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
     pub next_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i32>,
     #[serde(rename = "startFromHead", skip_serializing_if = "Option::is_none")]
     pub start_from_head: Option<bool>,
-    #[serde(rename = "startTime", skip_serializing_if = "Option::is_none")]
-    pub start_time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interleaved: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unmask: Option<bool>,
 }
@@ -161,46 +161,46 @@ pub struct FilterLogEventsRequest {
 pub struct FilterLogEventsResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<Vec<FilteredLogEvent>>,
-    #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
     #[serde(rename = "searchedLogStreams", skip_serializing_if = "Option::is_none")]
     pub searched_log_streams: Option<Vec<SearchedLogStream>>,
+    #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FilteredLogEvent {
-    #[serde(rename = "eventId", skip_serializing_if = "Option::is_none")]
-    pub event_id: Option<String>,
-    #[serde(rename = "ingestionTime", skip_serializing_if = "Option::is_none")]
-    pub ingestion_time: Option<i64>,
     #[serde(rename = "logStreamName", skip_serializing_if = "Option::is_none")]
     pub log_stream_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    #[serde(rename = "ingestionTime", skip_serializing_if = "Option::is_none")]
+    pub ingestion_time: Option<i64>,
+    #[serde(rename = "eventId", skip_serializing_if = "Option::is_none")]
+    pub event_id: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetLogEventsRequest {
-    #[serde(rename = "endTime", skip_serializing_if = "Option::is_none")]
-    pub end_time: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<i32>,
-    #[serde(rename = "logGroupIdentifier", skip_serializing_if = "Option::is_none")]
-    pub log_group_identifier: Option<String>,
     #[serde(rename = "logGroupName", skip_serializing_if = "Option::is_none")]
     pub log_group_name: Option<String>,
+    #[serde(rename = "logGroupIdentifier", skip_serializing_if = "Option::is_none")]
+    pub log_group_identifier: Option<String>,
     #[serde(rename = "logStreamName")]
     pub log_stream_name: String,
-    #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
-    #[serde(rename = "startFromHead", skip_serializing_if = "Option::is_none")]
-    pub start_from_head: Option<bool>,
     #[serde(rename = "startTime", skip_serializing_if = "Option::is_none")]
     pub start_time: Option<i64>,
+    #[serde(rename = "endTime", skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<i64>,
+    #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i32>,
+    #[serde(rename = "startFromHead", skip_serializing_if = "Option::is_none")]
+    pub start_from_head: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unmask: Option<bool>,
 }
@@ -210,40 +210,40 @@ pub struct GetLogEventsRequest {
 pub struct GetLogEventsResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub events: Option<Vec<OutputLogEvent>>,
-    #[serde(rename = "nextBackwardToken", skip_serializing_if = "Option::is_none")]
-    pub next_backward_token: Option<String>,
     #[serde(rename = "nextForwardToken", skip_serializing_if = "Option::is_none")]
     pub next_forward_token: Option<String>,
+    #[serde(rename = "nextBackwardToken", skip_serializing_if = "Option::is_none")]
+    pub next_backward_token: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InputLogEvent {
-    pub message: String,
     pub timestamp: i64,
+    pub message: String,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListLogGroupsRequest {
+    #[serde(rename = "logGroupNamePattern", skip_serializing_if = "Option::is_none")]
+    pub log_group_name_pattern: Option<String>,
+    #[serde(rename = "logGroupClass", skip_serializing_if = "Option::is_none")]
+    pub log_group_class: Option<String>,
+    #[serde(rename = "includeLinkedAccounts", skip_serializing_if = "Option::is_none")]
+    pub include_linked_accounts: Option<bool>,
     #[serde(rename = "accountIdentifiers", skip_serializing_if = "Option::is_none")]
     pub account_identifiers: Option<Vec<String>>,
+    #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<i32>,
     #[serde(rename = "dataSources", skip_serializing_if = "Option::is_none")]
     pub data_sources: Option<Vec<DataSourceFilter>>,
     #[serde(rename = "fieldIndexNames", skip_serializing_if = "Option::is_none")]
     pub field_index_names: Option<Vec<String>>,
-    #[serde(rename = "includeLinkedAccounts", skip_serializing_if = "Option::is_none")]
-    pub include_linked_accounts: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<i32>,
-    #[serde(rename = "logGroupClass", skip_serializing_if = "Option::is_none")]
-    pub log_group_class: Option<String>,
-    #[serde(rename = "logGroupNamePattern", skip_serializing_if = "Option::is_none")]
-    pub log_group_name_pattern: Option<String>,
     #[serde(rename = "logGroupTags", skip_serializing_if = "Option::is_none")]
     pub log_group_tags: Option<Vec<TagFilter>>,
-    #[serde(rename = "nextToken", skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -286,16 +286,16 @@ pub struct ListTagsLogGroupResponse {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LiveTailSessionLogEvent {
-    #[serde(rename = "ingestionTime", skip_serializing_if = "Option::is_none")]
-    pub ingestion_time: Option<i64>,
-    #[serde(rename = "logGroupIdentifier", skip_serializing_if = "Option::is_none")]
-    pub log_group_identifier: Option<String>,
     #[serde(rename = "logStreamName", skip_serializing_if = "Option::is_none")]
     pub log_stream_name: Option<String>,
+    #[serde(rename = "logGroupIdentifier", skip_serializing_if = "Option::is_none")]
+    pub log_group_identifier: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<i64>,
+    #[serde(rename = "ingestionTime", skip_serializing_if = "Option::is_none")]
+    pub ingestion_time: Option<i64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -308,18 +308,18 @@ pub struct LiveTailSessionMetadata {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LiveTailSessionStart {
-    #[serde(rename = "logEventFilterPattern", skip_serializing_if = "Option::is_none")]
-    pub log_event_filter_pattern: Option<String>,
-    #[serde(rename = "logGroupIdentifiers", skip_serializing_if = "Option::is_none")]
-    pub log_group_identifiers: Option<Vec<String>>,
-    #[serde(rename = "logStreamNamePrefixes", skip_serializing_if = "Option::is_none")]
-    pub log_stream_name_prefixes: Option<Vec<String>>,
-    #[serde(rename = "logStreamNames", skip_serializing_if = "Option::is_none")]
-    pub log_stream_names: Option<Vec<String>>,
     #[serde(rename = "requestId", skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     #[serde(rename = "sessionId", skip_serializing_if = "Option::is_none")]
     pub session_id: Option<String>,
+    #[serde(rename = "logGroupIdentifiers", skip_serializing_if = "Option::is_none")]
+    pub log_group_identifiers: Option<Vec<String>>,
+    #[serde(rename = "logStreamNames", skip_serializing_if = "Option::is_none")]
+    pub log_stream_names: Option<Vec<String>>,
+    #[serde(rename = "logStreamNamePrefixes", skip_serializing_if = "Option::is_none")]
+    pub log_stream_name_prefixes: Option<Vec<String>>,
+    #[serde(rename = "logEventFilterPattern", skip_serializing_if = "Option::is_none")]
+    pub log_event_filter_pattern: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -334,50 +334,50 @@ pub struct LiveTailSessionUpdate {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogGroup {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub arn: Option<String>,
-    #[serde(rename = "bearerTokenAuthenticationEnabled", skip_serializing_if = "Option::is_none")]
-    pub bearer_token_authentication_enabled: Option<bool>,
-    #[serde(rename = "creationTime", skip_serializing_if = "Option::is_none")]
-    pub creation_time: Option<i64>,
-    #[serde(rename = "dataProtectionStatus", skip_serializing_if = "Option::is_none")]
-    pub data_protection_status: Option<String>,
-    #[serde(rename = "deletionProtectionEnabled", skip_serializing_if = "Option::is_none")]
-    pub deletion_protection_enabled: Option<bool>,
-    #[serde(rename = "inheritedProperties", skip_serializing_if = "Option::is_none")]
-    pub inherited_properties: Option<Vec<String>>,
-    #[serde(rename = "kmsKeyId", skip_serializing_if = "Option::is_none")]
-    pub kms_key_id: Option<String>,
-    #[serde(rename = "logGroupArn", skip_serializing_if = "Option::is_none")]
-    pub log_group_arn: Option<String>,
-    #[serde(rename = "logGroupClass", skip_serializing_if = "Option::is_none")]
-    pub log_group_class: Option<String>,
     #[serde(rename = "logGroupName", skip_serializing_if = "Option::is_none")]
     pub log_group_name: Option<String>,
-    #[serde(rename = "metricFilterCount", skip_serializing_if = "Option::is_none")]
-    pub metric_filter_count: Option<i32>,
+    #[serde(rename = "creationTime", skip_serializing_if = "Option::is_none")]
+    pub creation_time: Option<i64>,
     #[serde(rename = "retentionInDays", skip_serializing_if = "Option::is_none")]
     pub retention_in_days: Option<i32>,
+    #[serde(rename = "metricFilterCount", skip_serializing_if = "Option::is_none")]
+    pub metric_filter_count: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
     #[serde(rename = "storedBytes", skip_serializing_if = "Option::is_none")]
     pub stored_bytes: Option<i64>,
+    #[serde(rename = "kmsKeyId", skip_serializing_if = "Option::is_none")]
+    pub kms_key_id: Option<String>,
+    #[serde(rename = "dataProtectionStatus", skip_serializing_if = "Option::is_none")]
+    pub data_protection_status: Option<String>,
+    #[serde(rename = "inheritedProperties", skip_serializing_if = "Option::is_none")]
+    pub inherited_properties: Option<Vec<String>>,
+    #[serde(rename = "logGroupClass", skip_serializing_if = "Option::is_none")]
+    pub log_group_class: Option<String>,
+    #[serde(rename = "logGroupArn", skip_serializing_if = "Option::is_none")]
+    pub log_group_arn: Option<String>,
+    #[serde(rename = "deletionProtectionEnabled", skip_serializing_if = "Option::is_none")]
+    pub deletion_protection_enabled: Option<bool>,
+    #[serde(rename = "bearerTokenAuthenticationEnabled", skip_serializing_if = "Option::is_none")]
+    pub bearer_token_authentication_enabled: Option<bool>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogGroupSummary {
+    #[serde(rename = "logGroupName", skip_serializing_if = "Option::is_none")]
+    pub log_group_name: Option<String>,
     #[serde(rename = "logGroupArn", skip_serializing_if = "Option::is_none")]
     pub log_group_arn: Option<String>,
     #[serde(rename = "logGroupClass", skip_serializing_if = "Option::is_none")]
     pub log_group_class: Option<String>,
-    #[serde(rename = "logGroupName", skip_serializing_if = "Option::is_none")]
-    pub log_group_name: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogStream {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub arn: Option<String>,
+    #[serde(rename = "logStreamName", skip_serializing_if = "Option::is_none")]
+    pub log_stream_name: Option<String>,
     #[serde(rename = "creationTime", skip_serializing_if = "Option::is_none")]
     pub creation_time: Option<i64>,
     #[serde(rename = "firstEventTimestamp", skip_serializing_if = "Option::is_none")]
@@ -386,21 +386,21 @@ pub struct LogStream {
     pub last_event_timestamp: Option<i64>,
     #[serde(rename = "lastIngestionTime", skip_serializing_if = "Option::is_none")]
     pub last_ingestion_time: Option<i64>,
-    #[serde(rename = "logStreamName", skip_serializing_if = "Option::is_none")]
-    pub log_stream_name: Option<String>,
-    #[serde(rename = "storedBytes", skip_serializing_if = "Option::is_none")]
-    pub stored_bytes: Option<i64>,
     #[serde(rename = "uploadSequenceToken", skip_serializing_if = "Option::is_none")]
     pub upload_sequence_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arn: Option<String>,
+    #[serde(rename = "storedBytes", skip_serializing_if = "Option::is_none")]
+    pub stored_bytes: Option<i64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MetricFilterMatchRecord {
-    #[serde(rename = "eventMessage", skip_serializing_if = "Option::is_none")]
-    pub event_message: Option<String>,
     #[serde(rename = "eventNumber", skip_serializing_if = "Option::is_none")]
     pub event_number: Option<i64>,
+    #[serde(rename = "eventMessage", skip_serializing_if = "Option::is_none")]
+    pub event_message: Option<String>,
     #[serde(rename = "extractedValues", skip_serializing_if = "Option::is_none")]
     pub extracted_values: Option<std::collections::BTreeMap<String, String>>,
 }
@@ -408,27 +408,27 @@ pub struct MetricFilterMatchRecord {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OutputLogEvent {
-    #[serde(rename = "ingestionTime", skip_serializing_if = "Option::is_none")]
-    pub ingestion_time: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    #[serde(rename = "ingestionTime", skip_serializing_if = "Option::is_none")]
+    pub ingestion_time: Option<i64>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PutLogEventsRequest {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub entity: Option<Entity>,
-    #[serde(rename = "logEvents")]
-    pub log_events: Vec<InputLogEvent>,
     #[serde(rename = "logGroupName")]
     pub log_group_name: String,
     #[serde(rename = "logStreamName")]
     pub log_stream_name: String,
+    #[serde(rename = "logEvents")]
+    pub log_events: Vec<InputLogEvent>,
     #[serde(rename = "sequenceToken", skip_serializing_if = "Option::is_none")]
     pub sequence_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entity: Option<Entity>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -436,10 +436,10 @@ pub struct PutLogEventsRequest {
 pub struct PutLogEventsResponse {
     #[serde(rename = "nextSequenceToken", skip_serializing_if = "Option::is_none")]
     pub next_sequence_token: Option<String>,
-    #[serde(rename = "rejectedEntityInfo", skip_serializing_if = "Option::is_none")]
-    pub rejected_entity_info: Option<RejectedEntityInfo>,
     #[serde(rename = "rejectedLogEventsInfo", skip_serializing_if = "Option::is_none")]
     pub rejected_log_events_info: Option<RejectedLogEventsInfo>,
+    #[serde(rename = "rejectedEntityInfo", skip_serializing_if = "Option::is_none")]
+    pub rejected_entity_info: Option<RejectedEntityInfo>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -461,12 +461,12 @@ pub struct RejectedEntityInfo {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RejectedLogEventsInfo {
-    #[serde(rename = "expiredLogEventEndIndex", skip_serializing_if = "Option::is_none")]
-    pub expired_log_event_end_index: Option<i32>,
     #[serde(rename = "tooNewLogEventStartIndex", skip_serializing_if = "Option::is_none")]
     pub too_new_log_event_start_index: Option<i32>,
     #[serde(rename = "tooOldLogEventEndIndex", skip_serializing_if = "Option::is_none")]
     pub too_old_log_event_end_index: Option<i32>,
+    #[serde(rename = "expiredLogEventEndIndex", skip_serializing_if = "Option::is_none")]
+    pub expired_log_event_end_index: Option<i32>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -481,14 +481,14 @@ pub struct SearchedLogStream {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StartLiveTailRequest {
-    #[serde(rename = "logEventFilterPattern", skip_serializing_if = "Option::is_none")]
-    pub log_event_filter_pattern: Option<String>,
     #[serde(rename = "logGroupIdentifiers")]
     pub log_group_identifiers: Vec<String>,
-    #[serde(rename = "logStreamNamePrefixes", skip_serializing_if = "Option::is_none")]
-    pub log_stream_name_prefixes: Option<Vec<String>>,
     #[serde(rename = "logStreamNames", skip_serializing_if = "Option::is_none")]
     pub log_stream_names: Option<Vec<String>>,
+    #[serde(rename = "logStreamNamePrefixes", skip_serializing_if = "Option::is_none")]
+    pub log_stream_name_prefixes: Option<Vec<String>>,
+    #[serde(rename = "logEventFilterPattern", skip_serializing_if = "Option::is_none")]
+    pub log_event_filter_pattern: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

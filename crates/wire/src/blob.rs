@@ -69,7 +69,9 @@ impl<'de> Deserialize<'de> for Blob {
             }
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Blob, E> {
                 use base64::Engine;
-                let bytes = base64::engine::general_purpose::STANDARD.decode(text).map_err(E::custom)?;
+                let bytes = base64::engine::general_purpose::STANDARD
+                    .decode(text)
+                    .map_err(E::custom)?;
                 Ok(Blob(bytes.into()))
             }
         }

@@ -26,17 +26,19 @@ mod dispatcher;
 pub mod model;
 pub mod models;
 mod operation;
+pub mod protocol;
+mod route;
 mod service;
-// For its author: enable as soon as the folder compiles (other crates build against this one meanwhile).
-// pub mod sigv4;
+pub mod sigv4;
+pub mod validate;
 pub mod value;
 
 pub use blob::Blob;
 pub use danbi_core::Timestamp;
-pub use dispatcher::{Dispatcher, Peer};
+pub use dispatcher::{Authenticated, Dispatcher, MAX_HEADER_BYTES, Peer};
 pub use model::LazyModel;
 pub use operation::{Empty, EventStream, Operation, StreamOperation};
-pub use service::{Service, ServiceBuilder};
+pub use service::{DEFAULT_BODY_LIMIT, Service, ServiceBuilder};
 pub use value::Value;
 
 /// A member whose content the model leaves open: any JSON value.

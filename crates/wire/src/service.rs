@@ -25,7 +25,9 @@ pub(crate) struct Registered {
 
 /// Decodes the typed input, asks the authorizer, runs the handler.
 pub(crate) type Handler = Box<
-    dyn Fn(RequestContext, Value, Arc<dyn Authorizer>) -> BoxFuture<'static, Result<Answer, ServiceError>> + Send + Sync,
+    dyn Fn(RequestContext, Value, Arc<dyn Authorizer>) -> BoxFuture<'static, Result<Answer, ServiceError>>
+        + Send
+        + Sync,
 >;
 
 /// What a handler answered.
@@ -39,7 +41,11 @@ impl Service {
     pub fn builder<S: Send + Sync + 'static>(model: &'static LazyModel, state: Arc<S>) -> ServiceBuilder<S> {
         ServiceBuilder {
             state,
-            service: Self { model, operations: BTreeMap::new(), body_limit: DEFAULT_BODY_LIMIT },
+            service: Self {
+                model,
+                operations: BTreeMap::new(),
+                body_limit: DEFAULT_BODY_LIMIT,
+            },
         }
     }
 }
@@ -92,7 +98,10 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
                 Box::pin(async move {
                     let input = admit::<O, S>(&state, &context, input, authorizer, access).await?;
                     let output = handler(state, context, input).await.map_err(Into::into)?;
-                    Ok(Answer { output: encode::<O, _>(&output)?, events: None })
+                    Ok(Answer {
+                        output: encode::<O, _>(&output)?,
+                        events: None,
+                    })
                 })
             }),
         );
@@ -122,7 +131,10 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
                     let input = admit::<O, S>(&state, &context, input, authorizer, access).await?;
                     let (output, events) = handler(state, context, input).await.map_err(Into::into)?;
                     let events = events.map(|event| event.and_then(|event| encode::<O, _>(&event)));
-                    Ok(Answer { output: encode::<O, _>(&output)?, events: Some(Box::pin(events)) })
+                    Ok(Answer {
+                        output: encode::<O, _>(&output)?,
+                        events: Some(Box::pin(events)),
+                    })
                 })
             }),
         );
@@ -135,7 +147,9 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
     }
 
     fn register(&mut self, name: &'static str, call: Handler) {
-        self.service.operations.insert(name, Registered { call, body_limit: None });
+        self.service
+            .operations
+            .insert(name, Registered { call, body_limit: None });
     }
 }
 
@@ -157,6 +171,10 @@ async fn admit<O: Operation, S>(
 fn encode<O: Operation, T: serde::Serialize>(typed: &T) -> Result<Value, ServiceError> {
     value::to_value(typed).map_err(|error| {
         tracing::error!(operation = O::NAME, %error, "a handler's answer does not fit its model");
-        ServiceError::server("InternalFailure", 500, "The request processing has failed because of an internal error.")
+        ServiceError::server(
+            "InternalFailure",
+            500,
+            "The request processing has failed because of an internal error.",
+        )
     })
 }

@@ -30,7 +30,10 @@ pub fn trim(model: &Value, built: &[&str]) -> Result<Value, Failure> {
     let reachable = reachable(shapes, roots);
     let mut kept_shapes = Map::new();
     for name in &reachable {
-        let mut shape = shapes.get(name).ok_or_else(|| format!("the model lacks the shape {name}"))?.clone();
+        let mut shape = shapes
+            .get(name)
+            .ok_or_else(|| format!("the model lacks the shape {name}"))?
+            .clone();
         if let Some(members) = shape.get_mut("members").and_then(Value::as_object_mut) {
             members.values_mut().for_each(strip_prose);
         }
@@ -48,8 +51,10 @@ fn strip_prose(value: &mut Value) {
     if let Some(fields) = value.as_object_mut() {
         fields.retain(|field, value| {
             // A structure may have a *member* called `documentation`; members are stripped one by one, never as a map.
-            !matches!(field.as_str(), "documentation" | "documentationUrl" | "deprecatedMessage" | "deprecatedSince")
-                || value.is_object()
+            !matches!(
+                field.as_str(),
+                "documentation" | "documentationUrl" | "deprecatedMessage" | "deprecatedSince"
+            ) || value.is_object()
         });
     }
 }

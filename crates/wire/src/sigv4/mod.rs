@@ -48,7 +48,7 @@ pub use claim::{Claim, CredentialScope, Location};
 pub use error::{Dialect, MissingPart, ScopeFault, SigV4Error};
 pub use payload::{Payload, sha256};
 pub use rules::{Profile, Rules};
-pub use sign::{Signer, SignedPayload};
+pub use sign::{SignedPayload, Signer};
 pub use verify::{Verified, Verifier};
 
 /// The longest time a presigned URL may live: 7 days, in seconds.

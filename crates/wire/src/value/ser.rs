@@ -64,7 +64,9 @@ impl ser::Serializer for Serializer {
         Ok(Value::Integer(value.into()))
     }
     fn serialize_u64(self, value: u64) -> Result<Value, ValueError> {
-        i64::try_from(value).map(Value::Integer).map_err(|_| ValueError(format!("{value} is past 64 signed bits")))
+        i64::try_from(value)
+            .map(Value::Integer)
+            .map_err(|_| ValueError(format!("{value} is past 64 signed bits")))
     }
     fn serialize_f32(self, value: f32) -> Result<Value, ValueError> {
         Ok(Value::Float(value.into()))
@@ -127,7 +129,11 @@ impl ser::Serializer for Serializer {
         Err(ValueError(format!("{name} has a tuple variant, which no model has")))
     }
     fn serialize_map(self, length: Option<usize>) -> Result<MapSerializer, ValueError> {
-        Ok(MapSerializer { entries: Vec::with_capacity(length.unwrap_or_default()), key: None, variant: None })
+        Ok(MapSerializer {
+            entries: Vec::with_capacity(length.unwrap_or_default()),
+            key: None,
+            variant: None,
+        })
     }
     fn serialize_struct(self, _: &'static str, length: usize) -> Result<MapSerializer, ValueError> {
         self.serialize_map(Some(length))
@@ -139,7 +145,10 @@ impl ser::Serializer for Serializer {
         variant: &'static str,
         length: usize,
     ) -> Result<MapSerializer, ValueError> {
-        Ok(MapSerializer { variant: Some(variant), ..self.serialize_map(Some(length))? })
+        Ok(MapSerializer {
+            variant: Some(variant),
+            ..self.serialize_map(Some(length))?
+        })
     }
 }
 
@@ -199,7 +208,10 @@ impl ser::SerializeMap for MapSerializer {
         Ok(())
     }
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), ValueError> {
-        let key = self.key.take().ok_or_else(|| ValueError("a map value came before its key".into()))?;
+        let key = self
+            .key
+            .take()
+            .ok_or_else(|| ValueError("a map value came before its key".into()))?;
         self.entries.push((key, value.serialize(Serializer)?));
         Ok(())
     }

@@ -42,7 +42,12 @@ pub(super) fn at(text: &str) -> Timestamp {
     stamp::parse(text).unwrap()
 }
 
-pub(super) const PLAIN: OneKey = OneKey { id: "AKIDEXAMPLE", secret: "secret", token: None, expires: None };
+pub(super) const PLAIN: OneKey = OneKey {
+    id: "AKIDEXAMPLE",
+    secret: "secret",
+    token: None,
+    expires: None,
+};
 
 pub(super) fn verifier(key: OneKey, now: Timestamp) -> Verifier {
     Verifier::new(Arc::new(key), Arc::new(At(now)))
