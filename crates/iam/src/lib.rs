@@ -1,1 +1,27 @@
-//! See ARCHITECTURE.md.
+//! Identity and access: who a caller is, and what a caller may do.
+//!
+//! - [`RootCredentials`]: the account's root key, kept in `DATA/credentials`.
+//! - [`Sessions`]: temporary credentials that carry their own proof, so that none has to be stored.
+//! - [`Credentials`]: both of them as the [`danbi_core::CredentialSource`] that signatures are verified against.
+//! - [`policy`]: the IAM policy language and AWS's evaluation logic, as pure functions.
+//! - [`PolicyAuthorizer`]: the [`danbi_core::Authorizer`] that asks them.
+//!
+//! Promises: a secret is never logged, shown by `Debug` or put into an error; what cannot be understood is denied; an
+//! explicit deny wins; a policy document of any content is decided in bounded time, without a panic.
+//!
+//! Never: it keeps no list of services or actions, and never decides by anything but principal, action, resource,
+//! policies and the request's context.
+
+mod authorizer;
+mod credentials;
+mod error;
+pub mod policy;
+mod random;
+mod sessions;
+mod source;
+
+pub use authorizer::{IdentityPolicies, IdentityPolicySource, NoIdentityPolicies, PolicyAuthorizer};
+pub use credentials::{GivenRootKey, RootCredentials};
+pub use error::IamError;
+pub use sessions::{SESSION_LIFETIME, Sessions};
+pub use source::Credentials;

@@ -1,0 +1,150 @@
+use super::*;
+use danbi_core::{RequestId, SystemClock};
+use std::net::{IpAddr, Ipv4Addr};
+
+const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
+
+struct Document(&'static str);
+
+#[async_trait]
+impl ResourcePolicySource for Document {
+    async fn resource_policy(&self, resource: &Arn) -> Result<Option<String>, ServiceError> {
+        assert_eq!(resource.to_string(), FUNCTION);
+        Ok((!self.0.is_empty()).then(|| self.0.to_owned()))
+    }
+}
+
+fn context(principal: Principal) -> RequestContext {
+    RequestContext {
+        request_id: RequestId::new(),
+        scope: Default::default(),
+        principal,
+        source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        secure: false,
+        host: "localhost:4566".into(),
+        user_agent: String::new(),
+    }
+}
+
+async fn ask(document: &'static str, principal: Principal, access: &Access) -> Result<(), ServiceError> {
+    let authorizer = PolicyAuthorizer::new(
+        AccountId::default(),
+        Arc::new(SystemClock),
+        Arc::new(NoIdentityPolicies),
+    )
+    .with_resource_policies("lambda", Arc::new(Document(document)));
+    authorizer.authorize(&context(principal), access).await
+}
+
+fn session() -> Principal {
+    let arn = "arn:aws:sts::000000000000:assumed-role/worker/job".parse().unwrap();
+    Principal::Identity {
+        arn,
+        id: "AROAEXAMPLE:job".into(),
+    }
+}
+
+const PUBLIC_URL: &str = r#"{"Version":"2012-10-17","Id":"default","Statement":[{"Sid":"FunctionURLAllowPublicAccess",
+    "Effect":"Allow","Principal":"*","Action":"lambda:InvokeFunctionUrl",
+    "Resource":"arn:aws:lambda:us-east-1:000000000000:function:f",
+    "Condition":{"StringEquals":{"lambda:FunctionUrlAuthType":"NONE"}}}]}"#;
+
+const FROM_A_BUCKET: &str = r#"{"Version":"2012-10-17","Id":"default","Statement":[{"Sid":"s3-invoke","Effect":"Allow",
+    "Principal":{"Service":"s3.amazonaws.com"},"Action":"lambda:InvokeFunction",
+    "Resource":"arn:aws:lambda:us-east-1:000000000000:function:f",
+    "Condition":{"StringEquals":{"AWS:SourceAccount":"000000000000"},"ArnLike":{"AWS:SourceArn":"arn:aws:s3:::photos"}}}]}"#;
+
+#[tokio::test]
+async fn the_root_of_the_account_may_do_everything_in_it() {
+    let access = Access::new("lambda:DeleteFunction", FUNCTION);
+    ask("", Principal::Root(AccountId::default()), &access).await.unwrap();
+    assert!(
+        ask("", Principal::Root("111111111111".parse().unwrap()), &access)
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_says_who_what_on_what_and_why() {
+    let error = ask("", session(), &Access::new("lambda:InvokeFunction", FUNCTION))
+        .await
+        .unwrap_err();
+    assert_eq!((error.code, error.status), ("AccessDeniedException", 403));
+    assert_eq!(
+        error.message,
+        "User: arn:aws:sts::000000000000:assumed-role/worker/job is not authorized to perform: lambda:InvokeFunction on \
+         resource: arn:aws:lambda:us-east-1:000000000000:function:f because no identity-based policy allows the \
+         lambda:InvokeFunction action"
+    );
+    let denying = r#"{"Statement":[{"Effect":"Deny","Principal":"*","Action":"lambda:*"}]}"#;
+    let error = ask(denying, session(), &Access::new("lambda:InvokeFunction", FUNCTION))
+        .await
+        .unwrap_err();
+    assert!(
+        error
+            .message
+            .ends_with("function:f with an explicit deny in a resource-based policy"),
+        "{}",
+        error.message
+    );
+}
+
+#[tokio::test]
+async fn a_public_function_url_is_open_to_anyone_and_only_as_a_url() {
+    let url = |auth: &str| Access::new("lambda:InvokeFunctionUrl", FUNCTION).with("lambda:FunctionUrlAuthType", auth);
+    ask(PUBLIC_URL, Principal::Anonymous, &url("NONE")).await.unwrap();
+    assert!(ask(PUBLIC_URL, Principal::Anonymous, &url("AWS_IAM")).await.is_err());
+    assert!(
+        ask(
+            PUBLIC_URL,
+            Principal::Anonymous,
+            &Access::new("lambda:InvokeFunction", FUNCTION)
+        )
+        .await
+        .is_err()
+    );
+    assert!(ask("", Principal::Anonymous, &url("NONE")).await.is_err());
+}
+
+#[tokio::test]
+async fn a_service_may_act_for_the_resource_that_the_permission_names() {
+    let event = |bucket: &str| {
+        Access::new("lambda:InvokeFunction", FUNCTION)
+            .with("aws:SourceArn", format!("arn:aws:s3:::{bucket}"))
+            .with("aws:SourceAccount", "000000000000")
+    };
+    let s3 = || Principal::Service("s3.amazonaws.com".into());
+    ask(FROM_A_BUCKET, s3(), &event("photos")).await.unwrap();
+    assert!(ask(FROM_A_BUCKET, s3(), &event("other")).await.is_err());
+    assert!(
+        ask(
+            FROM_A_BUCKET,
+            Principal::Service("sns.amazonaws.com".into()),
+            &event("photos")
+        )
+        .await
+        .is_err()
+    );
+    assert!(
+        ask(FROM_A_BUCKET, s3(), &Access::new("lambda:InvokeFunction", FUNCTION))
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn a_policy_that_cannot_be_read_lets_nobody_pass() {
+    let error = ask("{", session(), &Access::new("lambda:InvokeFunction", FUNCTION))
+        .await
+        .unwrap_err();
+    assert_eq!((error.code, error.status), ("InternalFailure", 500));
+}
+
+#[tokio::test]
+async fn actions_without_a_resource_are_decided_too() {
+    let error = ask("", session(), &Access::any("lambda:ListFunctions"))
+        .await
+        .unwrap_err();
+    assert!(error.message.contains("on resource: * because"), "{}", error.message);
+}
