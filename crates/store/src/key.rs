@@ -1,7 +1,8 @@
 //! Keys as tuples whose byte order is the order of the tuples, element by element.
 //!
 //! The encoding is FoundationDB's tuple layer (<https://github.com/apple/foundationdb/blob/main/design/tuple.md>)
-//! for byte strings, text and integers, plus a descending integer. Elements of different kinds at the same place
+//! for byte strings, text and integers, plus a descending integer; but strings end in two bytes, as CockroachDB's do,
+//! so that the key of `("a",)` is no prefix of the key of `("a\0",)`. Elements of different kinds at the same place
 //! order as: bytes, text, integers, descending integers. Text orders by its UTF-8 bytes.
 //!
 //! A key is a prefix of another only if its tuple is a prefix of the other's, so
@@ -13,6 +14,10 @@ const BYTES: u8 = 0x01;
 const TEXT: u8 = 0x02;
 const ZERO: u8 = 0x14;
 const DESCENDING: u8 = 0x30;
+/// Stands behind a zero that belongs to a string.
+const ESCAPED: u8 = 0xff;
+/// Stands behind the zero that ends a string.
+const END: u8 = 0x01;
 
 /// Builds a key, element by element.
 ///
@@ -39,7 +44,7 @@ impl KeyBuilder {
     pub fn str(mut self, text: &str) -> Self {
         self.0.push(TEXT);
         self.escaped(text.as_bytes());
-        self.0.push(0);
+        self.0.extend([0, END]);
         self
     }
 
@@ -47,7 +52,7 @@ impl KeyBuilder {
     pub fn bytes(mut self, bytes: &[u8]) -> Self {
         self.0.push(BYTES);
         self.escaped(bytes);
-        self.0.push(0);
+        self.0.extend([0, END]);
         self
     }
 
@@ -93,7 +98,7 @@ impl KeyBuilder {
         for &byte in bytes {
             self.0.push(byte);
             if byte == 0 {
-                self.0.push(0xff);
+                self.0.push(ESCAPED);
             }
         }
     }
@@ -216,12 +221,12 @@ impl<'k> KeyReader<'k> {
             let end = self.0.iter().position(|&byte| byte == 0).ok_or(KeyError::Truncated)?;
             bytes.extend_from_slice(&self.0[..end]);
             self.0 = &self.0[end + 1..];
-            match self.0.split_first() {
-                Some((0xff, rest)) => {
-                    bytes.push(0);
-                    self.0 = rest;
-                }
-                _ => return Ok(bytes),
+            let (&kind, rest) = self.0.split_first().ok_or(KeyError::Truncated)?;
+            self.0 = rest;
+            match kind {
+                ESCAPED => bytes.push(0),
+                END => return Ok(bytes),
+                _ => return Err(KeyError::Unexpected),
             }
         }
     }

@@ -205,7 +205,6 @@ impl Worker {
                 break;
             }
         }
-        *self.shared.published.write().unwrap_or_else(PoisonError::into_inner) = Published::Closed;
     }
 
     /// Waits for commits, for the time to sync relaxed ones, or for the end.
@@ -248,6 +247,22 @@ impl Worker {
             // Who gave up waiting does not need the answer.
             let _ = outcome.send(result.clone().map_err(StoreError::Stopped));
         }
+        if self.stopped.is_none()
+            && self.log.is_full()
+            && let Err(reason) = self.begin_segment()
+        {
+            self.stop(reason);
+        }
+    }
+
+    /// Goes on in another log segment and lets what the full one covers become a table.
+    fn begin_segment(&mut self) -> Result<(), String> {
+        let sealed = self
+            .log
+            .rotate(self.tree.take_spare())
+            .map_err(|error| format!("log: {error}"))?;
+        self.undurable_since = None;
+        self.tree.seal(vec![sealed])
     }
 
     fn write(&mut self, batch: Batch, accepted: &[Accepted]) -> Result<(), String> {
@@ -270,14 +285,6 @@ impl Worker {
             view: self.tree.view(),
         });
         *self.shared.published.write().unwrap_or_else(PoisonError::into_inner) = Published::Open(view);
-        if self.log.is_full() {
-            let sealed = self
-                .log
-                .rotate(self.tree.take_spare())
-                .map_err(|error| format!("log: {error}"))?;
-            self.undurable_since = None;
-            self.tree.seal(vec![sealed])?;
-        }
         Ok(())
     }
 
@@ -341,6 +348,17 @@ impl Worker {
             self.stopped = Some(reason);
         }
         self.undurable_since = None;
+    }
+}
+
+impl Drop for Worker {
+    /// Also when the thread panics: nobody waits for an answer that cannot come.
+    fn drop(&mut self) {
+        let mut queue = lock(&self.shared.queue);
+        queue.closing = true;
+        queue.waiting.clear();
+        drop(queue);
+        *self.shared.published.write().unwrap_or_else(PoisonError::into_inner) = Published::Closed;
     }
 }
 

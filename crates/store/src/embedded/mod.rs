@@ -50,8 +50,18 @@ pub(crate) struct Embedded {
 
 pub(crate) fn open(dir: &Path, options: EmbeddedOptions) -> Result<Embedded, StoreError> {
     let folder = Folder::open(dir)?;
+    recover(dir, folder, &options).map_err(|error| match error {
+        StoreError::Io(source) => StoreError::Folder {
+            dir: dir.to_path_buf(),
+            source,
+        },
+        other => other,
+    })
+}
+
+fn recover(dir: &Path, folder: Folder, options: &EmbeddedOptions) -> Result<Embedded, StoreError> {
     let log_dir = dir.join("log");
-    let mut tree = Tree::open(&dir.join("tree"), &log_dir, &options)?;
+    let mut tree = Tree::open(&dir.join("tree"), &log_dir, options)?;
     let Recovered { log, segments } = Log::open(&log_dir, options.memory_bytes, |batch| tree.apply(batch))?;
     if !segments.is_empty() {
         tree.seal(segments).map_err(StoreError::Stopped)?;

@@ -380,7 +380,7 @@ pub async fn a_range_cleared_takes_what_the_same_group_wrote(store: Store) {
         };
         let clear = async |tx: danbi_store::Transaction| tx.delete_range(KeyRange::prefix("p/"));
         let (filled, cleared, again) = tokio::join!(store.transact(fill), store.transact(clear), store.transact(fill));
-        (filled.unwrap(), cleared.unwrap(), again.unwrap());
+        filled.and(cleared).and(again).unwrap();
         let state = all(&store).await;
         assert!(
             state.is_empty() || state == format!("p/a={round} p/b={round}"),
