@@ -260,7 +260,7 @@ mod tests {
         let wide: Vec<_> = (0..5).map(|n| event(n * 6_000, "x")).collect();
         assert_eq!(Chunk::encode_all(&wide, 9).len(), 3);
         let noise: String = (0..1_000_000_u64)
-            .map(|n| char::from(b'!' + (n * n * 2_654_435_761 % 90) as u8))
+            .map(|n| char::from(b'!' + (n.wrapping_mul(n).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as u8 % 90))
             .collect();
         let chunks = Chunk::encode_all(&[event(1, "small"), event(1, noise.clone()), event(2, "small")], 9);
         assert_eq!(chunks.len(), 3);

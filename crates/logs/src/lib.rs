@@ -155,10 +155,10 @@ impl Logs {
         self.tasks.sweeper.abort();
         self.writer.stop().await;
         let writing = self.tasks.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writing) = writing {
-            if let Err(error) = writing.await {
-                tracing::error!(%error, "logs: the writer failed");
-            }
+        if let Some(writing) = writing
+            && let Err(error) = writing.await
+        {
+            tracing::error!(%error, "logs: the writer failed");
         }
     }
 

@@ -19,7 +19,7 @@ const PAGE_BYTES: usize = 1024 * 1024;
 /// What an event counts beside its message.
 pub(crate) const EVENT_BYTES: usize = 26;
 /// Chunks that one request looks at.
-const MAX_CHUNKS: usize = 4096;
+const MAX_CHUNKS: usize = 16_384;
 /// Bytes of messages that one request looks at.
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// Chunks read from the store at a time; a page of the store also ends at a megabyte.

@@ -24,6 +24,8 @@ pub(crate) struct SinkBuffer {
 #[derive(Debug, Default)]
 struct State {
     streams: HashMap<LogStreamName, Waiting>,
+    /// The names in `streams`, each once: whose turn it is.
+    order: VecDeque<LogStreamName>,
     bytes: usize,
 }
 
@@ -55,6 +57,7 @@ impl SinkBuffer {
             let mut state = self.lock();
             if !state.streams.contains_key(stream) {
                 state.streams.insert(stream.clone(), Waiting::default());
+                state.order.push_back(stream.clone());
             }
             let mut added = 0;
             if let Some(waiting) = state.streams.get_mut(stream) {
@@ -85,6 +88,11 @@ impl SinkBuffer {
         self.pressing.notified().await;
     }
 
+    /// Bytes that may wait.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.lock().streams.is_empty()
     }
@@ -92,23 +100,28 @@ impl SinkBuffer {
     /// Takes lines of up to `streams` streams and about `bytes` bytes, oldest first within each.
     pub(crate) fn take(&self, bytes: usize, streams: usize) -> Vec<(LogStreamName, Waiting)> {
         let mut state = self.lock();
-        let names: Vec<_> = state.streams.keys().take(streams).cloned().collect();
-        let mut taken = Vec::with_capacity(names.len());
+        let mut taken = Vec::new();
         let mut room = bytes;
-        for name in names {
-            if room == 0 {
-                break;
-            }
+        while room > 0 && taken.len() < streams {
+            let Some(name) = state.order.pop_front() else { break };
             let Some(mut waiting) = state.streams.remove(&name) else {
                 continue;
             };
             let head = waiting.split_front(room);
             room = room.saturating_sub(head.bytes);
             state.bytes -= head.bytes;
-            if !waiting.lines.is_empty() {
+            let more = !waiting.lines.is_empty();
+            if more {
                 state.streams.insert(name.clone(), waiting);
             }
             taken.push((name, head));
+            if more {
+                break;
+            }
+        }
+        // A stream that could not be taken whole waits for its next turn behind the others.
+        if let Some((name, _)) = taken.last().filter(|(name, _)| state.streams.contains_key(name)) {
+            state.order.push_back(name.clone());
         }
         taken
     }
@@ -118,6 +131,9 @@ impl SinkBuffer {
         let mut state = self.lock();
         for (name, mut head) in taken {
             state.bytes += head.bytes;
+            if !state.streams.contains_key(&name) {
+                state.order.push_front(name.clone());
+            }
             let waiting = state.streams.entry(name).or_default();
             head.lines.append(&mut waiting.lines);
             head.bytes += waiting.bytes;

@@ -1,5 +1,6 @@
 //! Behaviour of the operations over a real store in a temporary folder.
 
+mod crashing;
 mod groups_and_streams;
 mod reading;
 mod sinking;

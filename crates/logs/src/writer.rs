@@ -92,6 +92,10 @@ pub(crate) struct WriterTask {
     pub(crate) flush_interval: Duration,
 }
 
+/// A commit failed; the lines of the sink wait for the next attempt.
+#[derive(Debug)]
+struct LinesStayed;
+
 /// What one turn of the writer is to do.
 #[derive(Default)]
 struct Turn {
@@ -150,44 +154,49 @@ impl WriterTask {
                 turn.add(command);
             }
             let stop = turn.stop;
-            due = if self.take_turn(turn).await {
-                None
-            } else {
-                Some(Instant::now() + RETRY_PAUSE)
-            };
+            let written = self.take_turn(turn).await;
             if stop {
                 return;
             }
+            due = match written {
+                Ok(()) if self.sink.is_empty() => None,
+                Ok(()) => Some(Instant::now()),
+                Err(LinesStayed) => Some(Instant::now() + RETRY_PAUSE),
+            };
         }
     }
 
-    /// Writes what the turn holds and what the sink holds; false when lines had to stay behind.
-    async fn take_turn(&self, turn: Turn) -> bool {
+    /// Writes what the turn holds and, in one commit or as many as a flush takes, what the sink holds.
+    async fn take_turn(&self, turn: Turn) -> Result<(), LinesStayed> {
         let asked = !turn.flushes.is_empty() || turn.stop;
+        // While lines come in as fast as they are written, a flush is over when all that could wait before it is.
+        let rounds = if asked { self.sink.limit() / COMMIT_BYTES + 2 } else { 1 };
         let mut puts = turn.puts;
-        let mut bytes = turn.bytes;
-        loop {
-            let lines = self.sink.take(COMMIT_BYTES.saturating_sub(bytes), COMMIT_STREAMS);
+        let mut room = COMMIT_BYTES.saturating_sub(turn.bytes);
+        for _ in 0..rounds {
+            let lines = self.sink.take(room, COMMIT_STREAMS);
             let durable = asked || !puts.is_empty();
-            if !durable && lines.is_empty() {
-                return true;
-            }
-            let written = self.commit(std::mem::take(&mut puts), lines, durable).await;
-            bytes = 0;
-            if !written {
-                return false;
+            if durable || !lines.is_empty() {
+                self.commit(std::mem::take(&mut puts), lines, durable).await?;
             }
             if self.sink.is_empty() {
-                // Who asked may have stopped to listen.
-                for reply in turn.flushes {
-                    let _ = reply.send(());
-                }
-                return true;
+                break;
             }
+            room = COMMIT_BYTES;
         }
+        for reply in turn.flushes {
+            // Who asked may have stopped to listen.
+            let _ = reply.send(());
+        }
+        Ok(())
     }
 
-    async fn commit(&self, puts: Vec<Put>, lines: Vec<(LogStreamName, Waiting)>, durable: bool) -> bool {
+    async fn commit(
+        &self,
+        puts: Vec<Put>,
+        lines: Vec<(LogStreamName, Waiting)>,
+        durable: bool,
+    ) -> Result<(), LinesStayed> {
         let now = self.clock.now().as_millis();
         let mut replies = Vec::with_capacity(puts.len());
         let mut additions = Vec::with_capacity(puts.len() + lines.len());
@@ -226,7 +235,7 @@ impl WriterTask {
                     // A client that has gone does not want the answer.
                     let _ = reply.send(answer);
                 }
-                true
+                Ok(())
             }
             Err(error) => {
                 tracing::error!(%error, streams = additions.len(), "logs: events could not be stored");
@@ -237,7 +246,7 @@ impl WriterTask {
                 if !ended && !lines.is_empty() {
                     self.sink.restore(lines);
                 }
-                false
+                Err(LinesStayed)
             }
         }
     }
