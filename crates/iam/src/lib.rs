@@ -5,12 +5,13 @@
 //! - [`Credentials`]: both of them as the [`danbi_core::CredentialSource`] that signatures are verified against.
 //! - [`policy`]: the IAM policy language and AWS's evaluation logic, as pure functions.
 //! - [`PolicyAuthorizer`]: the [`danbi_core::Authorizer`] that asks them.
+//! - [`sts`]: the service that tells callers who they are.
 //!
 //! Promises: a secret is never logged, shown by `Debug` or put into an error; what cannot be understood is denied; an
 //! explicit deny wins; a policy document of any content is decided in bounded time, without a panic.
 //!
-//! Never: it keeps no list of services or actions, and never decides by anything but principal, action, resource,
-//! policies and the request's context.
+//! Never: it keeps no list of services or actions (but for `sts:GetCallerIdentity`, which needs no permission), and never
+//! decides by anything but principal, action, resource, policies and the request's context.
 
 mod authorizer;
 mod credentials;
@@ -18,7 +19,9 @@ mod error;
 pub mod policy;
 mod random;
 mod sessions;
+pub mod shapes;
 mod source;
+pub mod sts;
 
 pub use authorizer::{IdentityPolicies, IdentityPolicySource, NoIdentityPolicies, PolicyAuthorizer};
 pub use credentials::{GivenRootKey, RootCredentials};
