@@ -1,0 +1,40 @@
+// Runs a Node.js handler on the Lambda Runtime API, the way AWS's own client does.
+import { createRequire } from 'node:module';
+
+const require = createRequire(import.meta.url);
+const { RuntimeApi } = require('./api.cjs');
+const { patch, logError } = require('./console.cjs');
+const { UnhandledPromiseRejection } = require('./errors.cjs');
+const { load, kind } = require('./handler.cjs');
+const { serve } = require('./invoke.cjs');
+
+patch();
+const api = new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API);
+const hooks = {
+  crashed: (error, code) => api.failInit(error).finally(() => process.exit(code)),
+  emptied: undefined,
+};
+process.on('uncaughtException', (error) => {
+  logError('Uncaught Exception', error);
+  hooks.crashed(error, 129);
+});
+process.on('unhandledRejection', (reason, promise) => {
+  const error = new UnhandledPromiseRejection(reason, promise);
+  logError('Unhandled Promise Rejection', error);
+  hooks.crashed(error, 128);
+});
+process.on('beforeExit', () => hooks.emptied?.());
+
+let handler;
+try {
+  handler = await load(process.env.LAMBDA_TASK_ROOT ?? '/var/task', process.env._HANDLER ?? '');
+} catch (error) {
+  logError('Uncaught Exception', error);
+  await api.failInit(error).catch(() => {});
+  process.exit(129);
+}
+// Not awaited: an await at the top level that waits for ever would end the process when the event loop is empty.
+serve(api, handler, kind(handler), hooks).catch((error) => {
+  logError('Unexpected Top Level Error', error);
+  process.exit(1);
+});

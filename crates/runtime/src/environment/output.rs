@@ -1,6 +1,6 @@
 use crate::log::{EnvironmentLog, LineSplitter};
 use std::os::fd::OwnedFd;
-use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe;
 
 /// Bytes read at once; a pipe holds as much.
 const CHUNK: usize = 64 * 1024;
@@ -9,7 +9,7 @@ const DRAIN_LIMIT: usize = 1024 * 1024;
 
 /// One of the process's standard streams.
 pub(super) struct Output {
-    pipe: Option<AsyncFd<OwnedFd>>,
+    pipe: Option<pipe::Receiver>,
     splitter: LineSplitter,
 }
 
@@ -17,7 +17,7 @@ impl Output {
     /// `pipe` must not block on reading.
     pub(super) fn new(pipe: Option<OwnedFd>) -> std::io::Result<Self> {
         Ok(Self {
-            pipe: pipe.map(AsyncFd::register).transpose()?,
+            pipe: pipe.map(pipe::Receiver::from_owned_fd).transpose()?,
             splitter: LineSplitter::default(),
         })
     }
@@ -25,28 +25,21 @@ impl Output {
     /// Waits until there is something to read; for ever once the stream has ended. Cancel-safe: reads nothing.
     pub(super) async fn readable(&self) {
         match &self.pipe {
-            Some(pipe) => {
-                // An error is the runtime shutting down; the read that follows sees it too.
-                if let Ok(mut guard) = pipe.readable().await {
-                    guard.retain_ready();
-                }
-            }
+            // An error is the runtime shutting down; the read that follows sees it too.
+            Some(pipe) => drop(pipe.readable().await),
             None => std::future::pending().await,
         }
     }
 
     /// Reads one chunk after [`Self::readable`] and hands its lines to the log.
-    pub(super) async fn read(&mut self, log: &mut EnvironmentLog, buffer: &mut Vec<u8>) {
+    pub(super) fn read(&mut self, log: &mut EnvironmentLog, buffer: &mut Vec<u8>) {
         let Some(pipe) = &self.pipe else { return };
-        let Ok(mut guard) = pipe.readable().await else {
-            self.pipe = None;
-            return;
-        };
         buffer.resize(CHUNK, 0);
-        match guard.try_io(|pipe| rustix::io::read(pipe.get_ref(), &mut buffer[..]).map_err(Into::into)) {
-            Ok(Ok(0) | Err(_)) => self.pipe = None,
-            Ok(Ok(length)) => log.printed(&mut self.splitter, &buffer[..length]),
-            Err(_would_block) => {}
+        match pipe.try_read(&mut buffer[..]) {
+            Ok(0) => self.pipe = None,
+            Ok(length) => log.printed(&mut self.splitter, &buffer[..length]),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            Err(_) => self.pipe = None,
         }
     }
 
@@ -56,7 +49,7 @@ impl Output {
         buffer.resize(CHUNK, 0);
         let mut left = DRAIN_LIMIT;
         while let Some(pipe) = &self.pipe {
-            match rustix::io::read(pipe.get_ref(), &mut buffer[..]) {
+            match rustix::io::read(pipe, &mut buffer[..]) {
                 Ok(0) => self.pipe = None,
                 Ok(length) => {
                     log.printed(&mut self.splitter, &buffer[..length]);

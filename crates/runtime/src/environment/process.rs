@@ -101,11 +101,11 @@ impl Process {
             Some(call) = self.calls.recv() => Occurrence::Called(call),
             exit = self.sandbox.wait() => Occurrence::Exited(exit),
             () = self.out.readable() => {
-                self.out.read(log, &mut self.buffer).await;
+                self.out.read(log, &mut self.buffer);
                 Occurrence::Printed
             }
             () = self.err.readable() => {
-                self.err.read(log, &mut self.buffer).await;
+                self.err.read(log, &mut self.buffer);
                 Occurrence::Printed
             }
         }
