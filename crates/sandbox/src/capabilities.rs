@@ -38,9 +38,14 @@ impl Capabilities {
     /// What is missing for [`Isolation::Namespaces`], one sentence for each mechanism.
     pub fn refusal(&self) -> String {
         let missing = self.mechanisms.iter().filter(|mechanism| !mechanism.available);
-        let lines: Vec<String> =
-            missing.map(|mechanism| format!("{}: {} ({})", mechanism.name, mechanism.detail, mechanism.advice)).collect();
-        if lines.is_empty() { "nothing is missing".to_owned() } else { lines.join("; ") }
+        let lines: Vec<String> = missing
+            .map(|mechanism| format!("{}: {} ({})", mechanism.name, mechanism.detail, mechanism.advice))
+            .collect();
+        if lines.is_empty() {
+            "nothing is missing".to_owned()
+        } else {
+            lines.join("; ")
+        }
     }
 
     pub(crate) fn add(&mut self, name: &str, found: Result<String, (String, &str)>) {
@@ -48,7 +53,12 @@ impl Capabilities {
             Ok(detail) => (true, detail, String::new()),
             Err((why, advice)) => (false, why, advice.to_owned()),
         };
-        self.mechanisms.push(Mechanism { name: name.to_owned(), available, detail, advice });
+        self.mechanisms.push(Mechanism {
+            name: name.to_owned(),
+            available,
+            detail,
+            advice,
+        });
     }
 }
 

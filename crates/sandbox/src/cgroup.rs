@@ -75,8 +75,15 @@ impl Parents {
                 parents.make_v2(name, hierarchy, v2_parent);
             }
         }
-        let given: Vec<String> = parents.v2.iter().flat_map(|(_, controllers)| controllers.clone()).collect();
-        let mut wanted: Vec<&str> = CONTROLLERS.into_iter().filter(|wanted| !given.iter().any(|it| it == wanted)).collect();
+        let given: Vec<String> = parents
+            .v2
+            .iter()
+            .flat_map(|(_, controllers)| controllers.clone())
+            .collect();
+        let mut wanted: Vec<&str> = CONTROLLERS
+            .into_iter()
+            .filter(|wanted| !given.iter().any(|it| it == wanted))
+            .collect();
         if parents.v2.is_none() {
             wanted.extend(["cpuacct", "freezer"]);
         }
@@ -103,8 +110,13 @@ impl Parents {
     }
 
     fn make_v1(&mut self, name: &str, hierarchy: &Hierarchy, wanted: &[&str]) {
-        let Some(controllers) = &hierarchy.controllers else { return };
-        let used: Vec<&String> = controllers.iter().filter(|name| wanted.contains(&name.as_str())).collect();
+        let Some(controllers) = &hierarchy.controllers else {
+            return;
+        };
+        let used: Vec<&String> = controllers
+            .iter()
+            .filter(|name| wanted.contains(&name.as_str()))
+            .collect();
         if used.is_empty() {
             return;
         }
@@ -112,7 +124,8 @@ impl Parents {
             let folder = candidate.join(name);
             match make_folder(&folder) {
                 Ok(()) => {
-                    self.v1.extend(used.iter().map(|controller| ((*controller).clone(), folder.clone())));
+                    self.v1
+                        .extend(used.iter().map(|controller| ((*controller).clone(), folder.clone())));
                     return;
                 }
                 Err(error) => self.refused.push(format!("{}: {error}", folder.display())),
@@ -133,8 +146,16 @@ impl Parents {
     pub(crate) fn child_named(&self, name: &str, pid_namespace: bool) -> Cgroup {
         Cgroup {
             v2: self.v2.as_ref().map(|(folder, _)| folder.join(name)),
-            v2_controllers: self.v2.iter().flat_map(|(_, controllers)| controllers.clone()).collect(),
-            v1: self.v1.iter().map(|(controller, folder)| (controller.clone(), folder.join(name))).collect(),
+            v2_controllers: self
+                .v2
+                .iter()
+                .flat_map(|(_, controllers)| controllers.clone())
+                .collect(),
+            v1: self
+                .v1
+                .iter()
+                .map(|(controller, folder)| (controller.clone(), folder.join(name)))
+                .collect(),
             pid_namespace,
         }
     }
@@ -166,7 +187,10 @@ impl Parents {
 
     pub(crate) fn has(&self, controller: &str) -> bool {
         self.v1.contains_key(controller)
-            || self.v2.as_ref().is_some_and(|(_, given)| given.iter().any(|name| name == controller))
+            || self
+                .v2
+                .as_ref()
+                .is_some_and(|(_, given)| given.iter().any(|name| name == controller))
     }
 
     pub(crate) fn has_v2(&self) -> bool {
@@ -199,12 +223,17 @@ impl Cgroup {
 
     /// Moves the calling process into the version 2 group, for kernels that cannot clone into it.
     pub(crate) fn join_v2(&self) -> io::Result<()> {
-        self.v2.as_ref().map_or(Ok(()), |folder| fs::write(folder.join("cgroup.procs"), "0"))
+        self.v2
+            .as_ref()
+            .map_or(Ok(()), |folder| fs::write(folder.join("cgroup.procs"), "0"))
     }
 
     /// The version 2 folder, to clone into.
     pub(crate) fn open_v2(&self) -> Option<OwnedFd> {
-        self.v2.as_ref().and_then(|folder| File::open(folder).ok()).map(OwnedFd::from)
+        self.v2
+            .as_ref()
+            .and_then(|folder| File::open(folder).ok())
+            .map(OwnedFd::from)
     }
 
     /// The folder of a controller and whether it is version 1.
@@ -232,7 +261,10 @@ impl Cgroup {
             }
         }
         if let Some((folder, _)) = self.controller("pids") {
-            fs::write(folder.join("pids.max"), spec.pids_max.saturating_add(OWN_PIDS).to_string())?;
+            fs::write(
+                folder.join("pids.max"),
+                spec.pids_max.saturating_add(OWN_PIDS).to_string(),
+            )?;
         }
         if let (Some((folder, v1)), Some(cpus)) = (self.controller("cpu"), spec.cpu_quota) {
             let quota = (cpus * CPU_PERIOD_US as f64) as u64;
@@ -244,6 +276,11 @@ impl Cgroup {
             }
         }
         Ok(())
+    }
+
+    /// Whether the kernel keeps a memory limit for the tree.
+    pub(crate) fn limits_memory(&self) -> bool {
+        self.controller("memory").is_some()
     }
 
     pub(crate) fn has_pid_namespace(&self) -> bool {
@@ -295,7 +332,9 @@ impl Cgroup {
 
     /// Removes the groups; `false` while a dying process holds one.
     pub(crate) fn remove(&self) -> bool {
-        self.folders().iter().fold(true, |clean, folder| is_removed(folder) && clean)
+        self.folders()
+            .iter()
+            .fold(true, |clean, folder| is_removed(folder) && clean)
     }
 
     pub(crate) fn accounts(&self) -> Accounts {
@@ -315,7 +354,9 @@ impl Cgroup {
             value_of(&stat, "usage_usec").map(Duration::from_micros)
         } else {
             let folder = self.v1.get("cpuacct");
-            folder.and_then(|folder| read_number(&folder.join("cpuacct.usage"))).map(Duration::from_nanos)
+            folder
+                .and_then(|folder| read_number(&folder.join("cpuacct.usage")))
+                .map(Duration::from_nanos)
         };
         accounts
     }
@@ -324,7 +365,11 @@ impl Cgroup {
     pub(crate) fn memory_bytes(&self) -> Option<u64> {
         let (folder, v1) = self.controller("memory")?;
         let stat = fs::read_to_string(folder.join("memory.stat")).ok()?;
-        let (own, shared) = if v1 { ("total_rss", "total_shmem") } else { ("anon", "shmem") };
+        let (own, shared) = if v1 {
+            ("total_rss", "total_shmem")
+        } else {
+            ("anon", "shmem")
+        };
         Some(value_of(&stat, own)? + value_of(&stat, shared).unwrap_or(0))
     }
 }
@@ -374,7 +419,10 @@ fn remove_patiently(folder: &Path) -> bool {
 
 fn kill_all_in(folder: &Path) {
     let _ = fs::write(folder.join("cgroup.kill"), "1");
-    for line in fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default().lines() {
+    for line in fs::read_to_string(folder.join("cgroup.procs"))
+        .unwrap_or_default()
+        .lines()
+    {
         if let Some(pid) = line.parse().ok().and_then(rustix::process::Pid::from_raw) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
@@ -388,7 +436,8 @@ fn read_number(file: &Path) -> Option<u64> {
 
 /// The number after `key` in a file of `key value` lines.
 fn value_of(text: &str, key: &str) -> Option<u64> {
-    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+    text.lines()
+        .find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
 }
 
 fn unique<'a>(paths: impl Iterator<Item = &'a PathBuf>) -> Vec<PathBuf> {
@@ -410,13 +459,23 @@ fn hierarchies(mounts: &str, own: &str) -> Vec<Hierarchy> {
     };
     let mut found = Vec::new();
     for line in mounts.lines() {
-        let Some((left, right)) = line.split_once(" - ") else { continue };
-        let Some(mount) = left.split(' ').nth(4).map(PathBuf::from) else { continue };
+        let Some((left, right)) = line.split_once(" - ") else {
+            continue;
+        };
+        let Some(mount) = left.split(' ').nth(4).map(PathBuf::from) else {
+            continue;
+        };
         let mut right = right.split(' ');
         let (kind, options) = (right.next(), right.nth(1).unwrap_or_default());
         let controllers = match kind {
             Some("cgroup2") => None,
-            Some("cgroup") => Some(options.split(',').filter(|option| *option != "rw").map(str::to_owned).collect()),
+            Some("cgroup") => Some(
+                options
+                    .split(',')
+                    .filter(|option| *option != "rw")
+                    .map(str::to_owned)
+                    .collect(),
+            ),
             _ => continue,
         };
         let place = match &controllers {
@@ -427,7 +486,11 @@ fn hierarchies(mounts: &str, own: &str) -> Vec<Hierarchy> {
             }
         };
         let own = mount.join(place.unwrap_or_default());
-        found.push(Hierarchy { controllers, mount, own });
+        found.push(Hierarchy {
+            controllers,
+            mount,
+            own,
+        });
     }
     found
 }
@@ -449,7 +512,10 @@ mod tests {
         let found = hierarchies(MOUNTS, OWN);
         assert_eq!(found.len(), 3);
         assert_eq!(found[0].own, Path::new("/sys/fs/cgroup/memory/work/a"));
-        assert_eq!(found[1].controllers.as_deref(), Some(&["cpu".to_owned(), "cpuacct".to_owned()][..]));
+        assert_eq!(
+            found[1].controllers.as_deref(),
+            Some(&["cpu".to_owned(), "cpuacct".to_owned()][..])
+        );
         assert_eq!(found[2].controllers, None);
         assert_eq!(found[2].own, Path::new("/sys/fs/cgroup/unified/user.slice/me"));
     }
@@ -467,7 +533,11 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("danbi-cgroup-{}", std::process::id()));
         fs::create_dir_all(&folder).unwrap();
         let controllers = CONTROLLERS.map(str::to_owned).to_vec();
-        let cgroup = Cgroup { v2: Some(folder.clone()), v2_controllers: controllers, ..Cgroup::default() };
+        let cgroup = Cgroup {
+            v2: Some(folder.clone()),
+            v2_controllers: controllers,
+            ..Cgroup::default()
+        };
         let mut spec = SandboxSpec::new(["/bin/true"]);
         spec.memory_bytes = Some(1 << 20);
         spec.pids_max = 10;
@@ -479,7 +549,11 @@ mod tests {
         assert_eq!(read("pids.max"), "11");
         assert_eq!(read("cpu.max"), "50000 100000");
         fs::write(folder.join("memory.peak"), "777\n").unwrap();
-        fs::write(folder.join("memory.events"), "low 0\noom 2\noom_kill 2\noom_group_kill 0\n").unwrap();
+        fs::write(
+            folder.join("memory.events"),
+            "low 0\noom 2\noom_kill 2\noom_group_kill 0\n",
+        )
+        .unwrap();
         fs::write(folder.join("cpu.stat"), "usage_usec 1500\nuser_usec 1000\n").unwrap();
         let accounts = cgroup.accounts();
         assert_eq!((accounts.memory_peak_bytes, accounts.oom_kills), (Some(777), 2));

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::protocol::{self, Channel, Event, Request};
-use crate::supervisor::Supervisor;
+use crate::supervisor::{Supervision, Supervisor};
 use crate::{Capabilities, Isolation, Sandbox, SandboxError, SandboxSpec};
 
 /// The launcher's `argv[0]`, by which [`crate::run_launcher_if_asked`] knows it.
@@ -21,6 +21,8 @@ pub(crate) const ARGV0: &str = "danbi-sandbox-launcher";
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long one launch may take, preparation and exec together; generous for a machine out of breath.
 const LAUNCH_TIMEOUT: Duration = Duration::from_secs(30);
+/// When a launch that the launcher had no room for is tried again.
+const SEND_AGAIN: Duration = Duration::from_millis(2);
 
 /// How the launcher works. `Default` is right for a platform on a machine of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +72,11 @@ impl Launcher {
             return Err(SandboxError::Refused(Box::new(capabilities)));
         }
         let supervisor = Supervisor::start(channel, process)?;
-        Ok(Launcher { supervisor, capabilities, next_id: AtomicU64::new(1) })
+        Ok(Launcher {
+            supervisor,
+            capabilities,
+            next_id: AtomicU64::new(1),
+        })
     }
 
     /// What this machine allows, without starting anything that stays.
@@ -102,17 +108,30 @@ impl Launcher {
         let (answer, answered) = oneshot::channel();
         let supervision = self.supervisor.handle();
         supervision.expect(id, answer)?;
-        if let Err(error) = supervision.send(&Request::Launch { id }, &[file.as_fd()]) {
-            supervision.forget(id);
-            return Err(error);
-        }
-        let outcome = tokio::time::timeout(LAUNCH_TIMEOUT, answered).await;
-        supervision.forget(id);
-        match outcome {
-            Err(_) => Err(SandboxError::TimedOut("starting a sandbox")),
-            Ok(Err(_)) => Err(SandboxError::LauncherGone),
-            Ok(Ok(launched)) => launched,
-        }
+        let _forgotten_at_the_end = Forget { supervision, id };
+        let launching = async {
+            while let Err(error) = supervision.send(&Request::Launch { id }, &[file.as_fd()]) {
+                match error {
+                    SandboxError::Busy => tokio::time::sleep(SEND_AGAIN).await,
+                    other => return Err(other),
+                }
+            }
+            answered.await.unwrap_or(Err(SandboxError::LauncherGone))
+        };
+        let outcome = tokio::time::timeout(LAUNCH_TIMEOUT, launching).await;
+        outcome.unwrap_or(Err(SandboxError::TimedOut("starting a sandbox")))
+    }
+}
+
+/// Forgets a launch whose caller has gone, or has its answer.
+struct Forget<'a> {
+    supervision: &'a Supervision,
+    id: u64,
+}
+
+impl Drop for Forget<'_> {
+    fn drop(&mut self) {
+        self.supervision.forget(self.id);
     }
 }
 
@@ -137,10 +156,7 @@ impl LauncherProcess {
     }
 }
 
-fn begin(
-    options: LauncherOptions,
-    probe_only: bool,
-) -> Result<(Channel, LauncherProcess, Capabilities), SandboxError> {
+fn begin(options: LauncherOptions, probe_only: bool) -> Result<(Channel, LauncherProcess, Capabilities), SandboxError> {
     let failed = |what: &str, error: std::io::Error| SandboxError::Setup(format!("{what}: {error}"));
     let (ours, theirs) = Channel::pair().map_err(|error| failed("socket", error))?;
     let child = Command::new("/proc/self/exe")
@@ -170,7 +186,9 @@ fn begin(
             drop(ours);
             process.reap();
             let hint = "does main begin with run_launcher_if_asked()?";
-            Err(SandboxError::Setup(format!("the launcher process did not answer ({hint}): {other:?}")))
+            Err(SandboxError::Setup(format!(
+                "the launcher process did not answer ({hint}): {other:?}"
+            )))
         }
     }
 }
@@ -178,7 +196,10 @@ fn begin(
 fn readable_within(fd: &impl AsFd, limit: Duration) -> bool {
     let timeout = Timespec::try_from(limit).ok();
     let mut polled = [PollFd::new(fd, PollFlags::IN)];
-    matches!(protocol::retry(|| rustix::event::poll(&mut polled, timeout.as_ref())), Ok(1..))
+    matches!(
+        protocol::retry(|| rustix::event::poll(&mut polled, timeout.as_ref())),
+        Ok(1..)
+    )
 }
 
 /// Whether this process was started as a launcher.

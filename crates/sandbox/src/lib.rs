@@ -27,9 +27,20 @@
 
 mod capabilities;
 mod cgroup;
+mod credentials;
+mod init;
+mod instance;
 mod launcher;
+mod limits;
+mod mounts;
+mod namespaces;
+mod netlink;
+mod network;
+mod prepare;
+mod probe;
 mod protocol;
 mod sandbox;
+mod seccomp;
 mod server;
 mod spec;
 mod supervisor;
@@ -58,6 +69,9 @@ pub enum SandboxError {
     /// The launcher process is gone, and every sandbox with it.
     #[error("the sandbox launcher is gone")]
     LauncherGone,
+    /// More launches are under way than the launcher takes in; [`Launcher::launch`] waits for its turn by itself.
+    #[error("the sandbox launcher is busy")]
+    Busy,
     /// The sandbox has ended.
     #[error("the sandbox has ended")]
     Ended,

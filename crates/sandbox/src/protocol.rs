@@ -64,6 +64,8 @@ pub(crate) enum InitRequest {
 /// Init to platform.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum InitEvent {
+    /// Init has built its world and waits for a spec.
+    Prepared,
     /// The program runs. Descriptors: listeners, then UDP sockets.
     Started,
     /// The program could not be started, or the sandbox not made.
@@ -96,13 +98,24 @@ impl Channel {
     /// # Errors
     /// `WouldBlock` when the other end does not read, `BrokenPipe` when it is gone.
     pub(crate) fn send<T: Serialize>(&self, message: &T, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.send_with(message, descriptors, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+    }
+
+    /// Sends one message, waiting until the other end has room for it.
+    ///
+    /// # Errors
+    /// `BrokenPipe` when the other end is gone.
+    pub(crate) fn send_patiently<T: Serialize>(&self, message: &T, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+        self.send_with(message, descriptors, SendFlags::NOSIGNAL)
+    }
+
+    fn send_with<T: Serialize>(&self, message: &T, descriptors: &[BorrowedFd<'_>], flags: SendFlags) -> io::Result<()> {
         let bytes = serde_json::to_vec(message)?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
         let mut beside = SendAncillaryBuffer::new(&mut space);
         if !descriptors.is_empty() && !beside.push(SendAncillaryMessage::ScmRights(descriptors)) {
             return Err(io::Error::other("too many descriptors in one message"));
         }
-        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
         retry(|| rustix::net::sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut beside, flags))?;
         Ok(())
     }
@@ -213,7 +226,10 @@ mod tests {
     #[test]
     fn an_empty_socket_does_not_block() {
         let (_one, other) = Channel::pair().unwrap();
-        assert_eq!(other.try_receive::<Request>().unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert_eq!(
+            other.try_receive::<Request>().unwrap_err().kind(),
+            io::ErrorKind::WouldBlock
+        );
     }
 
     #[test]
@@ -221,6 +237,10 @@ mod tests {
         let value = vec!["x".repeat(1000); 1000];
         let fd = to_anonymous_file(&value).unwrap();
         assert_eq!(from_anonymous_file::<Vec<String>>(&fd).unwrap(), value);
-        assert_eq!(from_anonymous_file::<Vec<String>>(&fd).unwrap(), value, "can be read again");
+        assert_eq!(
+            from_anonymous_file::<Vec<String>>(&fd).unwrap(),
+            value,
+            "can be read again"
+        );
     }
 }

@@ -51,7 +51,13 @@ impl Sandbox {
     /// `sockets` are the listeners and UDP sockets as init sent them, told apart by their type.
     pub(crate) fn new(supervised: Arc<Supervised>, sockets: Vec<OwnedFd>) -> Sandbox {
         let (stdout, stderr) = supervised.take_output();
-        let mut sandbox = Sandbox { supervised, stdout, stderr, listeners: Vec::new(), udp: Vec::new() };
+        let mut sandbox = Sandbox {
+            supervised,
+            stdout,
+            stderr,
+            listeners: Vec::new(),
+            udp: Vec::new(),
+        };
         for socket in sockets {
             match rustix::net::sockopt::socket_type(&socket) {
                 Ok(rustix::net::SocketType::DGRAM) => sandbox.udp.push(UdpSocket::from(socket)),
@@ -108,10 +114,14 @@ impl Sandbox {
     /// after 10 s (a frozen sandbox does not answer).
     pub async fn connect(&self, port: u16) -> Result<TcpStream, SandboxError> {
         match self.supervised.call(|call| InitRequest::Connect { call, port }).await? {
-            Reply { error: None, descriptor: Some(socket) } => Ok(TcpStream::from(socket)),
-            Reply { error, .. } => {
-                Err(SandboxError::Connect { port, reason: error.unwrap_or_else(|| "no socket".to_owned()) })
-            }
+            Reply {
+                error: None,
+                descriptor: Some(socket),
+            } => Ok(TcpStream::from(socket)),
+            Reply { error, .. } => Err(SandboxError::Connect {
+                port,
+                reason: error.unwrap_or_else(|| "no socket".to_owned()),
+            }),
         }
     }
 
@@ -120,7 +130,10 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError::Ended`], [`SandboxError::TimedOut`].
     pub async fn signal(&self, signal: i32) -> Result<(), SandboxError> {
-        self.supervised.call(|call| InitRequest::Signal { call, signal }).await?.done()
+        self.supervised
+            .call(|call| InitRequest::Signal { call, signal })
+            .await?
+            .done()
     }
 
     /// Kills every process but the main one.
@@ -128,7 +141,10 @@ impl Sandbox {
     /// # Errors
     /// [`SandboxError::Ended`], [`SandboxError::TimedOut`].
     pub async fn kill_stragglers(&self) -> Result<(), SandboxError> {
-        self.supervised.call(|call| InitRequest::KillStragglers { call }).await?.done()
+        self.supervised
+            .call(|call| InitRequest::KillStragglers { call })
+            .await?
+            .done()
     }
 
     /// Stops every process until [`Sandbox::thaw`], without their noticing; returns when nothing runs any more.
@@ -155,7 +171,10 @@ impl Sandbox {
         }
         if !supervised.cgroup.can_freeze() {
             let signal = if frozen { libc::SIGSTOP } else { libc::SIGCONT };
-            return supervised.call(|call| InitRequest::SignalAll { call, signal }).await?.done();
+            return supervised
+                .call(|call| InitRequest::SignalAll { call, signal })
+                .await?
+                .done();
         }
         supervised.cgroup.set_frozen(frozen)?;
         let settled = async {
@@ -194,7 +213,11 @@ impl Sandbox {
     /// The live accounts, or those of the end.
     fn accounts(&self) -> Accounts {
         match self.exit() {
-            Some(exit) => Accounts { memory_peak_bytes: exit.memory_peak_bytes, cpu_time: exit.cpu_time, oom_kills: 0 },
+            Some(exit) => Accounts {
+                memory_peak_bytes: exit.memory_peak_bytes,
+                cpu_time: exit.cpu_time,
+                oom_kills: 0,
+            },
             None => self.supervised.cgroup.accounts(),
         }
     }
@@ -217,7 +240,8 @@ struct Reply {
 
 impl Reply {
     fn done(self) -> Result<(), SandboxError> {
-        self.error.map_or(Ok(()), |error| Err(SandboxError::Io(io::Error::other(error))))
+        self.error
+            .map_or(Ok(()), |error| Err(SandboxError::Io(io::Error::other(error))))
     }
 }
 
@@ -306,10 +330,12 @@ impl Supervised {
             calls.waiting.insert(call, answer);
         }
         let _forgotten_at_the_end = Forget { supervised: self, call };
-        self.channel.send(&request(call), &[]).map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => SandboxError::Ended,
-            _ => SandboxError::Io(error),
-        })?;
+        self.channel
+            .send(&request(call), &[])
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => SandboxError::Ended,
+                _ => SandboxError::Io(error),
+            })?;
         match tokio::time::timeout(CALL_TIMEOUT, answered).await {
             Err(_) => Err(SandboxError::TimedOut("a call into the sandbox")),
             Ok(Err(_)) => Err(SandboxError::Ended),

@@ -1,9 +1,520 @@
-//! The launcher process.
+//! The launcher process: one thread, one loop. It keeps sandboxes prepared, gives them their specs, reaps them and
+//! removes what they had on the host.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, Signal, WaitOptions};
+
+use crate::cgroup::{Cgroup, Parents};
+use crate::credentials::{HostIds, Identity};
+use crate::instance::{Instance, SLOTS};
+use crate::namespaces::{self, Forked};
+use crate::network::{Egress, Link};
+use crate::prepare::{self, Plan, Prepared};
+use crate::protocol::{self, Channel, Event, InitRequest, Request};
+use crate::{Isolation, LauncherOptions, Network, SandboxSpec, mounts, probe};
+
+/// How soon the removal of a sandbox is tried again while a dying process holds its cgroup.
+const REMOVE_AGAIN: Duration = Duration::from_millis(20);
+/// How long the end may take before the launcher leaves the rest to the next one.
+const END_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// Turns this process into the launcher if it was started as one, and then does not return. Must be the first line
 /// of `main`, before any thread exists.
 pub fn run_launcher_if_asked() {
-    if crate::launcher::asked() {
-        std::process::exit(70);
+    if !crate::launcher::asked() {
+        return;
+    }
+    let code = match serve() {
+        Ok(()) => 0,
+        Err(error) => {
+            eprintln!("sandbox launcher: {error}");
+            1
+        }
+    };
+    std::process::exit(code);
+}
+
+/// What this launcher has to make sandboxes with.
+pub(crate) struct Kit {
+    pub(crate) options: LauncherOptions,
+    /// Held, not read: its lock says that this launcher lives.
+    _instance: Instance,
+    pub(crate) parents: Parents,
+    pub(crate) ids: HostIds,
+    pub(crate) egress: Result<Egress, crate::network::Missing>,
+}
+
+/// One place for a sandbox: a number that its cgroup, its uids and its interface bear.
+struct Slot {
+    plan: Plan,
+    network: Network,
+    /// The platform's end, until the platform has it.
+    channel: Option<Channel>,
+    init: Option<(Pid, OwnedFd)>,
+    id: Option<u64>,
+    reaped: bool,
+    released: bool,
+}
+
+struct Waiting {
+    id: u64,
+    spec: SandboxSpec,
+    file: OwnedFd,
+    network: Network,
+}
+
+struct Server {
+    control: Channel,
+    kit: Kit,
+    children: OwnedFd,
+    reports: (Channel, Channel),
+    slots: BTreeMap<u32, Slot>,
+    preparers: HashMap<Pid, u32>,
+    /// Inits that ended before their preparer's report was read.
+    ended_early: HashSet<Pid>,
+    waiting: VecDeque<Waiting>,
+    kinds: HashSet<Network>,
+    next_slot: u32,
+}
+
+fn serve() -> io::Result<()> {
+    namespaces::close_all_but(&[]);
+    namespaces::ignore_group_signals();
+    // Not in the terminal's group; fails harmlessly for a group leader.
+    let _ = rustix::process::setsid();
+    let children = namespaces::signal_descriptor(&[libc::SIGCHLD])?;
+    let control = Channel::from(rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?);
+    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
+    let Some((Request::Begin { options, probe_only }, _)) = control.receive::<Request>()? else {
+        return Err(io::Error::other("no beginning"));
+    };
+    let kit = match Kit::make(options) {
+        Ok(kit) => kit,
+        Err(error) => {
+            return control.send(
+                &Event::Failed {
+                    id: 0,
+                    reason: error.to_string(),
+                },
+                &[],
+            );
+        }
+    };
+    let capabilities = probe::probe(&kit);
+    let usable = capabilities.namespaces || kit.options.isolation == Isolation::Process;
+    control.send(&Event::Ready(capabilities), &[])?;
+    let kinds = HashSet::from([if kit.egress.is_ok() {
+        Network::Egress
+    } else {
+        Network::None
+    }]);
+    let mut server = Server {
+        control,
+        kit,
+        children,
+        reports: Channel::pair()?,
+        slots: BTreeMap::new(),
+        preparers: HashMap::new(),
+        ended_early: HashSet::new(),
+        waiting: VecDeque::new(),
+        kinds,
+        next_slot: 0,
+    };
+    if usable && !probe_only {
+        server.run();
+    }
+    server.end();
+    Ok(())
+}
+
+impl Kit {
+    fn make(options: LauncherOptions) -> io::Result<Kit> {
+        let instance = Instance::take()?;
+        let parents = Parents::make(&instance.name(), options.cgroup_parent.as_deref());
+        if !parents.sweep() {
+            eprintln!("sandbox launcher: not everything that an earlier launcher left could be removed");
+        }
+        let ids = HostIds::find(instance.number);
+        let egress = match options.isolation {
+            Isolation::Namespaces => Egress::set_up(instance.number, &options.egress_denied),
+            Isolation::Process => Err(("without namespaces the network is the host's".to_owned(), "")),
+        };
+        Ok(Kit {
+            options,
+            _instance: instance,
+            parents,
+            ids,
+            egress,
+        })
+    }
+
+    /// Everything that a new sandbox in `slot` needs; its cgroups are made.
+    pub(crate) fn plan(&self, slot: u32, network: Network) -> io::Result<Plan> {
+        let namespaces = self.options.isolation == Isolation::Namespaces;
+        Ok(Plan {
+            slot,
+            identity: namespaces.then(|| self.ids.identity(slot)),
+            cgroup: self.parents.child(&format!("s{slot}"), namespaces)?,
+            link: self.link(slot, network),
+        })
+    }
+
+    fn link(&self, slot: u32, network: Network) -> Option<Link> {
+        match (&self.egress, network) {
+            (Ok(egress), Network::Egress) => Some(egress.link(slot)),
+            _ => None,
+        }
+    }
+
+    /// The network that a sandbox gets when it asks for `wanted`.
+    fn effective(&self, wanted: Network) -> Network {
+        match self.options.isolation {
+            Isolation::Process => Network::Egress,
+            Isolation::Namespaces if self.egress.is_err() => Network::None,
+            Isolation::Namespaces => wanted,
+        }
+    }
+}
+
+impl Server {
+    fn run(&mut self) {
+        loop {
+            self.serve_waiting();
+            self.refill();
+            let removing = self.slots.values().any(Slot::is_over);
+            let timeout = removing.then(|| Timespec::try_from(REMOVE_AGAIN).ok()).flatten();
+            let (control, reports, children) = {
+                let mut polled = [
+                    PollFd::new(&self.control, PollFlags::IN),
+                    PollFd::new(&self.reports.0, PollFlags::IN),
+                    PollFd::new(&self.children, PollFlags::IN),
+                ];
+                let _ = rustix::event::poll(&mut polled, timeout.as_ref());
+                (
+                    !polled[0].revents().is_empty(),
+                    !polled[1].revents().is_empty(),
+                    !polled[2].revents().is_empty(),
+                )
+            };
+            if reports {
+                self.hear_preparers();
+            }
+            if children {
+                self.reap();
+            }
+            self.remove_ended();
+            if control && !self.hear_platform() {
+                return;
+            }
+        }
+    }
+
+    /// `false` when the platform has gone.
+    fn hear_platform(&mut self) -> bool {
+        match self.control.receive::<Request>() {
+            Ok(Some((Request::Launch { id }, descriptors))) => {
+                let spec = descriptors
+                    .into_iter()
+                    .next()
+                    .ok_or_else(|| io::Error::other("no specification"));
+                match spec.and_then(|file| Ok((protocol::from_anonymous_file::<SandboxSpec>(&file)?, file))) {
+                    Ok((spec, file)) => {
+                        let network = self.kit.effective(spec.network);
+                        self.kinds.insert(network);
+                        self.waiting.push_back(Waiting {
+                            id,
+                            spec,
+                            file,
+                            network,
+                        });
+                    }
+                    Err(error) => self.fail(id, &error),
+                }
+                true
+            }
+            Ok(Some((Request::Release { id }, _))) => {
+                if let Some(slot) = self.slots.values_mut().find(|slot| slot.id == Some(id)) {
+                    slot.released = true;
+                }
+                self.remove_ended();
+                true
+            }
+            Ok(Some((Request::Begin { .. }, _))) => true,
+            Ok(None) => false,
+            Err(error) => {
+                eprintln!("sandbox launcher: the platform cannot be understood: {error}");
+                false
+            }
+        }
+    }
+
+    fn fail(&self, id: u64, error: &io::Error) {
+        let _ = self.control.send_patiently(
+            &Event::Failed {
+                id,
+                reason: error.to_string(),
+            },
+            &[],
+        );
+    }
+
+    /// Gives prepared sandboxes to those that wait for one.
+    fn serve_waiting(&mut self) {
+        let mut still = VecDeque::new();
+        while let Some(waiting) = self.waiting.pop_front() {
+            let ready = self
+                .slots
+                .iter()
+                .find(|(_, slot)| slot.is_ready() && slot.network == waiting.network);
+            match ready.map(|(number, _)| *number) {
+                Some(number) => {
+                    if let Err(error) = self.assign(number, &waiting) {
+                        self.fail(waiting.id, &error);
+                    }
+                }
+                None => still.push_back(waiting),
+            }
+        }
+        self.waiting = still;
+    }
+
+    /// Has as many sandboxes in preparation or ready as wait for one, and some in reserve.
+    fn refill(&mut self) {
+        for network in self.kinds.clone() {
+            let waiting = self.waiting.iter().filter(|waiting| waiting.network == network).count();
+            let unassigned = self
+                .slots
+                .values()
+                .filter(|slot| slot.id.is_none() && !slot.reaped && slot.network == network)
+                .count();
+            for _ in unassigned..waiting + self.kit.options.ready_sandboxes {
+                if let Err(error) = self.prepare(network) {
+                    self.fail_one(network, &error);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Tells the first who waits for such a sandbox that there will be none.
+    fn fail_one(&mut self, network: Network, error: &io::Error) {
+        if let Some(at) = self.waiting.iter().position(|waiting| waiting.network == network)
+            && let Some(waiting) = self.waiting.remove(at)
+        {
+            self.fail(waiting.id, error);
+        }
+    }
+
+    fn prepare(&mut self, network: Network) -> io::Result<()> {
+        let number = self
+            .free_slot()
+            .ok_or_else(|| io::Error::other(format!("{SLOTS} sandboxes exist already")))?;
+        let plan = self.kit.plan(number, network)?;
+        let (ours, theirs) = Channel::pair()?;
+        match namespaces::fork()? {
+            Forked::Child => prepare::run(&plan, theirs, &self.reports.1),
+            Forked::Parent(pid) => {
+                self.preparers.insert(pid, number);
+                let slot = Slot {
+                    plan,
+                    network,
+                    channel: Some(ours),
+                    init: None,
+                    id: None,
+                    reaped: false,
+                    released: false,
+                };
+                self.slots.insert(number, slot);
+                Ok(())
+            }
+        }
+    }
+
+    /// The next number in turn, so that what has just ended has time to vanish.
+    fn free_slot(&mut self) -> Option<u32> {
+        let free = (0..SLOTS)
+            .map(|ahead| (self.next_slot + ahead) % SLOTS)
+            .find(|slot| !self.slots.contains_key(slot))?;
+        self.next_slot = (free + 1) % SLOTS;
+        Some(free)
+    }
+
+    fn hear_preparers(&mut self) {
+        while let Ok(Some((prepared, descriptors))) = self.reports.0.try_receive::<Prepared>() {
+            let Some(slot) = self.slots.get_mut(&prepared.slot) else {
+                continue;
+            };
+            match (
+                prepared.error,
+                Pid::from_raw(prepared.pid),
+                descriptors.into_iter().next(),
+            ) {
+                (None, Some(pid), Some(pidfd)) => {
+                    slot.init = Some((pid, pidfd));
+                    slot.reaped = self.ended_early.remove(&pid);
+                }
+                (error, ..) => {
+                    slot.reaped = true;
+                    let network = slot.network;
+                    let error = error.unwrap_or_else(|| "no process came of it".to_owned());
+                    self.fail_one(network, &io::Error::other(error));
+                }
+            }
+        }
+    }
+
+    fn reap(&mut self) {
+        namespaces::drain_signals(&self.children);
+        self.hear_preparers();
+        while let Ok(Some((pid, _))) = rustix::process::wait(WaitOptions::NOHANG) {
+            if let Some(number) = self.preparers.remove(&pid) {
+                self.hear_preparers();
+                let unborn = self
+                    .slots
+                    .get_mut(&number)
+                    .filter(|slot| slot.init.is_none() && !slot.reaped);
+                if let Some(slot) = unborn {
+                    slot.reaped = true;
+                    let network = slot.network;
+                    self.fail_one(network, &io::Error::other("the preparer died"));
+                }
+                continue;
+            }
+            let of_slot = |slot: &&mut Slot| slot.init.as_ref().is_some_and(|(init, _)| *init == pid);
+            match self.slots.values_mut().find(of_slot) {
+                Some(slot) => slot.reaped = true,
+                None => {
+                    self.ended_early.insert(pid);
+                }
+            }
+        }
+    }
+
+    /// Starts what `waiting` asks for in a prepared sandbox.
+    fn assign(&mut self, number: u32, waiting: &Waiting) -> io::Result<()> {
+        let Some(slot) = self.slots.get_mut(&number) else {
+            return Ok(());
+        };
+        let (Some(channel), Some((_, pidfd))) = (&slot.channel, &slot.init) else {
+            return Ok(());
+        };
+        slot.plan.cgroup.limit(&waiting.spec)?;
+        // Only root can open what the sandbox's own user may not pass through on the host.
+        let detached = matches!(self.kit.ids, HostIds::Range { .. }) && slot.plan.identity.is_some();
+        let sources = waiting.spec.mounts.iter().filter(|_| detached).map(mounts::open_source);
+        let sources: Vec<OwnedFd> = sources.collect::<io::Result<_>>()?;
+        let (out, their_out) = output_pipe(slot.plan.identity.as_ref())?;
+        let (err, their_err) = output_pipe(slot.plan.identity.as_ref())?;
+        let mut lent = vec![waiting.file.as_fd(), their_out.as_fd(), their_err.as_fd()];
+        lent.extend(sources.iter().map(AsFd::as_fd));
+        if let Err(error) = channel.send(&InitRequest::Start { detached }, &lent) {
+            // It died in reserve; its end is on its way and another takes its place.
+            slot.id = Some(waiting.id);
+            slot.released = true;
+            return Err(error);
+        }
+        let launched = Event::Launched {
+            id: waiting.id,
+            cgroup: slot.plan.cgroup.clone(),
+            network: slot.network,
+        };
+        let given = [channel.as_fd(), pidfd.as_fd(), out.as_fd(), err.as_fd()];
+        self.control.send_patiently(&launched, &given)?;
+        slot.channel = None;
+        slot.id = Some(waiting.id);
+        Ok(())
+    }
+
+    /// Removes what ended sandboxes had on the host.
+    fn remove_ended(&mut self) {
+        self.slots.retain(|_, slot| !(slot.is_over() && slot.remove()));
+    }
+
+    /// The platform has gone: so does everything else.
+    fn end(&mut self) {
+        let start = Instant::now();
+        for slot in self.slots.values_mut() {
+            slot.released = true;
+        }
+        while !self.slots.is_empty() && start.elapsed() < END_TIMEOUT {
+            self.hear_preparers();
+            for slot in self.slots.values_mut().filter(|slot| !slot.reaped) {
+                slot.channel = None;
+                slot.kill();
+            }
+            self.reap();
+            for slot in self.slots.values_mut() {
+                slot.released = true;
+            }
+            self.remove_ended();
+            if !self.slots.is_empty() {
+                let timeout = Timespec::try_from(REMOVE_AGAIN).ok();
+                let _ = rustix::event::poll(&mut [PollFd::new(&self.children, PollFlags::IN)], timeout.as_ref());
+            }
+        }
+        if let Ok(egress) = &self.kit.egress {
+            egress.take_down();
+        }
+        self.kit.parents.remove();
+    }
+}
+
+impl Slot {
+    fn is_ready(&self) -> bool {
+        self.init.is_some() && self.id.is_none() && !self.reaped
+    }
+
+    fn is_over(&self) -> bool {
+        self.reaped && (self.released || self.id.is_none())
+    }
+
+    fn kill(&self) {
+        if let (Some((_, pidfd)), true) = (&self.init, self.plan.cgroup.has_pid_namespace()) {
+            let _ = rustix::process::pidfd_send_signal(pidfd, Signal::KILL);
+        }
+        let _ = self.plan.cgroup.set_frozen(false);
+        self.plan.cgroup.kill();
+    }
+
+    /// `false` when it has to be tried again.
+    fn remove(&self) -> bool {
+        let removed = self.plan.cgroup.remove();
+        if !removed {
+            self.plan.cgroup.kill_leftovers();
+            return false;
+        }
+        if let Some(link) = self.plan.link {
+            link.disconnect();
+        }
+        true
+    }
+}
+
+/// A pipe for a program's output: the reading end does not block, the writing end belongs to the program's user, so
+/// that `/dev/stdout` can be opened.
+fn output_pipe(identity: Option<&Identity>) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&read, true)?;
+    if let Some(identity) = identity.filter(|identity| identity.separate_init) {
+        let (uid, gid) = (
+            rustix::fs::Uid::from_raw(identity.host_uid),
+            rustix::fs::Gid::from_raw(identity.host_gid),
+        );
+        rustix::fs::fchown(&write, Some(uid), Some(gid))?;
+    }
+    Ok((read, write))
+}
+
+/// The groups of a sandbox that was only tried; used by the probe.
+pub(crate) fn forget(cgroup: &Cgroup) {
+    let start = Instant::now();
+    while !cgroup.remove() && start.elapsed() < Duration::from_secs(2) {
+        cgroup.kill_leftovers();
+        std::thread::sleep(Duration::from_millis(2));
     }
 }

@@ -143,7 +143,10 @@ impl SandboxSpec {
         if self.pids_max == 0 || self.memory_bytes == Some(0) || self.tmp_bytes == 0 || self.nofile == 0 {
             return invalid("a limit is zero".to_owned());
         }
-        if self.cpu_quota.is_some_and(|cpus| !cpus.is_finite() || !(0.01..=4096.0).contains(&cpus)) {
+        if self
+            .cpu_quota
+            .is_some_and(|cpus| !cpus.is_finite() || !(0.01..=4096.0).contains(&cpus))
+        {
             return invalid("cpu_quota is outside 0.01 to 4096 CPUs".to_owned());
         }
         if self.listeners.len() + self.udp.len() > SandboxSpec::MAX_SOCKETS {
@@ -163,9 +166,14 @@ impl SandboxSpec {
         for mount in &self.mounts {
             check_path("mount source", &mount.source)?;
             check_path("mount target", &mount.target)?;
-            let kept = ["/proc", "/sys", "/dev"].iter().any(|kept| mount.target.starts_with(kept));
+            let kept = ["/proc", "/sys", "/dev"]
+                .iter()
+                .any(|kept| mount.target.starts_with(kept));
             if kept || mount.target == Path::new("/") {
-                return invalid(format!("mount target {} belongs to the sandbox", mount.target.display()));
+                return invalid(format!(
+                    "mount target {} belongs to the sandbox",
+                    mount.target.display()
+                ));
             }
         }
         Ok(())
@@ -174,9 +182,13 @@ impl SandboxSpec {
 
 fn check_path(what: &str, path: &Path) -> Result<(), SandboxError> {
     let text = path.as_os_str().as_encoded_bytes();
-    let plain = path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    let plain = path
+        .components()
+        .all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
     if !path.is_absolute() || !plain || text.contains(&0) || text.len() >= 4096 || path.to_str().is_none() {
-        return Err(SandboxError::Invalid(format!("{what} {path:?} is not a plain absolute path")));
+        return Err(SandboxError::Invalid(format!(
+            "{what} {path:?} is not a plain absolute path"
+        )));
     }
     Ok(())
 }
@@ -192,7 +204,11 @@ mod tests {
     }
 
     fn mount(source: &str, target: &str) -> Mount {
-        Mount { source: source.into(), target: target.into(), read_only: true }
+        Mount {
+            source: source.into(),
+            target: target.into(),
+            read_only: true,
+        }
     }
 
     #[test]
@@ -204,19 +220,34 @@ mod tests {
     fn hostile_values_are_refused() {
         assert!(refused(|spec| spec.argv.clear()));
         assert!(refused(|spec| spec.argv.push("a\0b".to_owned())));
-        assert!(refused(|spec| spec.argv.push("x".repeat(SandboxSpec::MAX_ARGUMENTS_BYTES))));
+        assert!(refused(|spec| spec
+            .argv
+            .push("x".repeat(SandboxSpec::MAX_ARGUMENTS_BYTES))));
         assert!(refused(|spec| spec.env.push(("A=B".to_owned(), String::new()))));
         assert!(refused(|spec| spec.env.push(("A".to_owned(), "\0".to_owned()))));
         assert!(refused(|spec| spec.hostname = "a\nb".to_owned()));
         assert!(refused(|spec| spec.cwd = "tmp".into()));
-        assert!(refused(|spec| spec.hosts.push((IpAddr::V4(Ipv4Addr::LOCALHOST), "a\n1.2.3.4 b".to_owned()))));
+        assert!(refused(|spec| spec
+            .hosts
+            .push((IpAddr::V4(Ipv4Addr::LOCALHOST), "a\n1.2.3.4 b".to_owned()))));
         assert!(refused(|spec| spec.cpu_quota = Some(f64::NAN)));
         assert!(refused(|spec| spec.pids_max = 0));
-        for target in ["/", "/proc", "/proc/sys", "/sys/fs", "/dev/sda", "var/task", "/var/../etc", "/a\0b"] {
+        for target in [
+            "/",
+            "/proc",
+            "/proc/sys",
+            "/sys/fs",
+            "/dev/sda",
+            "var/task",
+            "/var/../etc",
+            "/a\0b",
+        ] {
             assert!(refused(|spec| spec.mounts.push(mount("/srv", target))), "{target}");
         }
         assert!(refused(|spec| spec.mounts.push(mount("../etc", "/var/task"))));
-        assert!(refused(|spec| spec.mounts = vec![mount("/srv", "/opt"); SandboxSpec::MAX_MOUNTS + 1]));
+        assert!(refused(
+            |spec| spec.mounts = vec![mount("/srv", "/opt"); SandboxSpec::MAX_MOUNTS + 1]
+        ));
     }
 
     #[test]

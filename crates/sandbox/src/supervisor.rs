@@ -6,8 +6,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-use rustix::event::epoll;
+use rustix::event::{Timespec, epoll};
 use tokio::sync::oneshot;
 
 use crate::launcher::LauncherProcess;
@@ -20,6 +21,9 @@ pub(crate) type Answer = oneshot::Sender<Result<Sandbox, SandboxError>>;
 
 /// Token of the launcher's own socket; sandboxes have `2 * id` for their channel and `2 * id + 1` for their pidfd.
 const LAUNCHER_TOKEN: u64 = 0;
+
+/// When a message that the launcher had no room for is sent again.
+const SEND_AGAIN: Duration = Duration::from_millis(5);
 
 /// Owns the thread. Dropping it ends every sandbox and waits for that.
 #[derive(Debug)]
@@ -46,14 +50,23 @@ struct State {
 impl Supervisor {
     pub(crate) fn start(channel: Channel, process: LauncherProcess) -> Result<Supervisor, SandboxError> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(io::Error::from)?;
-        let handle = Arc::new(Supervision { channel, epoll, state: Mutex::default() });
+        let handle = Arc::new(Supervision {
+            channel,
+            epoll,
+            state: Mutex::default(),
+        });
         handle.watch(&handle.channel, LAUNCHER_TOKEN)?;
         let shared = handle.clone();
-        let thread = std::thread::Builder::new().name("danbi-sandboxes".to_owned()).spawn(move || {
-            shared.run();
-            process.reap();
-        })?;
-        Ok(Supervisor { handle, thread: Some(thread) })
+        let thread = std::thread::Builder::new()
+            .name("danbi-sandboxes".to_owned())
+            .spawn(move || {
+                shared.run();
+                process.reap();
+            })?;
+        Ok(Supervisor {
+            handle,
+            thread: Some(thread),
+        })
     }
 
     pub(crate) fn handle(&self) -> &Supervision {
@@ -88,11 +101,13 @@ impl Supervision {
 
     /// Sends to the launcher.
     pub(crate) fn send(&self, request: &Request, descriptors: &[BorrowedFd<'_>]) -> Result<(), SandboxError> {
-        self.channel.send(request, descriptors).map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => SandboxError::LauncherGone,
-            io::ErrorKind::WouldBlock => SandboxError::Setup("too many launches at once".to_owned()),
-            _ => SandboxError::Io(error),
-        })
+        self.channel
+            .send(request, descriptors)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => SandboxError::LauncherGone,
+                io::ErrorKind::WouldBlock => SandboxError::Busy,
+                _ => SandboxError::Io(error),
+            })
     }
 
     // A poisoned lock means that a thread panicked between two plain map operations: the maps are whole.
@@ -108,7 +123,13 @@ impl Supervision {
     /// Until the launcher is gone and every sandbox has ended.
     fn run(&self) {
         let mut events = Vec::with_capacity(64);
+        // Releases the launcher has had no room for. They are never waited for: it may be waiting for this thread.
+        let mut unsent = Vec::new();
         loop {
+            unsent.retain(|id| matches!(self.send(&Request::Release { id: *id }, &[]), Err(SandboxError::Busy)));
+            let timeout = (!unsent.is_empty())
+                .then(|| Timespec::try_from(SEND_AGAIN).ok())
+                .flatten();
             {
                 let state = self.state();
                 if state.launcher_gone && state.sandboxes.is_empty() {
@@ -116,8 +137,13 @@ impl Supervision {
                 }
             }
             events.clear();
-            let waited =
-                protocol::retry(|| epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), None));
+            let waited = protocol::retry(|| {
+                epoll::wait(
+                    &self.epoll,
+                    rustix::buffer::spare_capacity(&mut events),
+                    timeout.as_ref(),
+                )
+            });
             if let Err(error) = waited {
                 tracing::error!(%error, "cannot wait for sandboxes");
                 return;
@@ -126,7 +152,7 @@ impl Supervision {
                 match event.data.u64() {
                     LAUNCHER_TOKEN => self.hear_launcher(),
                     token if token % 2 == 0 => self.hear_init(token / 2),
-                    token => self.finish(token / 2),
+                    token => self.finish(token / 2, &mut unsent),
                 }
             }
         }
@@ -163,8 +189,14 @@ impl Supervision {
                     tracing::error!(id, "the sandbox launcher sent a sandbox without its descriptors");
                     return;
                 };
-                let supervised =
-                    Arc::new(Supervised::new(id, Channel::from(channel), pidfd, (stdout, stderr), cgroup, network));
+                let supervised = Arc::new(Supervised::new(
+                    id,
+                    Channel::from(channel),
+                    pidfd,
+                    (stdout, stderr),
+                    cgroup,
+                    network,
+                ));
                 self.state().sandboxes.insert(id, supervised.clone());
                 let watched = self
                     .watch(supervised.pidfd(), 2 * id + 1)
@@ -199,6 +231,7 @@ impl Supervision {
 
     fn handle_init(&self, supervised: &Arc<Supervised>, event: InitEvent, descriptors: Vec<OwnedFd>) {
         match event {
+            InitEvent::Prepared => {}
             InitEvent::Started => {
                 let answer = self.state().waiting.remove(&supervised.id());
                 let sandbox = Sandbox::new(supervised.clone(), descriptors);
@@ -219,15 +252,19 @@ impl Supervision {
     }
 
     /// Init and with it the whole tree is gone: read the accounts, tell everyone, let the launcher clean up.
-    fn finish(&self, id: u64) {
+    fn finish(&self, id: u64, unsent: &mut Vec<u64>) {
         self.hear_init(id);
-        let Some(supervised) = self.state().sandboxes.remove(&id) else { return };
+        let Some(supervised) = self.state().sandboxes.remove(&id) else {
+            return;
+        };
         let _ = epoll::delete(&self.epoll, supervised.channel());
         let _ = epoll::delete(&self.epoll, supervised.pidfd());
         if let Some(answer) = self.state().waiting.remove(&id) {
-            let _ = answer.send(Err(SandboxError::Start("the sandbox died before the program ran".to_owned())));
+            let _ = answer.send(Err(SandboxError::Start(
+                "the sandbox died before the program ran".to_owned(),
+            )));
         }
         supervised.ended();
-        let _ = self.send(&Request::Release { id }, &[]);
+        unsent.push(id);
     }
 }

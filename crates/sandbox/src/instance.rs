@@ -1,0 +1,68 @@
+//! Which launcher of this machine this one is. Everything that a launcher makes on the host (cgroups, interfaces,
+//! packet filter, uids) bears its number, and the number is held by a file lock that dies with the process: who gets
+//! the lock knows that whatever bears the number is left over from a launcher that was killed.
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::PathBuf;
+
+use rustix::fs::FlockOperation;
+
+/// Most launchers on one machine (for each user).
+pub(crate) const INSTANCES: u32 = 64;
+/// Most sandboxes of one launcher at once.
+pub(crate) const SLOTS: u32 = 1024;
+
+/// The number, held as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) number: u32,
+    _lock: File,
+}
+
+impl Instance {
+    /// Takes the first free number.
+    ///
+    /// # Errors
+    /// When the lock folder cannot be made, belongs to somebody else, or all numbers are taken.
+    pub(crate) fn take() -> io::Result<Instance> {
+        let folder = folder()?;
+        for number in 0..INSTANCES {
+            let path = folder.join(number.to_string());
+            let lock = File::options().create(true).truncate(false).write(true).open(path)?;
+            match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Instance { number, _lock: lock }),
+                Err(rustix::io::Errno::WOULDBLOCK) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(io::Error::other(format!("{INSTANCES} launchers are running already")))
+    }
+
+    /// The name of this launcher's folders and tables.
+    pub(crate) fn name(&self) -> String {
+        format!("danbi-{}", self.number)
+    }
+}
+
+fn folder() -> io::Result<PathBuf> {
+    let uid = rustix::process::geteuid();
+    let folder = if uid.is_root() {
+        PathBuf::from("/run/danbi-sandbox")
+    } else {
+        PathBuf::from(format!("/tmp/danbi-sandbox-{}", uid.as_raw()))
+    };
+    match DirBuilder::new().mode(0o700).create(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let found = fs::symlink_metadata(&folder)?;
+    if !found.is_dir() || found.uid() != uid.as_raw() || found.mode() & 0o022 != 0 {
+        return Err(io::Error::other(format!(
+            "{} is not a folder of this user alone",
+            folder.display()
+        )));
+    }
+    Ok(folder)
+}

@@ -1,0 +1,188 @@
+//! New processes, with and without namespaces of their own.
+//!
+//! Everything here is called from processes with a single thread (the launcher and what it forks), so that a child may
+//! use all of Rust: no lock of another thread can be held in it.
+
+use std::ffi::c_int;
+use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use rustix::process::Pid;
+
+use crate::credentials::Identity;
+
+/// Which side of a fork this is.
+pub(crate) enum Forked {
+    Child,
+    Parent(Pid),
+}
+
+/// How the init of a sandbox is made.
+pub(crate) struct InitOptions<'a> {
+    /// Namespaces of its own, or only a process.
+    pub(crate) namespaces: bool,
+    /// The version 2 cgroup to be born in.
+    pub(crate) cgroup: Option<BorrowedFd<'a>>,
+}
+
+/// Every namespace but the cgroup one, which init makes when it has reached its cgroup.
+const NAMESPACES: c_int = libc::CLONE_NEWUSER
+    | libc::CLONE_NEWNS
+    | libc::CLONE_NEWPID
+    | libc::CLONE_NEWIPC
+    | libc::CLONE_NEWUTS
+    | libc::CLONE_NEWNET;
+
+/// Of `linux/sched.h`; the constant in `libc` is too narrow.
+const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
+
+/// Forks the calling process, which has one thread.
+pub(crate) fn fork() -> io::Result<Forked> {
+    // SAFETY: the process has a single thread (module contract), so the child's memory is consistent.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Forked::Child),
+        pid => forked(pid),
+    }
+}
+
+/// Makes an init that is a *sibling* of the calling process: a child of the launcher, although the preparer makes it.
+/// The parent side also gets a pidfd.
+pub(crate) fn clone_init(options: &InitOptions<'_>) -> io::Result<(Forked, Option<OwnedFd>)> {
+    let mut pidfd: RawFd = -1;
+    let mut flags = (libc::CLONE_PIDFD | libc::CLONE_PARENT) as u64;
+    if options.namespaces {
+        flags |= NAMESPACES as u64;
+    }
+    if options.cgroup.is_some() {
+        flags |= CLONE_INTO_CGROUP;
+    }
+    // SAFETY: all-zero is a valid clone_args: plain integers, zero meaning "not given".
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.flags = flags;
+    arguments.pidfd = (&raw mut pidfd) as u64;
+    arguments.cgroup = options.cgroup.map_or(0, |fd| fd.as_raw_fd() as u64);
+    // SAFETY: no stack is given and no memory shared, so this is a fork; the process has a single thread (module
+    // contract); `arguments` and `pidfd` outlive the call.
+    let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<libc::clone_args>()) };
+    match pid {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok((Forked::Child, None)),
+        pid => {
+            // SAFETY: CLONE_PIDFD made the kernel store a new descriptor there, which nobody else owns.
+            let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
+            Ok((forked(pid as i32)?, Some(pidfd)))
+        }
+    }
+}
+
+fn forked(pid: i32) -> io::Result<Forked> {
+    Pid::from_raw(pid)
+        .map(Forked::Parent)
+        .ok_or_else(|| io::Error::other("fork gave no process id"))
+}
+
+/// Gives the new user namespace of `pid` its ids.
+pub(crate) fn write_id_maps(pid: Pid, identity: &Identity) -> io::Result<()> {
+    let folder = format!("/proc/{}", pid.as_raw_nonzero());
+    if !identity.separate_init {
+        // Without this an ordinary user may not map a group.
+        fs::write(format!("{folder}/setgroups"), "deny")?;
+    }
+    fs::write(format!("{folder}/uid_map"), &identity.uid_map)?;
+    fs::write(format!("{folder}/gid_map"), &identity.gid_map)
+}
+
+/// Closes every descriptor from 3 on but `kept`, which is what the host might leak.
+pub(crate) fn close_all_but(kept: &[RawFd]) {
+    let mut kept: Vec<u32> = kept
+        .iter()
+        .filter_map(|fd| u32::try_from(*fd).ok())
+        .filter(|fd| *fd > 2)
+        .collect();
+    kept.sort_unstable();
+    let mut from = 3;
+    for fd in kept {
+        if fd > from {
+            close_range(from, fd - 1);
+        }
+        from = fd + 1;
+    }
+    close_range(from, u32::MAX);
+}
+
+fn close_range(from: u32, to: u32) {
+    // SAFETY: the descriptors in the range belong to objects of the forked-from process that this one never touches
+    // again; the caller keeps those it uses out of the range.
+    let outcome = unsafe { libc::syscall(libc::SYS_close_range, from, to, 0) };
+    if outcome != 0 {
+        // Linux before 5.9.
+        for fd in from..to.min(65_536) {
+            // SAFETY: as above.
+            unsafe { libc::close(fd as RawFd) };
+        }
+    }
+}
+
+/// Makes descriptors 0, 1 and 2 be `/dev/null`.
+pub(crate) fn silence() -> io::Result<()> {
+    let null = fs::File::options().read(true).write(true).open("/dev/null")?;
+    rustix::stdio::dup2_stdin(&null)?;
+    rustix::stdio::dup2_stdout(&null)?;
+    rustix::stdio::dup2_stderr(&null)?;
+    Ok(())
+}
+
+/// Ends the process without running what belongs to the process it was forked from.
+pub(crate) fn exit(code: i32) -> ! {
+    // SAFETY: _exit touches no memory of ours and does not return.
+    unsafe { libc::_exit(code) }
+}
+
+/// Blocks `signals` in this process and gives a descriptor that reports them.
+pub(crate) fn signal_descriptor(signals: &[c_int]) -> io::Result<OwnedFd> {
+    // SAFETY: sigset_t is plain memory that sigemptyset then initialises; the set outlives all calls; signalfd gives
+    // a new descriptor that nobody else owns.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        for signal in signals {
+            libc::sigaddset(&raw mut set, *signal);
+        }
+        if libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        match libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) {
+            -1 => Err(io::Error::last_os_error()),
+            fd => Ok(OwnedFd::from_raw_fd(fd)),
+        }
+    }
+}
+
+/// Empties a signal descriptor; how often a signal came does not matter to anyone here.
+pub(crate) fn drain_signals(descriptor: &OwnedFd) {
+    let mut buffer = [0_u8; 1024];
+    while rustix::io::read(descriptor, &mut buffer).is_ok_and(|bytes| bytes > 0) {}
+}
+
+/// Ignores the signals by which terminals and service supervisors end a whole group; the launcher ends by its socket.
+pub(crate) fn ignore_group_signals() {
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
+        // SAFETY: SIG_IGN runs no code of ours.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
+/// Gives every signal its default meaning and unblocks all; for the program, which inherits both over exec.
+pub(crate) fn reset_signals() {
+    // SAFETY: SIG_DFL runs no code of ours; the set is plain memory initialised by sigemptyset.
+    unsafe {
+        for signal in 1..=64 {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut());
+    }
+}

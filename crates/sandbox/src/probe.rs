@@ -1,0 +1,175 @@
+//! Finds out what this machine allows, by trying: it prepares one sandbox and throws it away.
+
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+
+use crate::credentials::HostIds;
+use crate::namespaces::{self, Forked};
+use crate::prepare::{self, Prepared};
+use crate::protocol::{self, Channel, InitEvent};
+use crate::server::{Kit, forget};
+use crate::{Capabilities, Isolation, Network};
+
+/// How long preparing one sandbox may take.
+const TRIAL_TIMEOUT: Duration = Duration::from_secs(10);
+
+const NAMESPACES_ADVICE: &str = "as an ordinary user: check `sysctl user.max_user_namespaces \
+kernel.unprivileged_userns_clone kernel.apparmor_restrict_unprivileged_userns`; in a container: allow user namespaces \
+and unmask /proc; else run as root. Linux 5.12 or newer is needed. Until then nothing is run unless \
+--isolation=process is given, which isolates nothing";
+const CGROUP_ADVICE: &str = "run as root, or as a systemd service with Delegate=yes";
+
+/// The report on `kit`.
+pub(crate) fn probe(kit: &Kit) -> Capabilities {
+    let isolation = kit.options.isolation;
+    let mut report = Capabilities {
+        isolation,
+        namespaces: false,
+        egress: false,
+        memory_limit: kit.parents.has("memory"),
+        mechanisms: Vec::new(),
+    };
+    if isolation == Isolation::Process {
+        let why = "not used: --isolation=process was chosen; programs see this host's files, processes and network";
+        report.add(
+            "namespaces",
+            Err((why.to_owned(), "leave the choice out to isolate programs")),
+        );
+    } else {
+        let trial = try_out(kit);
+        report.namespaces = trial.is_ok();
+        let said = trial.map(|()| "user, mount, pid, ipc, uts, network and cgroup".to_owned());
+        report.add(
+            "namespaces",
+            said.map_err(|error| (error.to_string(), NAMESPACES_ADVICE)),
+        );
+        let filter = seccomp().map(|()| "system calls that no program needs are refused".to_owned());
+        report.namespaces &= filter.is_ok();
+        report.add(
+            "seccomp",
+            filter.map_err(|error| (error.to_string(), "the kernel needs CONFIG_SECCOMP_FILTER")),
+        );
+        add_ids(&mut report, kit);
+    }
+    add_cgroups(&mut report, kit);
+    report.egress = kit.egress.is_ok() || isolation == Isolation::Process;
+    match &kit.egress {
+        Ok(_) => report.add(
+            "outbound network",
+            Ok("interface pairs, translated by nftables".to_owned()),
+        ),
+        Err((why, advice)) => report.add("outbound network", Err((why.clone(), advice))),
+    }
+    report
+}
+
+fn add_ids(report: &mut Capabilities, kit: &Kit) {
+    let found = match kit.ids {
+        HostIds::Range { first } => Ok(format!("each sandbox has host ids of its own, from {first}")),
+        HostIds::Own { uid, .. } => Err((
+            format!("all sandboxes run as host uid {uid}, kept apart by namespaces alone"),
+            "run as root for a uid of its own for each sandbox",
+        )),
+    };
+    report.add("separate users", found);
+}
+
+fn add_cgroups(report: &mut Capabilities, kit: &Kit) {
+    let refused = || {
+        let first = kit.parents.refused.first();
+        first.map_or("no such cgroup controller".to_owned(), |why| {
+            format!("no cgroup ({why})")
+        })
+    };
+    let limits = [
+        (
+            "memory limit",
+            "memory",
+            "each process is limited by itself, and running out of memory is not reported as such",
+        ),
+        (
+            "process limit",
+            "pids",
+            "the count is limited for the user by RLIMIT_NPROC",
+        ),
+        ("cpu limit", "cpu", "CPU quotas are not kept"),
+    ];
+    for (name, controller, instead) in limits {
+        let found = if kit.parents.has(controller) {
+            Ok(format!("cgroup {}", kit.parents.version_of(controller)))
+        } else {
+            Err((format!("{}; {instead}", refused()), CGROUP_ADVICE))
+        };
+        report.add(name, found);
+    }
+    let freezer = if kit.parents.can_freeze() {
+        Ok(format!("cgroup {}", if kit.parents.has_v2() { "v2" } else { "v1" }))
+    } else {
+        Err((
+            format!("{}; programs are stopped by signal, which they can notice", refused()),
+            CGROUP_ADVICE,
+        ))
+    };
+    report.add("freezing", freezer);
+}
+
+/// Whether the kernel has seccomp filters that answer with an error.
+fn seccomp() -> io::Result<()> {
+    let action: u32 = libc::SECCOMP_RET_ERRNO;
+    // SAFETY: the kernel reads four bytes at the pointer, which outlives the call.
+    let outcome = unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_GET_ACTION_AVAIL, 0, &raw const action) };
+    if outcome == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+/// Prepares a sandbox and hears from its init.
+fn try_out(kit: &Kit) -> io::Result<()> {
+    let plan = kit.plan(0, Network::None)?;
+    let outcome = (|| {
+        let (ours, theirs) = Channel::pair()?;
+        let (reports, report) = Channel::pair()?;
+        match namespaces::fork()? {
+            Forked::Child => prepare::run(&plan, theirs, &report),
+            Forked::Parent(_) => drop((theirs, report)),
+        }
+        wait_for(&reports)?;
+        let (prepared, pidfd) = match reports.receive::<Prepared>()? {
+            Some((prepared, descriptors)) => (prepared, descriptors.into_iter().next()),
+            None => return Err(io::Error::other("the trial died")),
+        };
+        if let Some(error) = prepared.error {
+            return Err(io::Error::other(error));
+        }
+        wait_for(&ours)?;
+        let said = ours.receive::<InitEvent>()?;
+        // Its closed channel ends init.
+        drop(ours);
+        if let Some(pidfd) = pidfd {
+            wait_for(&pidfd)?;
+        }
+        match said {
+            Some((InitEvent::Prepared, _)) => Ok(()),
+            Some((InitEvent::Failed { reason }, _)) => Err(io::Error::other(reason)),
+            _ => Err(io::Error::other("the trial's init died")),
+        }
+    })();
+    while let Ok(Some(_)) = rustix::process::wait(rustix::process::WaitOptions::NOHANG) {}
+    forget(&plan.cgroup);
+    outcome
+}
+
+fn wait_for(fd: &impl AsFd) -> io::Result<()> {
+    let timeout = Timespec::try_from(TRIAL_TIMEOUT).ok();
+    let ready = protocol::retry(|| rustix::event::poll(&mut [PollFd::new(fd, PollFlags::IN)], timeout.as_ref()))?;
+    if ready == 0 {
+        Err(io::ErrorKind::TimedOut.into())
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,4 @@
+//! .
+pub fn main(a: &[String]) {
+    println!("hello {a:?}");
+}

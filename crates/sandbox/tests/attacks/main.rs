@@ -1,0 +1,22 @@
+//! Attacks on the sandbox from inside, and stories of its life from outside, as root and as an ordinary user.
+//!
+//! The launcher is a re-exec of the running binary, so this test brings its own `main`. The binary has four lives:
+//! the launcher, the attacker inside a sandbox (`--attack NAME`), a platform that is going to be killed
+//! (`--platform`), and the harness, which speaks the command line of libtest.
+
+mod attacker;
+mod harness;
+mod host;
+mod life;
+mod outside;
+mod timing;
+
+fn main() {
+    danbi_sandbox::run_launcher_if_asked();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        Some("--attack") => attacker::main(&arguments[1..]),
+        Some("--platform") => life::doomed_platform(),
+        _ => harness::main(&arguments),
+    }
+}
