@@ -22,6 +22,8 @@
 //! [`Authorizer`](danbi_core::Authorizer), always.
 
 mod blob;
+#[cfg(test)]
+mod conformance;
 mod dispatcher;
 pub mod model;
 pub mod models;

@@ -135,3 +135,46 @@ fn format_float(number: f64, narrow: bool) -> String {
 fn is_set(value: Option<&Value>) -> Option<&Value> {
     value.filter(|value| !value.is_null())
 }
+
+/// Reads a body as a client does: without the wrappers of awsQuery, and without nulls in lists and maps.
+#[cfg(test)]
+pub(crate) fn decode_client(
+    model: &crate::model::Model,
+    member: &Member,
+    protocol: Protocol,
+    body: &[u8],
+) -> Result<Value, DecodeError> {
+    match protocol {
+        Protocol::Query => {
+            let root = xml::parse(body)?;
+            xml::decode(model, member, Members::All, root.only_child().unwrap_or(&root))
+        }
+        Protocol::RestXml => xml::decode(model, member, Members::BodyOnly, &xml::parse(body)?),
+        Protocol::RestJson => json::decode(model, member, Members::BodyOnly, body).map(without_nulls),
+        _ => decode_value(model, member, protocol, body).map(without_nulls),
+    }
+}
+
+#[cfg(test)]
+fn without_nulls(value: Value) -> Value {
+    match value {
+        Value::List(items) => Value::List(
+            items
+                .into_iter()
+                .filter(|item| !item.is_null())
+                .map(without_nulls)
+                .collect(),
+        ),
+        Value::Map(entries) => {
+            let set = entries.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Map(set.map(|(key, value)| (key, without_nulls(value))).collect())
+        }
+        other => other,
+    }
+}
+
+/// A document without what is not content: white space between elements, request ids.
+#[cfg(test)]
+pub(crate) fn xml_tree(body: &[u8]) -> Option<xml::Canonical> {
+    xml::parse(body).ok().map(|root| root.canonical())
+}

@@ -102,6 +102,7 @@ fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
 
 fn read_header(model: &Model, member: &Member, kind: &Kind, text: &str) -> Result<Value, DecodeError> {
     match kind {
+        Kind::List(_) if text.is_empty() => Ok(Value::List(Vec::new())),
         Kind::List(item) => {
             let kind = &model.shape(item.shape).kind;
             let dates = matches!(kind, Kind::Timestamp)

@@ -5,5 +5,7 @@
 mod read;
 mod write;
 
+#[cfg(test)]
+pub(crate) use read::Canonical;
 pub(super) use read::{decode, parse, scalar};
 pub(super) use write::{XmlWriter, scalar as format_scalar};

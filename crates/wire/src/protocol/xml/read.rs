@@ -223,3 +223,52 @@ pub(in super::super) fn scalar(kind: &Kind, text: &str) -> Result<Value, DecodeE
         Kind::Document | Kind::Structure(_) | Kind::List(_) | Kind::Map(..) => Err(wrong("a structure")),
     }
 }
+
+/// An element in a form that can be compared.
+#[cfg(test)]
+#[derive(Debug, PartialEq)]
+pub(crate) struct Canonical {
+    name: String,
+    attributes: Vec<(String, String)>,
+    children: Vec<Canonical>,
+    text: String,
+}
+
+#[cfg(test)]
+impl Element {
+    pub(in super::super) fn canonical(self) -> Canonical {
+        let mut attributes = self.attributes;
+        attributes.sort();
+        let ids = ["requestId", "RequestId", "RequestID", "ResponseMetadata"];
+        let children: Vec<Canonical> = self.children.into_iter().map(Element::canonical).collect();
+        let children: Vec<Canonical> = children
+            .into_iter()
+            .filter(|child| !ids.contains(&child.name.as_str()))
+            .collect();
+        let text = if self.text.trim().is_empty() {
+            String::new()
+        } else {
+            self.text
+        };
+        Canonical {
+            name: self.name,
+            attributes,
+            text,
+            children,
+        }
+    }
+
+    /// The wrapper of an awsQuery result.
+    pub(in super::super) fn only_child(&self) -> Option<&Element> {
+        self.children.iter().find(|child| child.name.ends_with("Result"))
+    }
+}
+
+#[cfg(test)]
+impl Canonical {
+    /// The same, its root bare of attributes.
+    pub(crate) fn without_attributes(mut self) -> Self {
+        self.attributes.clear();
+        self
+    }
+}
