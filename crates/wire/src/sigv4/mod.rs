@@ -4,7 +4,8 @@
 //! 1. [`Claim::parse`] reads what a request *says* of itself (header or presigned query); `None` means unsigned.
 //! 2. [`Payload::declared`] says how the body is bound to the signature. [`Payload::Whole`] asks for the body's hash up
 //!    front; with every other kind the body may stream.
-//! 3. [`Verifier::verify`] finds the credential, checks scope, time and signature.
+//! 3. [`Verifier::vouch`] finds the credential and checks scope and time, before any of the body is read;
+//!    [`Vouched::verify`] then checks the signature.
 //! 4. [`Verified::guard`] wraps the streaming body so that it ends with an error when it is not what was signed.
 //!    **Nothing read from a guarded body may be acted upon before it has ended without error.**
 //! 5. A [`SigV4Error`] becomes AWS's answer by [`SigV4Error::into_service_error`], worded for the protocol.
@@ -12,9 +13,9 @@
 //! ```ignore
 //! let Some(claim) = Claim::parse(&view)? else { return anonymous() };
 //! let payload = Payload::declared(&view, &claim, &rules)?;
-//! let hash = (payload == Payload::Whole).then(|| sha256(&buffered));
-//! let verified = verifier.verify(&view, &claim, &rules, payload, hash).await?;
-//! let body = verified.guard(body);
+//! let vouched = verifier.vouch(&view, &claim, &rules).await?;
+//! let hash = if payload == Payload::Whole { Some(sha256(&buffer(body).await?)) } else { None };
+//! let body = vouched.verify(payload, hash)?.guard(body);
 //! ```
 //!
 //! [`Signer`] is the other side, for our own client and for tests. SigV4A (ECDSA) is refused by name: [`SigV4Error::Asymmetric`].
@@ -49,7 +50,7 @@ pub use error::{Dialect, MissingPart, ScopeFault, SigV4Error};
 pub use payload::{Payload, sha256};
 pub use rules::{Profile, Rules};
 pub use sign::{SignedPayload, Signer};
-pub use verify::{Verified, Verifier};
+pub use verify::{Verified, Verifier, Vouched};
 
 /// The longest time a presigned URL may live: 7 days, in seconds.
 pub const MAX_PRESIGNED_SECS: u32 = 604_800;

@@ -30,12 +30,12 @@ impl Verifier {
         }
     }
 
-    /// Accepts or refuses `claim` for this request. `body_sha256` is needed for [`Payload::Whole`] and else ignored; none
-    /// stands for the empty body.
+    /// Accepts or refuses `claim` for this request: [`Verifier::vouch`] and [`Vouched::verify`] in one step, for callers
+    /// that have the body already. `body_sha256` is needed for [`Payload::Whole`] and else ignored; none stands for the
+    /// empty body.
     ///
     /// # Errors
-    /// Every [`SigV4Error`] about scope, key, time, signed headers and signature; [`SigV4Error::Lookup`] when the
-    /// credential source failed.
+    /// Those of both steps.
     pub async fn verify(
         &self,
         view: &RequestView<'_>,
@@ -44,6 +44,20 @@ impl Verifier {
         payload: Payload,
         body_sha256: Option<[u8; 32]>,
     ) -> Result<Verified, SigV4Error> {
+        self.vouch(view, claim, rules).await?.verify(payload, body_sha256)
+    }
+
+    /// Refuses what can be refused before the body has been read: a scope that does not fit, an unknown key, an ended
+    /// session, a wrong time, unsigned headers. Strangers then cannot make the server hold their bodies.
+    ///
+    /// # Errors
+    /// Every [`SigV4Error`] about these; [`SigV4Error::Lookup`] when the credential source failed.
+    pub async fn vouch<'v>(
+        &'v self,
+        view: &'v RequestView<'v>,
+        claim: &'v Claim,
+        rules: &'v Rules<'v>,
+    ) -> Result<Vouched<'v>, SigV4Error> {
         check_scope(claim, rules)?;
         let token = claim.session_token.as_deref();
         let credential = self
@@ -60,22 +74,12 @@ impl Verifier {
         }
         check_headers(view, claim)?;
         check_time(claim, rules, now)?;
-        let key = self.check_signature(view, claim, rules, &payload.canonical(body_sha256), &credential)?;
-        let chunks = match payload {
-            Payload::SignedChunks { trailer } => {
-                let signatures =
-                    ChunkSignatures::new(key, claim.signed_at, claim.scope.text(), claim.signature.clone());
-                Some(ChunkDecoder::signed(signatures, trailer, view)?)
-            }
-            Payload::UnsignedChunks => Some(ChunkDecoder::unsigned(view)?),
-            Payload::Whole | Payload::Sha256(_) | Payload::Unsigned => None,
-        };
-        Ok(Verified {
-            principal: credential.principal,
-            access_key_id: claim.access_key_id.clone(),
-            signed_at: claim.signed_at,
-            payload,
-            chunks,
+        Ok(Vouched {
+            verifier: self,
+            view,
+            claim,
+            rules,
+            credential,
         })
     }
 
@@ -125,6 +129,49 @@ impl Verifier {
     #[cfg(test)]
     pub(super) fn kept_keys(&self) -> usize {
         self.keys.len()
+    }
+}
+
+/// A claim in which everything fits but that its signature has not been checked: grants nothing yet.
+pub struct Vouched<'v> {
+    verifier: &'v Verifier,
+    view: &'v RequestView<'v>,
+    claim: &'v Claim,
+    rules: &'v Rules<'v>,
+    credential: Credential,
+}
+
+impl Vouched<'_> {
+    /// Checks the signature. `body_sha256` is needed for [`Payload::Whole`] and else ignored; none stands for the empty
+    /// body.
+    ///
+    /// # Errors
+    /// [`SigV4Error::Mismatch`]; for `aws-chunked` bodies, what [`ChunkDecoder::unsigned`] says of their headers.
+    pub fn verify(self, payload: Payload, body_sha256: Option<[u8; 32]>) -> Result<Verified, SigV4Error> {
+        let Self {
+            verifier,
+            view,
+            claim,
+            rules,
+            credential,
+        } = self;
+        let key = verifier.check_signature(view, claim, rules, &payload.canonical(body_sha256), &credential)?;
+        let chunks = match payload {
+            Payload::SignedChunks { trailer } => {
+                let scope = claim.scope.text();
+                let signatures = ChunkSignatures::new(key, claim.signed_at, scope, claim.signature.clone());
+                Some(ChunkDecoder::signed(signatures, trailer, view)?)
+            }
+            Payload::UnsignedChunks => Some(ChunkDecoder::unsigned(view)?),
+            Payload::Whole | Payload::Sha256(_) | Payload::Unsigned => None,
+        };
+        Ok(Verified {
+            principal: credential.principal,
+            access_key_id: claim.access_key_id.clone(),
+            signed_at: claim.signed_at,
+            payload,
+            chunks,
+        })
     }
 }
 

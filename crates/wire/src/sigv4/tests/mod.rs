@@ -1,4 +1,5 @@
 mod chunks;
+mod other_signers;
 mod properties;
 mod published;
 mod vectors;
