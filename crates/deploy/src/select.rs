@@ -65,7 +65,7 @@ fn walk(folder: &Path, config: &Config, inherited: Option<Vec<Gitignore>>) -> Re
         ignores: inherited.unwrap_or_default(),
         selection: Selection::default(),
     };
-    walk.descend(folder, 0)?;
+    walk.descend(folder, 0, None)?;
     let mut selection = walk.selection;
     selection.files.sort_by(|a, b| a.path.cmp(&b.path));
     selection.left_out.sort_by(|a, b| a.path.cmp(&b.path));
@@ -84,7 +84,8 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn descend(&mut self, folder: &Path, depth: usize) -> Result<(), DeployError> {
+    /// `under` is why the folder itself stays out, when it is entered only for what `include` names in it.
+    fn descend(&mut self, folder: &Path, depth: usize, under: Option<&Reason>) -> Result<(), DeployError> {
         if depth > MAX_DEPTH {
             return Err(DeployError::TooLarge {
                 problem: format!("{} is more than {MAX_DEPTH} folders deep", folder.display()),
@@ -104,11 +105,11 @@ impl Walk<'_> {
             let path = entry.path();
             let kind = entry.file_type().map_err(DeployError::io("read", &path))?;
             let relative = relative(self.root, &path);
-            match self.verdict(&path, kind) {
+            match self.verdict(&path, kind, under) {
                 Some(reason) => {
                     // A folder that `include` reaches into has to be entered all the same.
                     if kind.is_dir() && self.may_include_below(&relative) {
-                        self.descend(&path, depth + 1)?;
+                        self.descend(&path, depth + 1, Some(&reason))?;
                         continue;
                     }
                     let path = if kind.is_dir() {
@@ -118,7 +119,7 @@ impl Walk<'_> {
                     };
                     self.selection.left_out.push(LeftOut { path, reason });
                 }
-                None if kind.is_dir() => self.descend(&path, depth + 1)?,
+                None if kind.is_dir() => self.descend(&path, depth + 1, None)?,
                 None => {
                     let metadata = fs::symlink_metadata(&path).map_err(DeployError::io("read", &path))?;
                     self.selection.files.push(Selected {
@@ -139,10 +140,13 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn verdict(&self, path: &Path, kind: fs::FileType) -> Option<Reason> {
+    fn verdict(&self, path: &Path, kind: fs::FileType, under: Option<&Reason>) -> Option<Reason> {
         let is_dir = kind.is_dir();
         if self.include.matched_path_or_any_parents(path, is_dir).is_ignore() {
             return self.unfit(path, kind);
+        }
+        if let Some(reason) = under {
+            return Some(reason.clone());
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if let Some(reason) = if is_dir {

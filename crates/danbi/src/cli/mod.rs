@@ -1,9 +1,29 @@
 //! The command line: every verb but `serve` is a client of the platform, over the same API that anyone else uses.
 //!
-//! Exit codes: 0 done, 1 the work failed, 2 wrong usage.
+//! Exit codes: 0 done, 1 the work failed, 2 wrong usage. What is asked for goes to standard output, as text or with
+//! `--json` as one JSON document; progress, warnings and errors go to standard error.
+
+mod app;
+mod deploy;
+mod dev;
+mod doctor;
+mod env;
+mod exec;
+mod failure;
+mod init;
+mod invoke;
+mod logs;
+mod open;
+mod output;
+mod platform;
+mod rollback;
+mod status;
+mod undeploy;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use danbi_core::AccountId;
+use danbi_core::{AccountId, Region};
+use failure::Failure;
+use output::Output;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,6 +37,10 @@ use std::process::ExitCode;
     propagate_version = true,
     disable_help_subcommand = true
 )]
+#[command(
+    after_help = "First steps: `danbi deploy` in a folder with an app, then `danbi logs -f`.\n\
+                        No platform has to run: deploy and dev start one."
+)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -26,6 +50,32 @@ pub struct Cli {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Deploy the app in a folder, or its next version, and print its URL
+    Deploy(deploy::DeployArgs),
+    /// Deploy on every change of the folder, with the logs, until Ctrl-C
+    Dev(dev::DevArgs),
+    /// Show the apps, or one app with its versions
+    Status(status::StatusArgs),
+    /// Show what an app prints, or the story of one request
+    Logs(logs::LogsArgs),
+    /// Call an app with an event, or a path, and print the answer
+    Invoke(invoke::InvokeArgs),
+    /// Go back to the version before, or to a given one
+    Rollback(rollback::RollbackArgs),
+    /// Remove an app with all its versions
+    Undeploy(undeploy::UndeployArgs),
+    /// Print an app's URL
+    Url(open::UrlArgs),
+    /// Open an app in the browser
+    Open(open::UrlArgs),
+    /// Print export lines that point AWS tools at the platform
+    Env(env::EnvArgs),
+    /// Run a command with AWS tools pointed at the platform, hard-coded amazonaws.com names included
+    Exec(exec::ExecArgs),
+    /// Write a danbi.toml with every key explained
+    Init(init::InitArgs),
+    /// Check this machine: what works, what does not, and what to do about it
+    Doctor(doctor::DoctorArgs),
     /// Run the platform in the foreground; SIGTERM drains and ends it
     Serve(ServeArgs),
 }
@@ -63,6 +113,34 @@ pub enum Isolation {
     Process,
 }
 
+/// Which platform a verb speaks to, and how it answers.
+#[derive(Debug, Clone, Args)]
+pub struct Target {
+    /// The platform [default: http://127.0.0.1:4566]
+    #[arg(long, env = "DANBI_ENDPOINT", value_name = "URL", help_heading = "Platform")]
+    pub endpoint: Option<String>,
+    /// The region that resources belong to [default: us-east-1, or what the profile says]
+    #[arg(long, value_name = "REGION", help_heading = "Platform")]
+    pub region: Option<Region>,
+    /// The platform's data folder, for its credentials [default: ~/.local/share/danbi]
+    #[arg(long, env = "DANBI_DATA", value_name = "DIR", help_heading = "Platform")]
+    pub data: Option<PathBuf>,
+    /// Answer with one JSON document
+    #[arg(long, help_heading = "Platform")]
+    pub json: bool,
+}
+
+impl Target {
+    /// As [`ServeArgs::data_folder`].
+    pub fn data_folder(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(default_data_folder)
+    }
+
+    fn output(&self) -> Output {
+        Output::new(self.json)
+    }
+}
+
 /// The data folder when no option names one: `$DANBI_DATA`, else `$XDG_DATA_HOME/danbi`, else `~/.local/share/danbi`.
 pub fn default_data_folder() -> PathBuf {
     let set = |name: &str| {
@@ -82,8 +160,44 @@ pub fn default_data_folder() -> PathBuf {
 }
 
 /// Runs the verb that the command line names; `serve` is handed to the composition root.
+///
+/// Call it before any thread is started: `doctor` asks the sandbox, whose launcher has to come first.
 pub fn run(cli: Cli, serve: fn(ServeArgs) -> ExitCode) -> ExitCode {
-    match cli.command {
-        Command::Serve(args) => serve(args),
+    let (json, outcome) = match cli.command {
+        Command::Serve(args) => return serve(args),
+        Command::Deploy(args) => (args.target.json, in_runtime(deploy::run(args))),
+        Command::Dev(args) => (args.target.json, in_runtime(dev::run(args))),
+        Command::Status(args) => (args.target.json, in_runtime(status::run(args))),
+        Command::Logs(args) => (args.target.json, in_runtime(logs::run(args))),
+        Command::Invoke(args) => (args.target.json, in_runtime(invoke::run(args))),
+        Command::Rollback(args) => (args.target.json, in_runtime(rollback::run(args))),
+        Command::Undeploy(args) => (args.target.json, in_runtime(undeploy::run(args))),
+        Command::Url(args) => (args.target.json, in_runtime(open::url(args))),
+        Command::Open(args) => (args.target.json, in_runtime(open::open(args))),
+        Command::Env(args) => (args.target.json, in_runtime(env::run(args))),
+        Command::Exec(args) => (false, in_runtime(exec::run(args))),
+        Command::Init(args) => (args.json, init::run(&args)),
+        Command::Doctor(args) => (args.target.json, doctor::run(args)),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => {
+            failure.show(json);
+            failure.exit_code()
+        }
     }
+}
+
+fn in_runtime(work: impl Future<Output = Result<ExitCode, Failure>>) -> Result<ExitCode, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| {
+        Failure::new("cannot start", error).next("check the limits on threads and open files (ulimit -a)")
+    })?;
+    let outcome = runtime.block_on(work);
+    // A read of standard input or a build that was given up must not hold the exit back.
+    runtime.shutdown_background();
+    outcome
 }

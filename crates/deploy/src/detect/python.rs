@@ -172,11 +172,13 @@ fn served(
 
 pub(super) fn django(folder: &Path, config: &Config) -> Option<Found> {
     let manage = source(&folder.join("manage.py"))?;
-    let settings = manage.lines().find(|line| line.contains("DJANGO_SETTINGS_MODULE"))?;
+    let (_, settings) = manage.split_once("DJANGO_SETTINGS_MODULE")?;
+    let dotted = |part: &&str| part.contains('.') && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '.');
     let module = settings
-        .split(['"', '\''])
-        .filter(|part| !part.is_empty() && *part != "DJANGO_SETTINGS_MODULE")
-        .find(|part| part.contains('.'))?;
+        .lines()
+        .take(2)
+        .flat_map(|line| line.split(['"', '\'']))
+        .find(dotted)?;
     let project = module.split('.').next()?;
     let mut because = vec![format!("manage.py names the settings {module}")];
     let at = |name: &str| folder.join(project).join(name);

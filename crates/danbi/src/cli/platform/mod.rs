@@ -1,0 +1,170 @@
+//! The platform as a verb sees it: found, reached, started when there is none, and spoken to in AWS's own words.
+
+mod client;
+mod credentials;
+mod lambda;
+mod logs;
+mod start;
+
+pub use credentials::Credentials;
+pub use lambda::{Alias, FunctionConfiguration, LIVE, Update};
+pub use logs::{LogQuery, LogRecord};
+pub use start::Started;
+
+use super::{Failure, Output, Target};
+use client::Http;
+use http::Uri;
+use serde_json::Value;
+
+const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:4566";
+
+/// A platform that answers, with credentials that it knows.
+#[derive(Clone)]
+pub struct Platform {
+    http: Http,
+    /// The base URL, without a path.
+    pub endpoint: Uri,
+    /// The region of everything this verb touches.
+    pub region: String,
+    /// The account that the platform says is its own.
+    pub account: String,
+    /// What requests are signed with.
+    pub credentials: Credentials,
+    /// How it came to run, when this verb started it.
+    pub started: Option<Started>,
+}
+
+impl Platform {
+    /// Finds the platform that `target` names. It must be running.
+    pub async fn find(target: &Target) -> Result<Self, Failure> {
+        let endpoint = endpoint(target)?;
+        let http = Http::new()?;
+        match http.health(&endpoint).await {
+            Ok(health) => Self::connect(target, http, endpoint, &health, None).await,
+            Err(reason) => Err(unreachable(&endpoint, &reason)),
+        }
+    }
+
+    /// As [`Platform::find`]; when none runs at the default address, starts one in the background.
+    pub async fn find_or_start(target: &Target, output: &Output) -> Result<Self, Failure> {
+        let endpoint = endpoint(target)?;
+        let http = Http::new()?;
+        let (health, started) = match http.health(&endpoint).await {
+            Ok(health) => (health, None),
+            Err(reason) if target.endpoint.is_some() => return Err(unreachable(&endpoint, &reason)),
+            Err(_) => {
+                output.step("starting the platform");
+                let started = start::detached(&target.data_folder(), &http, &endpoint).await?;
+                let health = http
+                    .health(&endpoint)
+                    .await
+                    .map_err(|reason| unreachable(&endpoint, &reason))?;
+                (health, Some(started))
+            }
+        };
+        Self::connect(target, http, endpoint, &health, started).await
+    }
+
+    async fn connect(
+        target: &Target,
+        http: Http,
+        endpoint: Uri,
+        health: &Value,
+        started: Option<Started>,
+    ) -> Result<Self, Failure> {
+        let region = target.region.as_ref().map(|region| region.as_str().to_owned());
+        let region = region
+            .or_else(credentials::region)
+            .unwrap_or_else(|| "us-east-1".into());
+        let text = |key: &str| health[key].as_str().map(str::to_owned);
+        let account = text("account")
+            .or_else(|| text("accountId"))
+            .or_else(|| text("account_id"))
+            .unwrap_or_else(|| "000000000000".into());
+        let mut platform = Self {
+            http,
+            endpoint,
+            region,
+            account,
+            credentials: credentials::find(&target.data_folder())?,
+            started,
+        };
+        platform.replace_foreign_credentials(&target.data_folder()).await;
+        Ok(platform)
+    }
+
+    /// A default profile in `~/.aws` is usually for AWS itself. When the platform does not know its key and the data
+    /// folder can be read, the platform's own root credentials are meant.
+    async fn replace_foreign_credentials(&mut self, data: &std::path::Path) {
+        if !self.credentials.is_default_profile() {
+            return;
+        }
+        let Some(own) = credentials::of_data_folder(data) else {
+            return;
+        };
+        if let Err(refusal) = self.functions_page(None).await
+            && [
+                "UnrecognizedClientException",
+                "InvalidClientTokenId",
+                "InvalidSignatureException",
+            ]
+            .iter()
+            .any(|code| refusal.is(code))
+        {
+            self.credentials = own;
+        }
+    }
+
+    /// The app's URLs: by host name, and by path for clients that cannot resolve `*.localhost`.
+    pub fn app_urls(&self, name: &str) -> AppUrls {
+        let scheme = self.endpoint.scheme_str().unwrap_or("http");
+        let authority = self.endpoint.authority().map(ToString::to_string).unwrap_or_default();
+        let port = self
+            .endpoint
+            .port_u16()
+            .map(|port| format!(":{port}"))
+            .unwrap_or_default();
+        AppUrls {
+            url: format!("{scheme}://{name}.localhost{port}/"),
+            path_url: format!("{scheme}://{authority}/_danbi/app/{name}/"),
+        }
+    }
+}
+
+/// See [`Platform::app_urls`].
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct AppUrls {
+    /// `http://NAME.localhost:PORT/`.
+    pub url: String,
+    /// `http://ADDRESS/_danbi/app/NAME/`.
+    pub path_url: String,
+}
+
+/// The base URL that a verb speaks to.
+pub fn endpoint(target: &Target) -> Result<Uri, Failure> {
+    let text = target
+        .endpoint
+        .as_deref()
+        .filter(|text| !text.is_empty())
+        .unwrap_or(DEFAULT_ENDPOINT);
+    let text = if text.contains("://") {
+        text.to_owned()
+    } else {
+        format!("http://{text}")
+    };
+    let wrong = |why: String| {
+        Failure::usage(format!("{text} is not the address of a platform"), why).next("give it as http://127.0.0.1:4566")
+    };
+    let uri: Uri = text
+        .parse()
+        .map_err(|error: http::uri::InvalidUri| wrong(error.to_string()))?;
+    match uri.scheme_str() {
+        Some("http" | "https") if uri.host().is_some_and(|host| !host.is_empty()) => Ok(uri),
+        _ => Err(wrong("it must begin with http:// or https:// and name a host".into())),
+    }
+}
+
+fn unreachable(endpoint: &Uri, reason: &str) -> Failure {
+    Failure::new(format!("no platform answers at {endpoint}"), reason)
+        .next("start one with `danbi serve` (or `danbi deploy`, which does it by itself), or name another with --endpoint or DANBI_ENDPOINT")
+}
