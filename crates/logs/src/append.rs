@@ -25,6 +25,8 @@ pub(crate) enum Placed {
     Stored,
     NoGroup,
     NoStream,
+    /// A record that is needed for it cannot be read.
+    Damaged,
 }
 
 impl Addition {
@@ -49,7 +51,14 @@ pub(crate) async fn append(tx: &Transaction, additions: &[Addition]) -> Result<V
     let mut grown: BTreeMap<u64, u64> = BTreeMap::new();
     let mut placed = Vec::with_capacity(additions.len());
     for addition in additions {
-        placed.push(append_one(tx, addition, &mut grown).await?);
+        placed.push(match append_one(tx, addition, &mut grown).await {
+            // One stream's damage is no reason to keep the others waiting.
+            Err(LogsError::Damaged(reason)) => {
+                tracing::error!(stream = ?addition.stream, reason, "logs: a record is damaged; events were not stored");
+                Placed::Damaged
+            }
+            placed => placed?,
+        });
     }
     for (group, bytes) in grown {
         let key = keys::usage(group);

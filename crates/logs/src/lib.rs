@@ -150,8 +150,14 @@ impl Logs {
         self.writer.flush().await;
     }
 
-    /// Stores what waits and ends the background work. Lines written later are not stored.
+    /// Ends the Live Tail sessions, which would otherwise keep a stopping server's connections open for hours.
+    pub fn end_sessions(&self) {
+        self.tails.end();
+    }
+
+    /// Ends the sessions, stores what waits and ends the background work. Lines written later are not stored.
     pub async fn drain(&self) {
+        self.end_sessions();
         self.tasks.sweeper.abort();
         self.writer.stop().await;
         let writing = self.tasks.writer.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -36,7 +36,14 @@ pub(crate) struct Tailed {
 
 /// Hands what is stored on to whoever watches; costs nothing when nobody does.
 #[derive(Debug, Clone)]
-pub(crate) struct Tails(broadcast::Sender<Arc<Tailed>>);
+pub(crate) struct Tails(broadcast::Sender<Notice>);
+
+#[derive(Debug, Clone)]
+enum Notice {
+    Stored(Arc<Tailed>),
+    /// The platform stops: sessions end.
+    Over,
+}
 
 impl Tails {
     pub(crate) fn new() -> Self {
@@ -49,7 +56,13 @@ impl Tails {
 
     pub(crate) fn send(&self, tailed: Tailed) {
         // The last watcher may have left meanwhile.
-        let _ = self.0.send(Arc::new(tailed));
+        let _ = self.0.send(Notice::Stored(Arc::new(tailed)));
+    }
+
+    /// Ends every session there is.
+    pub(crate) fn end(&self) {
+        // There may be none.
+        let _ = self.0.send(Notice::Over);
     }
 }
 
@@ -89,7 +102,7 @@ struct Session {
     streams: StreamFilter,
     prefixes: Vec<String>,
     pattern: Pattern,
-    feed: broadcast::Receiver<Arc<Tailed>>,
+    feed: broadcast::Receiver<Notice>,
     ends: Instant,
 }
 
@@ -157,19 +170,16 @@ impl Session {
         Ok(update.shape())
     }
 
-    fn take(&self, received: Result<Arc<Tailed>, RecvError>, update: &mut Update) -> Result<(), ServiceError> {
+    fn take(&self, received: Result<Notice, RecvError>, update: &mut Update) -> Result<(), ServiceError> {
         let tailed = match received {
-            Ok(tailed) => tailed,
+            Ok(Notice::Stored(tailed)) => tailed,
             Err(RecvError::Lagged(_)) => {
                 update.sampled = true;
                 return Ok(());
             }
-            Err(RecvError::Closed) => {
-                return Err(ServiceError::server(
-                    "SessionStreamingException",
-                    500,
-                    "The service is shutting down.",
-                ));
+            Ok(Notice::Over) | Err(RecvError::Closed) => {
+                let message = "The service is stopping.";
+                return Err(ServiceError::server("SessionStreamingException", 500, message));
             }
         };
         let stream = &tailed.stream;

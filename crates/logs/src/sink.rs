@@ -7,6 +7,8 @@ use tokio::sync::Notify;
 
 /// The longest line, in bytes; the rest of a longer one is cut off.
 pub const MAX_LINE_BYTES: usize = 256 * 1024;
+/// The longest name of a group or stream.
+const MAX_NAME_BYTES: usize = 512;
 /// What a waiting line takes beside its text.
 const LINE_OVERHEAD: usize = 48;
 /// Waiting bytes at which a flush does not wait for its time.
@@ -51,6 +53,15 @@ impl SinkBuffer {
 
     pub(crate) fn push(&self, stream: &LogStreamName, events: Vec<LogEvent>) {
         if events.is_empty() {
+            return;
+        }
+        let fits = |name: &str| (1..=MAX_NAME_BYTES).contains(&name.len());
+        if !(fits(&stream.group) && fits(&stream.stream)) {
+            tracing::warn!(
+                ?stream,
+                lines = events.len(),
+                "logs: lines for a name that no group or stream can have"
+            );
             return;
         }
         let pressing = {

@@ -231,6 +231,7 @@ impl WriterTask {
                         Placed::Stored => Ok(()),
                         Placed::NoGroup => Err(LogsError::NoGroup),
                         Placed::NoStream => Err(LogsError::NoStream),
+                        Placed::Damaged => Err(LogsError::Unavailable),
                     };
                     // A client that has gone does not want the answer.
                     let _ = reply.send(answer);

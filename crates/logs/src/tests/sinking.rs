@@ -144,4 +144,11 @@ async fn a_live_tail_shows_what_is_stored_from_then_on() {
         );
     }
     assert_eq!(seen, ["ERROR one", "ERROR two"]);
+    world.logs.end_sessions();
+    let last = session.next().await;
+    assert!(
+        matches!(&last, Some(Err(error)) if error.code == "SessionStreamingException"),
+        "{last:?}"
+    );
+    assert!(session.next().await.is_none());
 }
