@@ -155,27 +155,6 @@ async fn damage_before_synced_records_is_refused() {
 }
 
 #[tokio::test]
-async fn a_missing_segment_is_refused() {
-    let image = image(COMMITS, options()).await;
-    // Opening without closing leaves the old segments and begins another.
-    let first = last_segment(image.path());
-    let store = Store::open_embedded(
-        image.path(),
-        EmbeddedOptions {
-            memory_bytes: 8 << 20,
-            ..options()
-        },
-    )
-    .unwrap();
-    store
-        .transact(async |tx| tx.put(b"newest", 0_u32.to_be_bytes().to_vec()))
-        .await
-        .unwrap();
-    drop(store);
-    assert_ne!(last_segment(image.path()), first);
-}
-
-#[tokio::test]
 async fn tables_never_yield_wrong_data() {
     let image = image(1500, options()).await;
     let tables: Vec<_> = files(&image.path().join("tree"))

@@ -9,11 +9,13 @@
 //! been on disk already, this is damage and not the torn end of an interrupted write: the log refuses to open.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::folder::sync_dir;
@@ -41,6 +43,8 @@ pub(crate) struct Log {
     next: u64,
     /// Place of the newest record on disk.
     synced: u64,
+    /// Whether the name of the segment is on disk.
+    named: bool,
     buffer: Vec<u8>,
 }
 
@@ -61,15 +65,17 @@ impl Log {
         let mut next = None;
         for (index, &segment) in segments.iter().enumerate() {
             let last = index + 1 == segments.len();
-            let data = fs::read(path(dir, segment))?;
+            let data = read_written(&path(dir, segment))?;
             let reader = SegmentReader { segment, data: &data };
             let Some(first) = reader.first_place() else {
-                if last && reader.records_from(0).next().is_none() {
-                    // The crash came while the segment was being made: nothing was acknowledged from it.
-                    segments.pop();
-                    break;
+                let mut records = reader.records_from(0).peekable();
+                let expected = next.or(records.peek().map(|record| record.place)).unwrap_or(0);
+                if !last || records.any(|record| record.synced >= expected) {
+                    return Err(damage(dir, segment, "its header is damaged"));
                 }
-                return Err(damage(dir, segment, "its header is damaged"));
+                // The crash came before anything in it was synced.
+                segments.pop();
+                break;
             };
             let mut place = match next {
                 Some(expected) if expected != first => {
@@ -108,6 +114,7 @@ impl Log {
             offset: HEADER_BYTES as u64,
             next,
             synced: next - 1,
+            named: false,
             buffer: Vec::new(),
         };
         Ok(Recovered { log, segments })
@@ -128,7 +135,13 @@ impl Log {
 
     /// Puts everything appended so far on disk.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
-        self.file.sync_data()?;
+        if self.named {
+            self.file.sync_data()?;
+        } else {
+            self.file.sync_all()?;
+            sync_dir(&self.dir)?;
+            self.named = true;
+        }
         self.synced = self.next - 1;
         Ok(())
     }
@@ -144,6 +157,7 @@ impl Log {
         let sealed = self.segment;
         self.file = create(&self.dir, self.segment_bytes, sealed + 1, self.next, spare)?;
         self.segment = sealed + 1;
+        self.named = false;
         self.offset = HEADER_BYTES as u64;
         Ok(sealed)
     }
@@ -163,6 +177,26 @@ pub(crate) fn retire(dir: &Path, segment: u64, keep: bool) -> io::Result<Option<
     // Older segments must be gone before younger ones, or the rest would look as if its beginning were lost.
     sync_dir(dir)?;
     Ok(kept)
+}
+
+/// What was written into the file: without the end that was only reserved, where the file system can tell.
+fn read_written(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let mut end = 0;
+    loop {
+        match seek(&file, SeekFrom::Data(end)).and_then(|data| seek(&file, SeekFrom::Hole(data))) {
+            Ok(hole) => end = hole,
+            Err(Errno::NXIO) => break,
+            Err(_) => end = file.metadata()?.len(),
+        }
+        if end >= file.metadata()?.len() {
+            break;
+        }
+    }
+    seek(&file, SeekFrom::Start(0))?;
+    let mut data = Vec::with_capacity(end as usize);
+    file.by_ref().take(end).read_to_end(&mut data)?;
+    Ok(data)
 }
 
 fn create(dir: &Path, bytes: u64, segment: u64, first: u64, spare: Option<PathBuf>) -> io::Result<File> {
@@ -185,8 +219,6 @@ fn create(dir: &Path, bytes: u64, segment: u64, first: u64, spare: Option<PathBu
     header.extend_from_slice(&first.to_le_bytes());
     header.extend_from_slice(&xxh3_64_with_seed(&header, segment).to_le_bytes());
     file.write_all_at(&header, 0)?;
-    file.sync_all()?;
-    sync_dir(dir)?;
     Ok(file)
 }
 
@@ -329,4 +361,127 @@ impl Record<'_> {
 
 fn word(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BYTES: u64 = 64 << 10;
+
+    fn batch(number: u64) -> Batch {
+        let value = (!number.is_multiple_of(7)).then(|| Bytes::from(vec![number as u8; number as usize % 50]));
+        Batch::from([(Bytes::from(number.to_be_bytes().to_vec()), value)])
+    }
+
+    fn open(dir: &Path) -> Result<(Log, Vec<u64>, Vec<Batch>), StoreError> {
+        let mut replayed = Vec::new();
+        let Recovered { log, segments } = Log::open(dir, BYTES, |batch| replayed.push(batch))?;
+        Ok((log, segments, replayed))
+    }
+
+    fn append(log: &mut Log, numbers: std::ops::RangeInclusive<u64>) {
+        numbers.for_each(|number| log.append(&batch(number)).unwrap());
+    }
+
+    fn expect(dir: &Path, newest: u64) -> Log {
+        let (log, _, replayed) = open(dir).unwrap();
+        assert_eq!(replayed, (1..=newest).map(batch).collect::<Vec<_>>());
+        log
+    }
+
+    fn flip(dir: &Path, segment: u64, offset: usize) {
+        let mut bytes = fs::read(path(dir, segment)).unwrap();
+        bytes[offset] ^= 1;
+        fs::write(path(dir, segment), bytes).unwrap();
+    }
+
+    #[test]
+    fn records_come_back_in_order_over_many_lives() {
+        let dir = tempfile::tempdir().unwrap();
+        for life in 0..5 {
+            let mut log = expect(dir.path(), life * 20);
+            append(&mut log, life * 20 + 1..=life * 20 + 10);
+            log.rotate(None).unwrap();
+            append(&mut log, life * 20 + 11..=life * 20 + 20);
+        }
+        expect(dir.path(), 100);
+    }
+
+    #[test]
+    fn a_lost_segment_in_the_middle_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut log, ..) = open(dir.path()).unwrap();
+        append(&mut log, 1..=10);
+        log.rotate(None).unwrap();
+        append(&mut log, 11..=20);
+        log.rotate(None).unwrap();
+        append(&mut log, 21..=30);
+        fs::remove_file(path(dir.path(), 2)).unwrap();
+        assert!(matches!(open(dir.path()), Err(StoreError::Corrupt(_))));
+    }
+
+    #[test]
+    fn what_was_not_synced_may_be_torn_in_the_middle() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut log, ..) = open(dir.path()).unwrap();
+        append(&mut log, 1..=10);
+        log.sync().unwrap();
+        let unsynced = log.offset as usize;
+        append(&mut log, 11..=20);
+        flip(dir.path(), 1, unsynced + 40);
+        let mut log = expect(dir.path(), 10);
+        // The torn records stay in the old segment and never come back.
+        append(&mut log, 11..=15);
+        log.sync().unwrap();
+        expect(dir.path(), 15);
+    }
+
+    #[test]
+    fn what_was_synced_may_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut log, ..) = open(dir.path()).unwrap();
+        append(&mut log, 1..=10);
+        let damaged = log.offset as usize;
+        append(&mut log, 11..=20);
+        log.sync().unwrap();
+        append(&mut log, 21..=21);
+        flip(dir.path(), 1, damaged + 40);
+        assert!(matches!(open(dir.path()), Err(StoreError::Corrupt(_))));
+    }
+
+    #[test]
+    fn a_header_may_be_lost_until_the_first_sync() {
+        for synced in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let (mut log, ..) = open(dir.path()).unwrap();
+            append(&mut log, 1..=10);
+            log.rotate(None).unwrap();
+            append(&mut log, 11..=11);
+            if synced {
+                log.sync().unwrap();
+            }
+            append(&mut log, 12..=13);
+            flip(dir.path(), 2, 17);
+            match open(dir.path()) {
+                Ok((_, _, replayed)) => assert!(!synced && replayed.len() == 10),
+                Err(error) => assert!(synced && matches!(error, StoreError::Corrupt(_))),
+            }
+        }
+    }
+
+    #[test]
+    fn a_segment_used_again_shows_nothing_of_its_former_life() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut log, ..) = open(dir.path()).unwrap();
+        append(&mut log, 1..=200);
+        let sealed = log.rotate(None).unwrap();
+        let spare = retire(dir.path(), sealed, true).unwrap();
+        append(&mut log, 201..=210);
+        let sealed = log.rotate(spare).unwrap();
+        assert_eq!(retire(dir.path(), sealed, false).unwrap(), None);
+        append(&mut log, 211..=212);
+        let (_, segments, replayed) = open(dir.path()).unwrap();
+        assert_eq!((segments, replayed), (vec![3], vec![batch(211), batch(212)]));
+    }
 }
