@@ -1,4 +1,5 @@
 //! Signed requests through the dispatcher: who they are found to be, and what they are refused.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use danbi_core::{AccountId, Body, Clock, RoleCredentials, SecretKey, SystemClock, Timestamp, full_body};
 use danbi_iam::{Credentials, GivenRootKey, NoIdentityPolicies, PolicyAuthorizer, RootCredentials, Sessions, sts};
