@@ -1,0 +1,222 @@
+//! PutFunctionConcurrency, GetFunctionConcurrency, DeleteFunctionConcurrency; and the counting of what runs.
+
+use crate::error::Throttle;
+use crate::lambda::Lambda;
+use crate::names::{FunctionId, FunctionRef};
+use crate::records::{Function, Read, Usage, put};
+use crate::shapes::{
+    Concurrency as ConcurrencyShape, DeleteFunctionConcurrencyRequest, GetFunctionConcurrencyRequest,
+    GetFunctionConcurrencyResponse, PutFunctionConcurrencyRequest,
+};
+use crate::{Error, keys};
+use danbi_core::{RequestContext, Scope};
+use danbi_wire::Empty;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What runs on this node, by account's region and by function.
+#[derive(Debug, Clone)]
+pub(crate) struct Concurrency {
+    limit: u32,
+    running: Arc<Mutex<Running>>,
+}
+
+#[derive(Debug, Default)]
+struct Running {
+    /// Invocations of functions with reserved concurrency.
+    reserved: HashMap<FunctionId, u32>,
+    /// All others.
+    unreserved: HashMap<Scope, u32>,
+}
+
+/// Leave to run one invocation; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Permit {
+    running: Arc<Mutex<Running>>,
+    of: Counter,
+}
+
+#[derive(Debug)]
+enum Counter {
+    Reserved(FunctionId),
+    Unreserved(Scope),
+}
+
+impl Concurrency {
+    /// Counts against `limit` concurrent executions for an account's region.
+    pub(crate) fn new(limit: u32) -> Self {
+        Self {
+            limit,
+            running: Arc::default(),
+        }
+    }
+
+    pub(crate) const fn limit(&self) -> u32 {
+        self.limit
+    }
+
+    /// Takes leave for one invocation, or says which limit is met.
+    pub(crate) fn acquire(&self, id: &FunctionId, reserved: Option<u32>, usage: &Usage) -> Result<Permit, Throttle> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = match reserved {
+            Some(limit) => {
+                let count = running.reserved.entry(id.clone()).or_default();
+                if *count >= limit {
+                    return Err(Throttle::Reserved);
+                }
+                *count += 1;
+                Counter::Reserved(id.clone())
+            }
+            None => {
+                let count = running.unreserved.entry(id.scope.clone()).or_default();
+                if *count >= self.limit.saturating_sub(usage.reserved_concurrency) {
+                    return Err(Throttle::Account);
+                }
+                *count += 1;
+                Counter::Unreserved(id.scope.clone())
+            }
+        };
+        Ok(Permit {
+            running: self.running.clone(),
+            of,
+        })
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        // Counters at nought go, so that functions long deleted leave nothing behind.
+        match &self.of {
+            Counter::Reserved(id) => release(&mut running.reserved, id),
+            Counter::Unreserved(scope) => release(&mut running.unreserved, scope),
+        }
+    }
+}
+
+fn release<K: std::hash::Hash + Eq>(counters: &mut HashMap<K, u32>, key: &K) {
+    if let Some(count) = counters.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counters.remove(key);
+        }
+    }
+}
+
+fn unqualified(context: &RequestContext, name: &str) -> Result<FunctionId, Error> {
+    let reference = FunctionRef::parse(&context.scope, name, None)?;
+    if reference.qualifier.is_some() {
+        return Err(Error::InvalidParameter(
+            "This operation is permitted on Lambda functions only. Aliases and versions do not support this operation. Please specify either a function name or an unqualified function ARN.".into(),
+        ));
+    }
+    Ok(reference.id)
+}
+
+impl Lambda {
+    async fn reserve(&self, id: &FunctionId, reserved: Option<u32>, missing: Error) -> Result<(), Error> {
+        let minimum = self.options.unreserved_minimum;
+        let limit = self.concurrency.limit();
+        let missing = &missing;
+        self.store
+            .transact(async |tx| {
+                let mut function: Function = tx.function(id).await?.ok_or_else(|| missing.clone())?;
+                let mut usage = tx.usage(&id.scope).await?;
+                let others = usage.reserved_concurrency.saturating_sub(function.reserved_concurrency.unwrap_or(0));
+                let total = others.saturating_add(reserved.unwrap_or(0));
+                if reserved.is_some() && total > limit.saturating_sub(minimum) {
+                    return Err(Error::InvalidParameter(format!(
+                        "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [{minimum}]."
+                    )));
+                }
+                usage.reserved_concurrency = total;
+                function.reserved_concurrency = reserved;
+                put(&tx, &keys::usage(&id.scope), &usage)?;
+                put(&tx, &keys::function(id), &function)
+            })
+            .await
+    }
+}
+
+/// PutFunctionConcurrency.
+pub(crate) async fn put_reserved(
+    lambda: Arc<Lambda>,
+    context: RequestContext,
+    input: PutFunctionConcurrencyRequest,
+) -> Result<ConcurrencyShape, Error> {
+    let id = unqualified(&context, &input.function_name)?;
+    let reserved = input.reserved_concurrent_executions.unsigned_abs();
+    lambda
+        .reserve(
+            &id,
+            Some(reserved),
+            Error::function_not_found(id.qualified_arn("$LATEST")),
+        )
+        .await?;
+    Ok(ConcurrencyShape {
+        reserved_concurrent_executions: Some(input.reserved_concurrent_executions),
+    })
+}
+
+/// GetFunctionConcurrency.
+pub(crate) async fn get_reserved(
+    lambda: Arc<Lambda>,
+    context: RequestContext,
+    input: GetFunctionConcurrencyRequest,
+) -> Result<GetFunctionConcurrencyResponse, Error> {
+    let id = FunctionRef::parse(&context.scope, &input.function_name, None)?.id;
+    let function = lambda
+        .snapshot()
+        .await?
+        .function(&id)
+        .await?
+        .ok_or_else(|| Error::function_not_found(id.arn()))?;
+    Ok(GetFunctionConcurrencyResponse {
+        reserved_concurrent_executions: function.reserved_concurrency.map(u32::cast_signed),
+    })
+}
+
+/// DeleteFunctionConcurrency.
+pub(crate) async fn delete_reserved(
+    lambda: Arc<Lambda>,
+    context: RequestContext,
+    input: DeleteFunctionConcurrencyRequest,
+) -> Result<Empty, Error> {
+    let id = unqualified(&context, &input.function_name)?;
+    lambda.reserve(&id, None, Error::function_not_found(id.arn())).await?;
+    Ok(Empty {})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserved_and_unreserved_concurrency_do_not_touch_each_other() {
+        let id = |name| FunctionRef::parse(&Scope::default(), name, None).unwrap().id;
+        let concurrency = Concurrency::new(3);
+        let usage = Usage {
+            reserved_concurrency: 1,
+            ..Usage::default()
+        };
+        let reserved = concurrency.acquire(&id("r"), Some(1), &usage).unwrap();
+        assert_eq!(
+            concurrency.acquire(&id("r"), Some(1), &usage).unwrap_err(),
+            Throttle::Reserved
+        );
+        assert_eq!(
+            concurrency.acquire(&id("z"), Some(0), &usage).unwrap_err(),
+            Throttle::Reserved
+        );
+        let one = concurrency.acquire(&id("a"), None, &usage).unwrap();
+        let _two = concurrency.acquire(&id("b"), None, &usage).unwrap();
+        assert_eq!(
+            concurrency.acquire(&id("c"), None, &usage).unwrap_err(),
+            Throttle::Account
+        );
+        drop(one);
+        assert!(concurrency.acquire(&id("c"), None, &usage).is_ok());
+        drop(reserved);
+        assert!(concurrency.acquire(&id("r"), Some(1), &usage).is_ok());
+    }
+}
