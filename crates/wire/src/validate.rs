@@ -199,10 +199,10 @@ fn violations(shape: &Shape, value: &Value) -> Vec<String> {
         (Kind::Map(..), Value::Map(entries)) => Some(entries.len()),
         _ => None,
     };
-    if let Value::String(text) = value {
-        if let Some(pattern) = shape.pattern.as_ref().filter(|pattern| !pattern.matches(text)) {
-            out.push(pattern_words(pattern.source()));
-        }
+    if let (Value::String(text), Some(pattern)) = (value, &shape.pattern)
+        && !pattern.matches(text)
+    {
+        out.push(pattern_words(pattern.source()));
     }
     let number = match value {
         Value::Integer(number) if matches!(shape.kind, Kind::Integer(..) | Kind::Float | Kind::Double) => {
@@ -242,10 +242,11 @@ fn violations(shape: &Shape, value: &Value) -> Vec<String> {
                 .map(|min| value_words("greater than or equal to", min, whole)),
         );
     }
-    if let Value::String(text) = value {
-        if !shape.enumeration.is_empty() && !shape.enumeration.contains(text) {
-            out.push(enum_words(shape));
-        }
+    if let Value::String(text) = value
+        && !shape.enumeration.is_empty()
+        && !shape.enumeration.contains(text)
+    {
+        out.push(enum_words(shape));
     }
     out
 }

@@ -54,10 +54,11 @@ pub(super) fn check(vector: &Vector) -> Result<Met, String> {
     let mut got = canonical(&decoded);
     // The client adds a token that the caller did not give.
     for member in vector.model.structure(member).expect("a structure").members.iter() {
-        if member.idempotency_token && wanted.get(&member.name).is_none() {
-            if let Value::Map(entries) = &mut got {
-                entries.retain(|(name, _)| *name != member.name);
-            }
+        if member.idempotency_token
+            && wanted.get(&member.name).is_none()
+            && let Value::Map(entries) = &mut got
+        {
+            entries.retain(|(name, _)| *name != member.name);
         }
     }
     forget_named_parameters(vector, member, &mut got, &wanted);

@@ -221,3 +221,61 @@ fn split_uri<'v>(vector: &'v Vector, uri: &'v str) -> (&'v str, &'v str) {
     debug_assert!(!decode_component(path, false).is_empty() || path.is_empty());
     (path, query)
 }
+
+/// Compiles to more than the regex crate allows. What it says is said again by the shape's length bounds.
+const TOO_LARGE: &str = "^.{1,100000}$";
+
+/// The services that the platform means to speak for: each model parses, and each pattern in it is understood.
+#[test]
+fn the_models_of_coming_services_are_understood() {
+    let Some(folder) = std::env::var_os("SUITES").map(|suites| Path::new(&suites).join("botocore/botocore/data"))
+    else {
+        eprintln!("NOTE: SUITES is not set, so botocore's models were not read");
+        return;
+    };
+    let services = [
+        "apigateway",
+        "apigatewayv2",
+        "cloudformation",
+        "cloudwatch",
+        "dynamodb",
+        "ec2",
+        "ecr",
+        "events",
+        "iam",
+        "kms",
+        "lambda",
+        "logs",
+        "rds",
+        "s3",
+        "scheduler",
+        "secretsmanager",
+        "sns",
+        "sqs",
+        "ssm",
+        "sts",
+        "xray",
+    ];
+    let mut untranslated = Vec::new();
+    let mut patterns = 0;
+    for service in services {
+        let versions = std::fs::read_dir(folder.join(service)).expect("the service's folder");
+        let newest = versions
+            .map(|entry| entry.expect("an entry").path().join("service-2.json"))
+            .max()
+            .expect("a version");
+        let model = Model::parse(&std::fs::read_to_string(newest).expect("readable"));
+        let model = model.unwrap_or_else(|error| panic!("{service}: {error}"));
+        for pattern in model.shapes().iter().filter_map(|shape| shape.pattern.as_ref()) {
+            patterns += 1;
+            if pattern.compiled().is_none() && pattern.source() != TOO_LARGE {
+                untranslated.push(format!("{service}: {}", pattern.source()));
+            }
+        }
+    }
+    println!(
+        "{patterns} patterns of {} services, not understood: {untranslated:#?}",
+        services.len()
+    );
+    assert!(untranslated.is_empty());
+}

@@ -66,10 +66,10 @@ fn failure<'v>(vector: &'v Vector, error: &Json, status: u16) -> Result<(Encoded
         .shape(*vector.operation().errors.first().ok_or("no error shape")?);
     let mut value = expected_shape(&vector.model, shape, error);
     // The message stands beside the members there when the shape does not model one.
-    if let (Value::Map(entries), Some(message)) = (&mut value, vector.case["errorMessage"].as_str()) {
-        if !entries.iter().any(|(name, _)| name.eq_ignore_ascii_case("message")) {
-            entries.push(("message".into(), Value::String(message.into())));
-        }
+    if let (Value::Map(entries), Some(message)) = (&mut value, vector.case["errorMessage"].as_str())
+        && !entries.iter().any(|(name, _)| name.eq_ignore_ascii_case("message"))
+    {
+        entries.push(("message".into(), Value::String(message.into())));
     }
     let context = ErrorContext {
         model: Some(&vector.model),

@@ -61,8 +61,22 @@ fn translate(java: &str) -> String {
             Some('s') => out.push_str(r"[ \t\n\x0B\f\r]"),
             Some('S') => out.push_str(r"[^ \t\n\x0B\f\r]"),
             Some('u') => {
-                let code: String = (0..4).filter_map(|_| letters.next()).collect();
-                out.push_str(&format!(r"\x{{{code}}}"));
+                let high = code_unit(&mut letters);
+                // Two surrogates in a row are one character.
+                let low = (0xd800..0xdc00).contains(&high).then(|| {
+                    let mut ahead = letters.clone();
+                    let follows = ahead.next() == Some('\\') && ahead.next() == Some('u');
+                    let low = if follows { code_unit(&mut ahead) } else { 0 };
+                    (0xdc00..0xe000).contains(&low).then(|| {
+                        letters = ahead;
+                        low
+                    })
+                });
+                let code = match low.flatten() {
+                    Some(low) => 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00),
+                    None => high,
+                };
+                out.push_str(&format!(r"\x{{{code:X}}}"));
             }
             Some('p') if letters.peek() == Some(&'{') => {
                 let name: String = letters.by_ref().skip(1).take_while(|letter| *letter != '}').collect();
@@ -97,6 +111,12 @@ fn translate(java: &str) -> String {
     out
 }
 
+/// The four hexadecimal digits behind `\u`; 0 when they are none.
+fn code_unit(letters: &mut std::iter::Peekable<std::str::Chars<'_>>) -> u32 {
+    let digits: String = letters.by_ref().take(4).collect();
+    u32::from_str_radix(&digits, 16).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +131,8 @@ mod tests {
         assert!(digits.matches("123") && !digits.matches("1234") && !digits.matches("١٢٣"));
         assert!(Pattern::new(r"[\w+=,.@-]*").matches("a+b@c-d"));
         assert!(Pattern::new(r"[\u0020-\uFFFF]+").matches("a ¥"));
+        let any = Pattern::new(r"[\u0020-\uD7FF\uE000-\uFFFD\uD800\uDC00-\uDBFF\uDFFF\r\n\t]*");
+        assert!(any.matches("a 한 😹\n") && !any.matches("\0"));
         assert!(Pattern::new("a|b").matches("b") && !Pattern::new("a|b").matches("ab"));
     }
 }
