@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,8 @@ use crate::SandboxSpec;
 const CPU_PERIOD_US: u64 = 100_000;
 /// Processes of the sandbox's own besides the program: init.
 const OWN_PIDS: u32 = 1;
+/// How long a new launcher waits for what a killed one left to die.
+const SWEEP_TIMEOUT: Duration = Duration::from_secs(3);
 /// The controllers that are used where they exist.
 const CONTROLLERS: [&str; 3] = ["memory", "pids", "cpu"];
 
@@ -162,12 +165,13 @@ impl Parents {
 
     /// Kills and removes what a killed platform left in these folders; `false` when something would not go.
     pub(crate) fn sweep(&self) -> bool {
+        let until = Instant::now() + SWEEP_TIMEOUT;
         let mut clean = true;
         for folder in self.folders() {
             for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     kill_all_in(&entry.path());
-                    clean &= remove_patiently(&entry.path());
+                    clean &= remove_patiently(&entry.path(), until);
                 }
             }
         }
@@ -389,9 +393,18 @@ fn make_v2_parent(parent: &Path, name: &str) -> io::Result<(PathBuf, Vec<String>
     Ok((folder, given.split_whitespace().map(str::to_owned).collect()))
 }
 
+/// Makes a folder, or takes over one that an earlier launcher of the same user left.
 fn make_folder(folder: &Path) -> io::Result<()> {
     match fs::create_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let owner = fs::metadata(folder)?.uid();
+            let ours = owner == rustix::process::geteuid().as_raw();
+            if ours {
+                Ok(())
+            } else {
+                Err(io::Error::other("belongs to another user"))
+            }
+        }
         other => other,
     }
 }
@@ -404,11 +417,9 @@ fn is_removed(folder: &Path) -> bool {
 }
 
 /// For what a killed platform left: its processes are dying already.
-fn remove_patiently(folder: &Path) -> bool {
-    const PATIENCE: Duration = Duration::from_secs(2);
-    let start = std::time::Instant::now();
+fn remove_patiently(folder: &Path, until: Instant) -> bool {
     while !is_removed(folder) {
-        if start.elapsed() > PATIENCE {
+        if Instant::now() > until {
             return false;
         }
         kill_all_in(folder);

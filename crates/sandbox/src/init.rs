@@ -29,6 +29,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const BACKLOG: i32 = 1024;
 /// How often killing is repeated while new processes appear.
 const KILL_ROUNDS: usize = 1000;
+/// How long a round waits for the killed to die.
+const KILL_PAUSE: Duration = Duration::from_millis(2);
 /// Where a program without a `PATH` is looked for.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -36,6 +38,7 @@ const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 struct Connecting {
     call: u64,
     socket: OwnedFd,
+    address: SocketAddr,
     until: Instant,
 }
 
@@ -394,6 +397,9 @@ impl Init {
                 return;
             }
             // Those killed just now become this process's to reap, and their children its children.
+            let patience = Timespec::try_from(KILL_PAUSE).ok();
+            let _ = rustix::event::poll(&mut [PollFd::new(&self.children, PollFlags::IN)], patience.as_ref());
+            namespaces::drain_signals(&self.children);
             while let Ok(Some((pid, status))) = rustix::process::wait(WaitOptions::NOHANG) {
                 if spare_main && pid == self.main {
                     let exited = InitEvent::Exited {
@@ -421,7 +427,10 @@ impl Init {
     }
 
     fn all_pids(&self) -> Vec<i32> {
-        let Ok(entries) = rustix::fs::Dir::read_from(&self.proc) else {
+        // `proc` is a place only; to be read it has to be opened.
+        let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(&self.proc, ".", flags, rustix::fs::Mode::empty());
+        let Ok(entries) = opened.and_then(rustix::fs::Dir::new) else {
             return Vec::new();
         };
         entries
@@ -476,35 +485,41 @@ impl Init {
     }
 
     fn connect(&mut self, call: u64, port: u16) {
-        let addresses = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
-        let mut error = rustix::io::Errno::CONNREFUSED;
-        for address in addresses {
-            let attempt = new_socket(address, SocketType::STREAM).and_then(|socket| {
-                match rustix::net::connect(&socket, &SocketAddr::new(address, port)) {
-                    Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(socket),
-                    Err(error) => Err(error),
-                }
-            });
-            match attempt {
-                Ok(socket) => {
-                    self.connecting.push(Connecting {
-                        call,
-                        socket,
-                        until: Instant::now() + CONNECT_TIMEOUT,
-                    });
-                    return;
-                }
-                Err(refused) if address.is_ipv4() => error = refused,
-                Err(_) => {}
+        let until = Instant::now() + CONNECT_TIMEOUT;
+        self.connect_to(call, SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), until);
+    }
+
+    fn connect_to(&mut self, call: u64, address: SocketAddr, until: Instant) {
+        let started = new_socket(address.ip(), SocketType::STREAM).and_then(|socket| {
+            match rustix::net::connect(&socket, &address) {
+                Ok(()) | Err(rustix::io::Errno::INPROGRESS) => Ok(socket),
+                Err(error) => Err(error),
             }
-        }
-        let _ = self.channel.send(
-            &InitEvent::Connected {
+        });
+        match started {
+            Ok(socket) => self.connecting.push(Connecting {
                 call,
-                error: Some(error.to_string()),
-            },
-            &[],
-        );
+                socket,
+                address,
+                until,
+            }),
+            Err(error) => self.refused(call, address, until, error.to_string()),
+        }
+    }
+
+    /// A server that listens on IPv6 alone is found at the second attempt.
+    fn refused(&mut self, call: u64, address: SocketAddr, until: Instant, reason: String) {
+        if address.is_ipv4() {
+            self.connect_to(call, SocketAddr::new(Ipv6Addr::LOCALHOST.into(), address.port()), until);
+        } else {
+            let _ = self.channel.send(
+                &InitEvent::Connected {
+                    call,
+                    error: Some(reason),
+                },
+                &[],
+            );
+        }
     }
 
     fn settle_connections(&mut self) {
@@ -515,21 +530,24 @@ impl Init {
             if !ready && now < self.connecting[at].until {
                 continue;
             }
-            let Connecting { call, socket, .. } = self.connecting.swap_remove(at);
-            let outcome = match rustix::net::sockopt::socket_error(&socket) {
-                Ok(Ok(())) if ready => Ok(()),
-                Ok(Err(error)) | Err(error) => Err(error.to_string()),
-                Ok(Ok(())) => Err("not accepted in time".to_owned()),
-            };
-            let lent = [socket.as_fd()];
-            let lent = if outcome.is_ok() { &lent[..] } else { &[] };
-            let _ = self.channel.send(
-                &InitEvent::Connected {
-                    call,
-                    error: outcome.err(),
-                },
-                lent,
-            );
+            let Connecting {
+                call,
+                socket,
+                address,
+                until,
+            } = self.connecting.swap_remove(at);
+            match rustix::net::sockopt::socket_error(&socket) {
+                Ok(Ok(())) if ready => {
+                    let _ = self
+                        .channel
+                        .send(&InitEvent::Connected { call, error: None }, &[socket.as_fd()]);
+                }
+                Ok(Err(error)) | Err(error) => self.refused(call, address, until, error.to_string()),
+                Ok(Ok(())) => {
+                    let error = Some("not accepted in time".to_owned());
+                    let _ = self.channel.send(&InitEvent::Connected { call, error }, &[]);
+                }
+            }
         }
     }
 }

@@ -354,8 +354,9 @@ impl Supervised {
             if self.cgroup.can_freeze() {
                 let _ = self.cgroup.set_frozen(false);
             }
-            let asked = self.channel.send(&InitRequest::End, &[]);
-            if asked.is_err() || self.cgroup.kill() {
+            // Init kills them and then ends; killed itself, it could not.
+            if self.channel.send(&InitRequest::End, &[]).is_err() {
+                self.cgroup.kill();
                 let _ = rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL);
             }
         }
