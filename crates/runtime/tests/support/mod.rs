@@ -1,5 +1,7 @@
 //! What the tests of running environments share: a harness whose first line is the launcher's, a world to run in.
 
+#![allow(dead_code, missing_docs, unreachable_pub)]
+
 use async_trait::async_trait;
 use danbi_core::{
     Arn, LogEvent, LogSink, LogStreamName, RoleCredentials, Scope, SecretKey, ServiceError, SessionCredentials,
@@ -19,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub type Test = (&'static str, fn(World) -> Pin<Box<dyn Future<Output = ()>>>);
 
-/// Names each test by its function.
+// Names each test by its function.
 #[macro_export]
 macro_rules! tests {
     ($($name:ident),* $(,)?) => {
@@ -42,13 +44,23 @@ pub fn run(tests: &[Test]) {
     }
     let filters: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let wanted = |name: &str| {
-        let matches = |filter: &&String| if has("--exact") { name == filter.as_str() } else { name.contains(filter.as_str()) };
+        let matches = |filter: &&String| {
+            if has("--exact") {
+                name == filter.as_str()
+            } else {
+                name.contains(filter.as_str())
+            }
+        };
         filters.is_empty() || filters.iter().any(matches)
     };
     let launcher = Arc::new(Launcher::start(LauncherOptions::default()).expect("the launcher starts"));
     for (name, test) in tests.iter().filter(|(name, _)| wanted(name)) {
         println!("{name} …");
-        let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let tokio = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap();
         tokio.block_on(async { test(World::new(launcher.clone())).await });
     }
 }
@@ -100,7 +112,12 @@ impl World {
         let logs = Arc::new(Logs::default());
         let options = Options::for_this_machine(dir.path().join("bootstrap"));
         let runtime = start(options, &launcher, &logs);
-        Self { runtime, logs, dir, launcher }
+        Self {
+            runtime,
+            logs,
+            dir,
+            launcher,
+        }
     }
 
     /// The same with other bounds.
@@ -121,12 +138,18 @@ impl World {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, text).unwrap();
             let executable = path.file_name().is_some_and(|name| name == "bootstrap");
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(if executable { 0o755 } else { 0o644 })).unwrap();
+            std::fs::set_permissions(
+                &path,
+                std::fs::Permissions::from_mode(if executable { 0o755 } else { 0o644 }),
+            )
+            .unwrap();
         }
         open_to_all(self.dir.path());
         open_to_all(&code_dir);
         FunctionSpec {
-            function_arn: format!("arn:aws:lambda:us-east-1:000000000000:function:{name}:$LATEST").parse().unwrap(),
+            function_arn: format!("arn:aws:lambda:us-east-1:000000000000:function:{name}:$LATEST")
+                .parse()
+                .unwrap(),
             log_group: format!("/aws/lambda/{name}"),
             name,
             version: "$LATEST".into(),
@@ -150,25 +173,36 @@ impl World {
     }
 
     pub async fn invoke(&self, spec: &Arc<FunctionSpec>, payload: &str) -> Outcome {
-        self.try_invoke(spec, payload).await.expect("the event reaches the function")
+        self.try_invoke(spec, payload)
+            .await
+            .expect("the event reaches the function")
     }
 
     pub async fn try_invoke(&self, spec: &Arc<FunctionSpec>, payload: &str) -> Result<Outcome, RuntimeError> {
         let invoked = self.runtime.invoke(spec.clone(), invocation(spec, payload));
-        tokio::time::timeout(PATIENCE, invoked).await.expect("an answer in time")
+        tokio::time::timeout(PATIENCE, invoked)
+            .await
+            .expect("an answer in time")
     }
 
     /// The messages of a function's log so far.
     pub fn log(&self, spec: &FunctionSpec) -> Vec<String> {
         let lines = self.logs.lines.lock().unwrap();
-        lines.iter().filter(|(stream, _)| stream.group == spec.log_group).map(|(_, event)| event.message.clone()).collect()
+        lines
+            .iter()
+            .filter(|(stream, _)| stream.group == spec.log_group)
+            .map(|(_, event)| event.message.clone())
+            .collect()
     }
 
     /// The names of its log streams.
     pub fn streams(&self, spec: &FunctionSpec) -> Vec<String> {
         let lines = self.logs.lines.lock().unwrap();
-        let mut all: Vec<String> =
-            lines.iter().filter(|(stream, _)| stream.group == spec.log_group).map(|(stream, _)| stream.stream.clone()).collect();
+        let mut all: Vec<String> = lines
+            .iter()
+            .filter(|(stream, _)| stream.group == spec.log_group)
+            .map(|(stream, _)| stream.stream.clone())
+            .collect();
         all.sort();
         all.dedup();
         all
@@ -180,7 +214,14 @@ impl World {
 }
 
 fn start(options: Options, launcher: &Arc<Launcher>, logs: &Arc<Logs>) -> Runtime {
-    Runtime::start(options, launcher.clone(), logs.clone(), Arc::new(Roles), Arc::new(SystemClock)).unwrap()
+    Runtime::start(
+        options,
+        launcher.clone(),
+        logs.clone(),
+        Arc::new(Roles),
+        Arc::new(SystemClock),
+    )
+    .unwrap()
 }
 
 fn open_to_all(dir: &Path) {
@@ -209,5 +250,7 @@ pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("{what} did not come to be"));
+    tokio::time::timeout(PATIENCE, looking)
+        .await
+        .unwrap_or_else(|_| panic!("{what} did not come to be"));
 }
