@@ -20,6 +20,8 @@ const MAX_GROUP_BYTES: usize = 16 << 20;
 const QUEUE_KIB: u32 = 64 << 10;
 /// How often an idle engine forgets the commits of its past.
 const IDLE_TICK: Duration = Duration::from_secs(1);
+/// Longest wait for a group to fill; see [`Worker::linger`].
+const MAX_LINGER: Duration = Duration::from_millis(1);
 
 /// Orders commits: a thread of its own that validates, writes and syncs them in groups.
 ///
@@ -36,9 +38,10 @@ struct Shared {
     published: RwLock<Published>,
 }
 
-#[derive(Default)]
 struct Queue {
     waiting: Vec<Waiting>,
+    /// How many the committer waits for, once there is one.
+    wanted: usize,
     closing: bool,
 }
 
@@ -85,7 +88,11 @@ impl Committer {
             view: tree.view(),
         });
         let shared = Arc::new(Shared {
-            queue: Mutex::default(),
+            queue: Mutex::new(Queue {
+                waiting: Vec::new(),
+                wanted: usize::MAX,
+                closing: false,
+            }),
             arrived: Condvar::new(),
             published: RwLock::new(Published::Open(first)),
         });
@@ -97,6 +104,8 @@ impl Committer {
             version: 0,
             undurable_since: None,
             stopped: None,
+            last_group: 0,
+            sync_time: Duration::ZERO,
             relaxed_flush,
             _folder: folder,
         };
@@ -125,8 +134,11 @@ impl Committer {
             commit,
             outcome: sender,
         });
+        let enough = queue.waiting.len() == 1 || queue.waiting.len() >= queue.wanted;
         drop(queue);
-        self.shared.arrived.notify_one();
+        if enough {
+            self.shared.arrived.notify_one();
+        }
         Ok(Outcome { receiver, _room: room })
     }
 
@@ -183,6 +195,10 @@ struct Worker {
     version: u64,
     undurable_since: Option<Instant>,
     stopped: Option<String>,
+    /// Commits in the newest group.
+    last_group: usize,
+    /// How long the newest sync took.
+    sync_time: Duration,
     relaxed_flush: Duration,
     _folder: Folder,
 }
@@ -208,21 +224,26 @@ impl Worker {
     }
 
     /// Waits for commits, for the time to sync relaxed ones, or for the end.
-    fn gather(&self) -> (Vec<Waiting>, bool) {
+    fn gather(&mut self) -> (Vec<Waiting>, bool) {
         let patience = match self.undurable_since {
             Some(since) => Some(self.relaxed_flush.saturating_sub(since.elapsed())),
             None if !self.history.is_empty() => Some(IDLE_TICK),
             None => None,
         };
         let mut queue = lock(&self.shared.queue);
+        let company = self.last_group + queue.waiting.len();
         if queue.waiting.is_empty() && !queue.closing {
             queue = match patience {
-                Some(patience) => {
-                    let waited = self.shared.arrived.wait_timeout(queue, patience);
-                    waited.unwrap_or_else(PoisonError::into_inner).0
-                }
+                Some(patience) => wait(&self.shared.arrived, queue, patience),
                 None => self.shared.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner),
             };
+        }
+        if queue
+            .waiting
+            .iter()
+            .any(|waiting| waiting.commit.durability == Durability::Durable)
+        {
+            queue = self.linger(queue, company);
         }
         let mut bytes = 0;
         let fits = queue.waiting.iter().take_while(|waiting| {
@@ -231,7 +252,24 @@ impl Worker {
             first || bytes <= MAX_GROUP_BYTES
         });
         let count = fits.count();
+        self.last_group = count;
         (queue.waiting.drain(..count).collect(), queue.closing)
+    }
+
+    /// Waits a fraction of a sync for those who came with the last group or during it: most come back at once, and
+    /// would otherwise just miss the sync that the first of them sets off.
+    fn linger<'q>(&self, mut queue: MutexGuard<'q, Queue>, company: usize) -> MutexGuard<'q, Queue> {
+        let budget = (self.sync_time / 2).min(MAX_LINGER);
+        let begun = Instant::now();
+        queue.wanted = company;
+        while queue.waiting.len() < company && !queue.closing {
+            let Some(left) = budget.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else {
+                break;
+            };
+            queue = wait(&self.shared.arrived, queue, left);
+        }
+        queue.wanted = usize::MAX;
+        queue
     }
 
     /// Orders a group, puts it on disk, makes it visible and only then acknowledges it.
@@ -337,7 +375,9 @@ impl Worker {
         if let Some(reason) = &self.stopped {
             return Err(reason.clone());
         }
+        let begun = Instant::now();
         self.log.sync().map_err(|error| format!("fsync: {error}"))?;
+        self.sync_time = begun.elapsed();
         self.undurable_since = None;
         Ok(())
     }
@@ -360,6 +400,13 @@ impl Drop for Worker {
         drop(queue);
         *self.shared.published.write().unwrap_or_else(PoisonError::into_inner) = Published::Closed;
     }
+}
+
+fn wait<'q>(arrived: &Condvar, queue: MutexGuard<'q, Queue>, patience: Duration) -> MutexGuard<'q, Queue> {
+    arrived
+        .wait_timeout(queue, patience)
+        .unwrap_or_else(PoisonError::into_inner)
+        .0
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

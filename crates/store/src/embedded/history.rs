@@ -151,3 +151,77 @@ fn is_point(range: &KeyRange) -> bool {
         .end()
         .is_some_and(|end| end.len() == start.len() + 1 && end.starts_with(start) && end.last() == Some(&0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writes(keys: &[&'static str], cleared: &[KeyRange]) -> Writes {
+        let points = keys.iter().map(|key| (Bytes::from(*key), None)).collect();
+        Writes {
+            points,
+            cleared: cleared.to_vec(),
+        }
+    }
+
+    #[test]
+    fn only_newer_writes_into_what_was_read_count() {
+        let mut history = History::new(0);
+        history.record(1, &writes(&["a", "m"], &[]));
+        history.record(2, &writes(&["b"], &[KeyRange::new("p", "q")]));
+        let point = |key: &'static str| KeyRange::point(key);
+        for (version, read, verdict) in [
+            (0, point("a"), Verdict::Changed),
+            (1, point("a"), Verdict::Unchanged),
+            (1, point("b"), Verdict::Changed),
+            (1, point("p/1"), Verdict::Changed),
+            (2, point("p/1"), Verdict::Unchanged),
+            (1, KeyRange::new("k", "p"), Verdict::Unchanged),
+            (0, KeyRange::new("k", "p"), Verdict::Changed),
+            (1, KeyRange::starting_at("pp"), Verdict::Changed),
+            (1, KeyRange::new("b\0", "p"), Verdict::Unchanged),
+        ] {
+            assert_eq!(
+                history.check(version, std::slice::from_ref(&read)),
+                verdict,
+                "{read:?} at {version}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_forgotten_is_refused_and_memory_is_bounded() {
+        let mut history = History::new(5);
+        assert_eq!(history.check(4, &[KeyRange::all()]), Verdict::Forgotten);
+        assert_eq!(
+            history.check(4, &[]),
+            Verdict::Unchanged,
+            "blind writes conflict with nothing"
+        );
+        let key = Bytes::from(vec![b'k'; 10_000]);
+        for version in 6..3000 {
+            let points = [(key.slice(..version as usize), None)].into();
+            history.record(
+                version,
+                &Writes {
+                    points,
+                    cleared: Vec::new(),
+                },
+            );
+        }
+        assert!(history.bytes <= MAX_BYTES && history.newest_write.len() == history.commits.len());
+        assert_eq!(history.check(6, &[KeyRange::point("z")]), Verdict::Unchanged);
+        for version in 3000..9000 {
+            let points = [(key.slice(..version as usize), None)].into();
+            history.record(
+                version,
+                &Writes {
+                    points,
+                    cleared: Vec::new(),
+                },
+            );
+        }
+        assert!(history.bytes <= MAX_BYTES);
+        assert_eq!(history.check(6, &[KeyRange::point("z")]), Verdict::Forgotten);
+    }
+}
