@@ -1,7 +1,7 @@
 use crate::chunk::Event;
 use crate::error::LogsError;
 use crate::position::{MAX_TIMESTAMP, Position};
-use crate::read::{EVENT_BYTES, EventPage, Query, Source};
+use crate::read::{Budget, EVENT_BYTES, EventPage, Query, Source};
 use crate::shapes::{
     GetLogEventsRequest, GetLogEventsResponse, InputLogEvent, OutputLogEvent, PutLogEventsRequest,
     PutLogEventsResponse, RejectedLogEventsInfo,
@@ -153,6 +153,7 @@ pub(crate) async fn get(
         direction,
         pattern: None,
         limit: usize::try_from(input.limit.unwrap_or(DEFAULT_LIMIT)).unwrap_or(1),
+        budget: Budget::default(),
     };
     let page = query.page(&snapshot).await?;
     let (backward, forward) = tokens(&page, token, query.from);

@@ -2,7 +2,7 @@ use crate::error::LogsError;
 use crate::events::DEFAULT_LIMIT;
 use crate::pattern::Pattern;
 use crate::position::{MAX_TIMESTAMP, Position};
-use crate::read::{EventPage, Query, Source, StreamFilter};
+use crate::read::{Budget, EventPage, Query, Source, StreamFilter};
 use crate::shapes::{
     FilterLogEventsRequest, FilterLogEventsResponse, FilteredLogEvent, MetricFilterMatchRecord,
     TestMetricFilterRequest, TestMetricFilterResponse,
@@ -47,6 +47,7 @@ pub(crate) async fn filter(
         },
         pattern: pattern.as_ref(),
         limit: usize::try_from(input.limit.unwrap_or(DEFAULT_LIMIT)).unwrap_or(1),
+        budget: Budget::default(),
     };
     if let Some(resume) = resumed {
         query.direction = resume.direction;

@@ -18,10 +18,6 @@ use std::sync::Arc;
 const PAGE_BYTES: usize = 1024 * 1024;
 /// What an event counts beside its message.
 pub(crate) const EVENT_BYTES: usize = 26;
-/// Chunks that one request looks at.
-const MAX_CHUNKS: usize = 16_384;
-/// Bytes of messages that one request looks at.
-const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// Chunks read from the store at a time; a page of the store also ends at a megabyte.
 const SCAN: usize = 256;
 
@@ -52,6 +48,24 @@ impl StreamFilter {
     }
 }
 
+/// The work that one request may do before it answers with what it has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    /// Chunks that it looks at.
+    pub(crate) chunks: usize,
+    /// Bytes of messages that it looks at.
+    pub(crate) bytes: usize,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self {
+            chunks: 16_384,
+            bytes: 32 * 1024 * 1024,
+        }
+    }
+}
+
 /// What is asked for.
 #[derive(Debug)]
 pub(crate) struct Query<'a> {
@@ -67,6 +81,7 @@ pub(crate) struct Query<'a> {
     pub(crate) pattern: Option<&'a Pattern>,
     /// Most events on the page.
     pub(crate) limit: usize,
+    pub(crate) budget: Budget,
 }
 
 /// One found event.
@@ -162,7 +177,7 @@ impl Query<'_> {
             let page = snapshot.scan(rest.clone(), self.direction, SCAN).await?;
             for (key, value) in &page.entries {
                 let at = self.position(key)?;
-                let spent = chunks >= MAX_CHUNKS || bytes >= MAX_BYTES;
+                let spent = chunks >= self.budget.chunks || bytes >= self.budget.bytes;
                 if self.is_complete(&mut chosen, at, spent) {
                     break 'pages;
                 }
@@ -217,7 +232,8 @@ impl Query<'_> {
     /// Whether no chunk from `at` on can change the page; when the work is `spent`, the page is cut so that it holds.
     fn is_complete(&self, chosen: &mut Chosen, at: Position, spent: bool) -> bool {
         if chosen.forward {
-            if spent {
+            // Before `from` there is nothing to cut, and a page that ended there would lead to itself.
+            if spent && at > self.from {
                 chosen.cut_at(at);
             }
             return chosen.is_cut(at);

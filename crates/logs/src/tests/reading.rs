@@ -1,6 +1,9 @@
 use super::*;
 use crate::filter;
+use crate::position::Position;
+use crate::read::{Budget, Query, Source, StreamFilter};
 use crate::shapes::*;
+use danbi_store::Direction;
 use proptest::prelude::*;
 
 async fn get(world: &World, input: GetLogEventsRequest) -> GetLogEventsResponse {
@@ -288,6 +291,100 @@ async fn a_page_holds_a_megabyte() {
     }
 }
 
+/// The lines of events that were written as (stream, line), or found as lines.
+fn lines_of<T: Line>(events: &[T]) -> Vec<String> {
+    events.iter().map(|event| event.line().to_owned()).collect()
+}
+
+trait Line {
+    fn line(&self) -> &str;
+}
+
+impl Line for String {
+    fn line(&self) -> &str {
+        self
+    }
+}
+
+impl Line for (String, String) {
+    fn line(&self) -> &str {
+        &self.1
+    }
+}
+
+/// Reads the whole group by pages that look at two chunks each.
+async fn walk_with_little_work(world: &World, start: i64, end: i64, head: bool) -> Vec<String> {
+    let snapshot = world.store.snapshot().await.unwrap();
+    let group = groups::read(&snapshot, &Scope::default(), "g")
+        .await
+        .unwrap()
+        .unwrap()
+        .id;
+    let mut query = Query {
+        group,
+        source: Source::Group(StreamFilter::All),
+        from: Position::at(start),
+        to: Position::at(end),
+        floor: None,
+        direction: if head { Direction::Forward } else { Direction::Reverse },
+        pattern: None,
+        limit: 100,
+        budget: Budget {
+            chunks: 2,
+            bytes: usize::MAX,
+        },
+    };
+    let mut seen = vec![];
+    loop {
+        let page = query.page(&snapshot).await.unwrap();
+        let messages: Vec<_> = page.events.into_values().map(|event| event.message).collect();
+        if head {
+            seen.extend(messages);
+        } else {
+            seen.splice(0..0, messages);
+        }
+        let Some(next) = page.next else { return seen };
+        if head {
+            assert!(next > query.from, "a page leads on");
+            (query.from, query.floor) = (next, Some(page.floor));
+        } else {
+            assert!(next < query.to, "a page leads on");
+            query.to = next;
+        }
+    }
+}
+
+/// Reads the stream `s` by the tokens of `GetLogEvents`.
+async fn walk_stream(world: &World, start: i64, end: i64, limit: i32, head: bool) -> Vec<String> {
+    let (mut seen, mut token): (Vec<String>, Option<String>) = (vec![], None);
+    loop {
+        let input = GetLogEventsRequest {
+            start_time: Some(start),
+            end_time: Some(end),
+            limit: Some(limit),
+            start_from_head: Some(head),
+            next_token: token.clone(),
+            ..Default::default()
+        };
+        let page = get(world, input).await;
+        let messages: Vec<_> = messages(&page).into_iter().map(str::to_owned).collect();
+        let next = if head {
+            page.next_forward_token
+        } else {
+            page.next_backward_token
+        };
+        if head {
+            seen.extend(messages);
+        } else {
+            seen.splice(0..0, messages);
+        }
+        if next == token {
+            return seen;
+        }
+        token = next;
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
 
@@ -312,12 +409,12 @@ proptest! {
                 let lines: Vec<_> = (0..times.len()).map(|n| format!("{batch} {n}")).collect();
                 let events: Vec<_> = times.iter().zip(&lines).map(|(time, line)| (NOW - 40_000 + time, line.as_str())).collect();
                 world.put(names[*stream], &events).await.unwrap();
-                written.extend(events.iter().map(|&(time, line)| (time, line.to_owned())));
+                written.extend(events.iter().map(|&(time, line)| (time, (names[*stream].to_owned(), line.to_owned()))));
             }
             // Batches were written one after the other, so a stable sort by time is the order of events.
             written.sort_by_key(|(time, _)| *time);
             let (start, end) = (NOW - 40_000 + range.0, NOW - 40_000 + range.1);
-            let expected: Vec<_> = written.into_iter().filter(|(time, _)| (start..=end).contains(time)).map(|(_, line)| line).collect();
+            let expected: Vec<_> = written.into_iter().filter(|(time, _)| (start..=end).contains(time)).map(|(_, event)| event).collect();
             for head in [true, false] {
                 let (mut seen, mut ids, mut token): (Vec<String>, Vec<String>, _) = (vec![], vec![], None);
                 loop {
@@ -341,8 +438,12 @@ proptest! {
                     seen.reverse();
                     ids.reverse();
                 }
-                assert_eq!(seen, expected);
+                assert_eq!(lines_of(&seen), lines_of(&expected));
                 assert!(ids.is_sorted_by(|a, b| a < b));
+                let seen = walk_with_little_work(&world, start, end + 1, head).await;
+                assert_eq!(lines_of(&seen), lines_of(&expected));
+                let in_s: Vec<_> = expected.iter().filter(|(stream, _)| stream == "s").cloned().collect();
+                assert_eq!(walk_stream(&world, start, end + 1, limit, head).await, lines_of(&in_s));
             }
             world.logs.drain().await;
             world.store.close().await;
