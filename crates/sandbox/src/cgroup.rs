@@ -336,9 +336,8 @@ impl Cgroup {
 
     /// Removes the groups; `false` while a dying process holds one.
     pub(crate) fn remove(&self) -> bool {
-        self.folders()
-            .iter()
-            .fold(true, |clean, folder| is_removed(folder) && clean)
+        let left = self.folders().iter().filter(|folder| !is_removed(folder)).count();
+        left == 0
     }
 
     pub(crate) fn accounts(&self) -> Accounts {

@@ -4,12 +4,9 @@
 //! `CAP_KILL` (and that only where it is another user than the program), cannot be dumped or traced, lies under the
 //! same seccomp filter, and holds nothing but its socket to the platform and a `/proc`.
 
-use std::ffi::CString;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -18,10 +15,10 @@ use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
 use rustix::thread::CapabilitySet;
 
 use crate::mounts::Root;
-use crate::namespaces::{self, Forked};
+use crate::namespaces;
 use crate::prepare::Plan;
 use crate::protocol::{self, Channel, InitEvent, InitRequest};
-use crate::{SandboxSpec, credentials, limits, network, seccomp};
+use crate::{SandboxSpec, credentials, network, program};
 
 /// How long a connection to a busy listener may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -31,8 +28,6 @@ const BACKLOG: i32 = 1024;
 const KILL_ROUNDS: usize = 1000;
 /// How long a round waits for the killed to die.
 const KILL_PAUSE: Duration = Duration::from_millis(2);
-/// Where a program without a `PATH` is looked for.
-const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// A connection that has not been accepted yet.
 struct Connecting {
@@ -96,7 +91,7 @@ fn serve(plan: &Plan, channel: &Channel, waiting: OwnedFd) -> Result<(), String>
         None => open_proc().map_err(say("/proc"))?,
     };
     let sockets = open_sockets(&spec)?;
-    let main = start(plan, &spec, &stdout, &stderr)?;
+    let main = program::start(plan, &spec, &stdout, &stderr)?;
     drop((stdout, stderr));
     let kept = if plan.identity.as_ref().is_some_and(|ids| ids.separate_init) {
         CapabilitySet::KILL
@@ -183,129 +178,6 @@ fn new_socket(address: IpAddr, kind: SocketType) -> rustix::io::Result<OwnedFd> 
         AddressFamily::INET6
     };
     rustix::net::socket_with(family, kind, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK, None)
-}
-
-/// Puts the filter over this process and starts the program under it.
-fn start(plan: &Plan, spec: &SandboxSpec, stdout: &OwnedFd, stderr: &OwnedFd) -> Result<Pid, String> {
-    let say = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
-    let arguments = Arguments::new(spec).map_err(say("arguments"))?;
-    rustix::thread::set_no_new_privs(true).map_err(|error| format!("no_new_privs: {error}"))?;
-    if plan.identity.is_some() {
-        seccomp::install().map_err(say("seccomp"))?;
-    }
-    // Closed by a successful exec, so its end says that the program runs.
-    let (failure, report) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| format!("pipe: {error}"))?;
-    match namespaces::fork().map_err(say("fork"))? {
-        Forked::Child => {
-            let reason = match become_the_program(plan, spec, &arguments, stdout, stderr, &report) {
-                Ok(never) => match never {},
-                Err(reason) => reason,
-            };
-            let _ = rustix::io::write(&report, reason.as_bytes());
-            namespaces::exit(127)
-        }
-        Forked::Parent(pid) => {
-            drop(report);
-            let mut text = [0; 4096];
-            match protocol::retry(|| rustix::io::read(&failure, &mut text)) {
-                Ok(0) => Ok(pid),
-                Ok(length) => Err(String::from_utf8_lossy(&text[..length]).into_owned()),
-                Err(error) => Err(format!("reading the program's start: {error}")),
-            }
-        }
-    }
-}
-
-fn become_the_program(
-    plan: &Plan,
-    spec: &SandboxSpec,
-    arguments: &Arguments,
-    stdout: &OwnedFd,
-    stderr: &OwnedFd,
-    report: &OwnedFd,
-) -> Result<std::convert::Infallible, String> {
-    let say = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
-    let os = |what: &'static str| move |error: rustix::io::Errno| format!("{what}: {error}");
-    rustix::process::setsid().map_err(os("session"))?;
-    rustix::stdio::dup2_stdout(stdout).map_err(os("stdout"))?;
-    rustix::stdio::dup2_stderr(stderr).map_err(os("stderr"))?;
-    namespaces::close_all_but(&[report.as_raw_fd()]);
-    let namespaces = plan.identity.is_some();
-    limits::apply(spec, plan.cgroup.limits_memory(), namespaces).map_err(say("limits"))?;
-    credentials::bar_capabilities().map_err(say("capabilities"))?;
-    if plan.identity.as_ref().is_some_and(|identity| identity.separate_init) {
-        credentials::become_program().map_err(say("user"))?;
-    }
-    if !namespaces {
-        // In a pid namespace the end of init ends all; here only this does.
-        rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(os("death signal"))?;
-    }
-    credentials::drop_capabilities(CapabilitySet::empty()).map_err(say("capabilities"))?;
-    rustix::process::chdir(&spec.cwd).map_err(|error| format!("cannot enter {}: {error}", spec.cwd.display()))?;
-    namespaces::reset_signals();
-    Err(arguments.execute())
-}
-
-/// Program, arguments and environment as exec wants them, made before the fork.
-struct Arguments {
-    candidates: Vec<CString>,
-    argv: Vec<CString>,
-    env: Vec<CString>,
-}
-
-impl Arguments {
-    fn new(spec: &SandboxSpec) -> io::Result<Arguments> {
-        let argv: Vec<CString> = spec
-            .argv
-            .iter()
-            .map(|text| CString::new(text.as_str()))
-            .collect::<Result<_, _>>()?;
-        let env = spec
-            .env
-            .iter()
-            .map(|(name, value)| CString::new(format!("{name}={value}")));
-        let program = spec.argv.first().map(String::as_str).unwrap_or_default();
-        let path = spec
-            .env
-            .iter()
-            .find(|(name, _)| name == "PATH")
-            .map_or(DEFAULT_PATH, |(_, value)| value);
-        let candidates = if program.contains('/') {
-            vec![CString::new(program)?]
-        } else {
-            let folders = path.split(':').filter(|folder| folder.starts_with('/'));
-            let joined = folders.map(|folder| CString::new(Path::new(folder).join(program).as_os_str().as_bytes()));
-            joined.collect::<Result<_, _>>()?
-        };
-        Ok(Arguments {
-            candidates,
-            argv,
-            env: env.collect::<Result<_, _>>()?,
-        })
-    }
-
-    /// Becomes the program, or says why not.
-    fn execute(&self) -> String {
-        let pointers = |strings: &[CString]| -> Vec<*const libc::c_char> {
-            strings
-                .iter()
-                .map(|text| text.as_ptr())
-                .chain([std::ptr::null()])
-                .collect()
-        };
-        let (argv, env) = (pointers(&self.argv), pointers(&self.env));
-        let mut worst = io::Error::from_raw_os_error(libc::ENOENT);
-        for candidate in &self.candidates {
-            // SAFETY: path, and the null-terminated arrays with the strings they point to, outlive the call.
-            unsafe { libc::execve(candidate.as_ptr(), argv.as_ptr(), env.as_ptr()) };
-            let error = io::Error::last_os_error();
-            if error.kind() != io::ErrorKind::NotFound {
-                worst = error;
-            }
-        }
-        format!("cannot execute {}: {worst}", self.argv[0].to_string_lossy())
-    }
 }
 
 impl Init {
@@ -423,7 +295,7 @@ impl Init {
             self.descendants(own)
         };
         let others = members.into_iter().filter(|pid| *pid != own && Some(*pid) != spared);
-        others.map(|pid| act(pid)).filter(Result::is_ok).count()
+        others.map(act).filter(Result::is_ok).count()
     }
 
     fn all_pids(&self) -> Vec<i32> {

@@ -38,6 +38,7 @@ mod netlink;
 mod network;
 mod prepare;
 mod probe;
+mod program;
 mod protocol;
 mod sandbox;
 mod seccomp;

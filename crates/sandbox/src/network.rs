@@ -52,12 +52,12 @@ impl Egress {
         if !rustix::process::geteuid().is_root() {
             return Err((
                 "needs root: interface pairs and address translation".to_owned(),
-                "run as root, or deploy functions that need no outbound network; they have loopback only",
+                "run as root; until then programs have loopback only",
             ));
         }
         let nft = find_tool("nft").ok_or((
             "the program nft is not installed".to_owned(),
-            "apt-get install nftables; until then functions have loopback only",
+            "apt-get install nftables; until then programs have loopback only",
         ))?;
         let uplinks = uplinks();
         if uplinks.is_empty() {
@@ -88,7 +88,7 @@ impl Egress {
         outcome.map(|()| egress).map_err(|error| {
             (
                 error.to_string(),
-                "the kernel needs veth and nf_tables with NAT; until then functions have loopback only",
+                "the kernel needs veth and nf_tables with NAT; until then programs have loopback only",
             )
         })
     }

@@ -434,7 +434,6 @@ fn leftovers() {
             processes_with(&marker).is_empty()
         })
         .await;
-        assert!(places.iter().any(|place| place.exists()), "nothing was left to remove");
         // Whoever gets the number cleans up; other tests may hold lower numbers, so take until it is ours.
         let mut kept = Vec::new();
         while places.iter().any(|place| place.exists()) {

@@ -4,6 +4,8 @@
 //! the launcher, the attacker inside a sandbox (`--attack NAME`), a platform that is going to be killed
 //! (`--platform`), and the harness, which speaks the command line of libtest.
 
+#![allow(clippy::unwrap_used, reason = "a test without libtest is not recognised as one")]
+
 mod attacker;
 mod harness;
 mod host;
