@@ -77,8 +77,23 @@ fn event_frame(model: &Model, events: &Structure, event: &Value) -> Option<Bytes
     Some(frame(&headers, &payload))
 }
 
-/// The frame that ends a stream with an error.
-fn exception_frame(model: &Model, protocol: Protocol, request_id: &str, error: &ServiceError) -> Bytes {
+/// The frame that ends a stream with an error: an exception when the union models it, else an unmodelled error.
+fn error_frame(
+    model: &Model,
+    events: Option<&Structure>,
+    protocol: Protocol,
+    request_id: &str,
+    error: &ServiceError,
+) -> Bytes {
+    let modelled = events.and_then(|events| events.members.iter().find(|member| member.shape_name == error.code));
+    let Some(member) = modelled else {
+        let headers = [
+            (":message-type", "error"),
+            (":error-code", error.code),
+            (":error-message", &error.message),
+        ];
+        return frame(&headers, &[]);
+    };
     let context = ErrorContext {
         model: Some(model),
         protocol,
@@ -86,9 +101,10 @@ fn exception_frame(model: &Model, protocol: Protocol, request_id: &str, error: &
         query_mode: false,
     };
     let encoded = context.encode(error);
+    let kind = member.wire_name();
     let headers = [
         (":message-type", "exception"),
-        (":exception-type", error.code),
+        (":exception-type", kind),
         (":content-type", "application/json"),
     ];
     frame(&headers, &encoded.body)
@@ -129,7 +145,7 @@ pub(crate) fn event_body(
             ),
             Err(error) => {
                 *ended = true;
-                Some(exception_frame(model, protocol, &request_id.to_string(), &error))
+                Some(error_frame(model, union, protocol, &request_id.to_string(), &error))
             }
         };
         std::future::ready(frame)
@@ -143,6 +159,34 @@ pub(crate) fn event_body(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_is_an_exception_where_the_union_models_it() {
+        let model = crate::models::LOGS.get();
+        let output = model
+            .operation("StartLiveTail")
+            .and_then(|operation| operation.output.as_ref())
+            .unwrap();
+        let union = model
+            .structure(output)
+            .unwrap()
+            .members
+            .iter()
+            .find_map(|member| model.structure(member))
+            .unwrap();
+        let text = |code| {
+            let error = ServiceError::client(code, 400, "why");
+            let frame = error_frame(model, Some(union), Protocol::Json11, "id", &error);
+            String::from_utf8_lossy(&frame).into_owned()
+        };
+        let timeout = text("SessionTimeoutException");
+        assert!(
+            timeout.contains("exception-type") && timeout.contains("SessionTimeoutException"),
+            "{timeout:?}"
+        );
+        let other = text("InternalFailure");
+        assert!(other.contains(":error-code") && other.contains("why"), "{other:?}");
+    }
 
     #[test]
     fn a_frame_carries_its_lengths_and_checksums() {

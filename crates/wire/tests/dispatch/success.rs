@@ -86,9 +86,6 @@ async fn events_leave_as_frames_and_an_error_ends_them() {
     let uri = "/2021-11-15/functions/breaks/response-streaming-invocations";
     let events = frames(&send(sign(request("POST", uri, &[], ""), "lambda")).await.body);
     assert_eq!(events.len(), 2);
-    assert!(
-        events[1]
-            .0
-            .contains(&(":exception-type".into(), "ServiceException".into()))
-    );
+    assert!(events[1].0.contains(&(":error-code".into(), "ServiceException".into())));
+    assert!(events[1].0.contains(&(":error-message".into(), "it broke".into())));
 }
