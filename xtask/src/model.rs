@@ -92,7 +92,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     };
     for service in SERVICES {
         let source = newest_version(&data.join(service.name))?;
-        let model: Value = serde_json::from_slice(&std::fs::read(&source)?)?;
+        let model: Value = serde_json::from_slice(&read(&source, &scratch.0)?)?;
         let trimmed = trim::trim(&model, service.operations)?;
         let mut text = serde_json::to_string_pretty(&trimmed)?;
         text.push('\n');
@@ -111,17 +111,35 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The model file of the newest API version in a service's folder.
+/// The model file of the newest API version in a service's folder; releases have it gzipped, checkouts plain.
 fn newest_version(folder: &Path) -> Result<PathBuf, Failure> {
-    let mut versions: Vec<PathBuf> = std::fs::read_dir(folder)
-        .map_err(|error| format!("{}: {error}", folder.display()))?
-        .filter_map(|entry| entry.ok().map(|entry| entry.path().join("service-2.json")))
-        .filter(|path| path.is_file())
+    let entries = std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    let mut versions: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
         .collect();
     versions.sort();
-    versions
-        .pop()
-        .ok_or_else(|| format!("no service-2.json under {}", folder.display()).into())
+    let files = versions
+        .iter()
+        .rev()
+        .flat_map(|version| MODEL_FILES.map(|name| version.join(name)));
+    let missing = || format!("no {} under {}", MODEL_FILES[0], folder.display()).into();
+    files.into_iter().find(|path| path.is_file()).ok_or_else(missing)
+}
+
+const MODEL_FILES: [&str; 2] = ["service-2.json", "service-2.json.gz"];
+
+/// The text of a model file; a gzipped one is unpacked in `scratch`.
+fn read(source: &Path, scratch: &Path) -> Result<Vec<u8>, Failure> {
+    if source.extension().is_none_or(|extension| extension != "gz") {
+        return Ok(std::fs::read(source)?);
+    }
+    let copy = scratch.join(MODEL_FILES[1]);
+    std::fs::copy(source, &copy)?;
+    let status = Command::new("python3").args(["-m", "gzip", "-d"]).arg(&copy).status()?;
+    if !status.success() {
+        return Err(format!("cannot unpack {}", source.display()).into());
+    }
+    Ok(std::fs::read(scratch.join(MODEL_FILES[0]))?)
 }
 
 /// Fetches botocore from PyPI and returns its `data` folder.
