@@ -1,6 +1,10 @@
 //! The build system's own verbs: `cargo xtask VERB …`. One module a verb; this file only picks it.
 
+mod demo;
 mod model;
+mod setup;
+mod step;
+mod test;
 
 use std::process::ExitCode;
 
@@ -9,8 +13,10 @@ fn main() -> ExitCode {
     let verb = arguments.next().unwrap_or_default();
     let rest: Vec<String> = arguments.collect();
     let outcome = match verb.as_str() {
-        "model" => model::run(&rest),
-        _ => Err("usage: cargo xtask model [--from DIR]".into()),
+        "demo" => demo::run(&rest),
+        "model" => model::run(&rest).map_err(|error| error.to_string()),
+        "test" => test::run_all(&rest),
+        _ => Err("usage: cargo xtask demo [--release] | test [--no-rust] [--no-clients] | model [--from DIR]".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -116,9 +116,14 @@ impl<'a> Shapes<'a> {
             .flatten()
             .filter_map(Value::as_str)
             .collect();
+        let hides = members
+            .values()
+            .filter_map(|member| member["shape"].as_str())
+            .any(|shape| self.is_secret(shape));
+        let debug = if hides { "" } else { "Debug, " };
         writeln!(
             out,
-            "\n#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)] #[serde(default)] pub struct {name} {{"
+            "\n#[derive({debug}Clone, Default, PartialEq, Serialize, Deserialize)] #[serde(default)] pub struct {name} {{"
         )?;
         for (member, reference) in members {
             let target = reference["shape"].as_str().ok_or("a member without a shape")?;
@@ -148,7 +153,42 @@ impl<'a> Shapes<'a> {
             writeln!(out, "pub {}: {rust},", raw_identifier(&field))?;
         }
         out.push_str("}\n");
+        if hides {
+            self.write_debug(out, name, members)?;
+        }
         Ok(())
+    }
+
+    /// A `Debug` that does not show what the model calls sensitive.
+    fn write_debug(&self, out: &mut String, name: &str, members: &Map<String, Value>) -> Result<(), Failure> {
+        writeln!(
+            out,
+            "\nimpl std::fmt::Debug for {name} {{
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {{ f.debug_struct(\"{name}\")"
+        )?;
+        for (member, reference) in members {
+            let target = reference["shape"].as_str().ok_or("a member without a shape")?;
+            let field = snake_case(member);
+            if self.is_secret(target) {
+                writeln!(out, ".field(\"{field}\", &danbi_wire::Hidden)")?;
+            } else {
+                writeln!(out, ".field(\"{field}\", &self.{})", raw_identifier(&field))?;
+            }
+        }
+        out.push_str(".finish() } }\n");
+        Ok(())
+    }
+
+    /// Whether the model calls a scalar shape sensitive, or what a list or map of it holds. Blobs hide themselves.
+    fn is_secret(&self, name: &str) -> bool {
+        let shape = &self.0[name];
+        match shape["type"].as_str() {
+            Some("structure" | "blob") => false,
+            Some("list" | "map") => {
+                shape["sensitive"] == true || self.references(name).any(|name| self.is_secret(name))
+            }
+            _ => shape["sensitive"] == true,
+        }
     }
 
     /// Whether a structure member holds its own structure again without a list or map between.

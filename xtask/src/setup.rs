@@ -1,0 +1,240 @@
+//! What demo and tests need from Debian, PyPI and npm: looked for first, installed only when it is missing, so that a
+//! second run needs no network.
+
+use crate::step::{cargo, find, must, root, target};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+const INSTALL_TIME_OUT: Duration = Duration::from_secs(1200);
+
+/// A Debian package, and how to see whether what it gives is there.
+struct Need {
+    package: &'static str,
+    there: fn() -> bool,
+}
+
+const DEMO: [Need; 5] = [
+    Need {
+        package: "python3",
+        there: || find("python3").is_some(),
+    },
+    Need {
+        package: "python3-pip",
+        there: || answers("python3", &["-m", "pip", "--version"]),
+    },
+    Need {
+        package: "python3-venv",
+        there: || answers("python3", &["-c", "import ensurepip, venv"]),
+    },
+    Need {
+        package: "nodejs",
+        there: || find("node").is_some(),
+    },
+    Need {
+        package: "nftables",
+        there: || find("nft").is_some() || Path::new("/usr/sbin/nft").exists(),
+    },
+];
+/// The AWS CLI is Debian's: PyPI's `awscli` is version 1, and its `awscliv2` downloads a binary from elsewhere. The tools to
+/// build with are for `aws-lambda-ric`, whose native part npm compiles.
+const TESTS: [Need; 7] = [
+    Need {
+        package: "npm",
+        there: || find("npm").is_some(),
+    },
+    Need {
+        package: "awscli",
+        there: || answers("/usr/bin/aws", &["--version"]),
+    },
+    Need {
+        package: "build-essential",
+        there: || find("g++").is_some() && find("make").is_some(),
+    },
+    Need {
+        package: "cmake",
+        there: || find("cmake").is_some(),
+    },
+    Need {
+        package: "autoconf",
+        there: || find("autoconf").is_some(),
+    },
+    Need {
+        package: "automake",
+        there: || find("automake").is_some(),
+    },
+    Need {
+        package: "libtool",
+        there: || find("libtoolize").is_some(),
+    },
+];
+
+const PYTHON_PACKAGES: [&str; 4] = [
+    "boto3==1.43.11",
+    "pytest==8.4.2",
+    "pytest-xdist==3.8.0",
+    "requests==2.32.5",
+];
+const AWSLAMBDARIC: &str = "awslambdaric";
+const AWS_LAMBDA_RIC: &str = "aws-lambda-ric@4";
+
+/// Where the tests find what was set up.
+pub struct TestEnvironment {
+    /// The folder of it all.
+    pub folder: PathBuf,
+    /// Its Python.
+    pub python: PathBuf,
+    /// What could not be had: the tests of it will say so.
+    pub missing: Vec<String>,
+}
+
+/// For `cargo xtask demo`.
+pub fn for_demo() -> Result<(), String> {
+    debian(&DEMO)
+}
+
+/// For `cargo xtask test`.
+pub fn for_tests() -> Result<TestEnvironment, String> {
+    debian(&DEMO)?;
+    debian(&TESTS)?;
+    let folder = target().join("test-env");
+    fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    let python = folder.join("venv/bin/python");
+    once(&folder, "venv", &PYTHON_PACKAGES.join(" "), &python, || {
+        must(
+            Command::new("python3")
+                .args(["-m", "venv", "--clear"])
+                .arg(folder.join("venv")),
+            INSTALL_TIME_OUT,
+        )?;
+        pip(Command::new(&python)
+            .args(["-m", "pip", "install"])
+            .args(PYTHON_PACKAGES))
+    })?;
+    let mut missing = Vec::new();
+    let ric = folder.join("awslambdaric");
+    let outcome = once(&folder, "awslambdaric", AWSLAMBDARIC, &ric, || {
+        pip(Command::new(&python)
+            .args(["-m", "pip", "install", "--upgrade", "--target"])
+            .arg(&ric)
+            .arg(AWSLAMBDARIC))
+    });
+    missing.extend(outcome.err());
+    let ric = folder.join("aws-lambda-ric");
+    let outcome = once(
+        &folder,
+        "aws-lambda-ric",
+        AWS_LAMBDA_RIC,
+        &ric.join("node_modules/aws-lambda-ric"),
+        || {
+            fs::create_dir_all(&ric).map_err(|error| format!("cannot make {}: {error}", ric.display()))?;
+            must(
+                Command::new("npm")
+                    .args(["install", "--no-audit", "--no-fund", "--prefix"])
+                    .arg(&ric)
+                    .arg(AWS_LAMBDA_RIC),
+                INSTALL_TIME_OUT,
+            )
+            .map(drop)
+        },
+    );
+    missing.extend(outcome.err());
+    missing.extend(rust_example(&folder).err());
+    Ok(TestEnvironment {
+        folder,
+        python,
+        missing,
+    })
+}
+
+/// Builds `examples/rust-http`, whose binary a test deploys by itself.
+fn rust_example(folder: &Path) -> Result<(), String> {
+    let binary = folder.join("rust-http/bootstrap");
+    let sources = ["Cargo.toml", "Cargo.lock", "src/main.rs"]
+        .map(|name| fs::read_to_string(root().join("examples/rust-http").join(name)).unwrap_or_default());
+    once(folder, "rust-http", &sources.concat(), &binary, || {
+        let build = folder.join("rust-http/build");
+        let mut command = cargo();
+        command
+            .args(["build", "--release", "--locked"])
+            .current_dir(root().join("examples/rust-http"))
+            .env("CARGO_TARGET_DIR", &build);
+        must(&mut command, INSTALL_TIME_OUT)?;
+        fs::copy(build.join("release/rust-http"), &binary)
+            .map(drop)
+            .map_err(|error| format!("cannot copy to {}: {error}", binary.display()))
+    })
+}
+
+/// Does `work` unless `result` is there and was made from the same `recipe`.
+fn once(
+    folder: &Path,
+    name: &str,
+    recipe: &str,
+    result: &Path,
+    work: impl FnOnce() -> Result<(), String>,
+) -> Result<(), String> {
+    let stamp = folder.join(format!("{name}.stamp"));
+    if result.exists() && fs::read_to_string(&stamp).is_ok_and(|made| made == recipe) {
+        println!("  {name}: already there");
+        return Ok(());
+    }
+    // Should this be cut short, the next run does it again.
+    let _ = fs::remove_file(&stamp);
+    work().map_err(|reason| format!("{name} could not be set up: {reason}"))?;
+    fs::write(&stamp, recipe).map_err(|error| format!("cannot write {}: {error}", stamp.display()))
+}
+
+fn pip(command: &mut Command) -> Result<(), String> {
+    must(
+        command.args([
+            "--no-input",
+            "--disable-pip-version-check",
+            "--progress-bar=off",
+            "--quiet",
+        ]),
+        INSTALL_TIME_OUT,
+    )
+    .map(drop)
+}
+
+fn debian(needs: &[Need]) -> Result<(), String> {
+    let missing: Vec<&str> = needs
+        .iter()
+        .filter(|need| !(need.there)())
+        .map(|need| need.package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let line = format!("apt-get install -y --no-install-recommends {}", missing.join(" "));
+    if !answers("sh", &["-c", "test \"$(id -u)\" = 0"]) {
+        return Err(format!(
+            "some Debian packages are missing; install them and run this again:\n  sudo {line}"
+        ));
+    }
+    println!("installing from Debian: {}", missing.join(" "));
+    let apt = || {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    };
+    // Lists that are a little old still install; a failure shows in the next line.
+    let _ = must(apt().args(["update", "-qq"]), INSTALL_TIME_OUT);
+    must(
+        apt()
+            .args(["install", "-y", "-qq", "--no-install-recommends"])
+            .args(&missing),
+        INSTALL_TIME_OUT,
+    )
+    .map(drop)
+}
+
+fn answers(program: &str, arguments: &[&str]) -> bool {
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .output();
+    output.is_ok_and(|output| output.status.success())
+}
