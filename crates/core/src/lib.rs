@@ -7,6 +7,7 @@
 
 mod arn;
 mod authorize;
+mod body;
 mod clock;
 mod context;
 mod credentials;
@@ -18,6 +19,7 @@ mod scope;
 
 pub use arn::{Arn, ArnError};
 pub use authorize::{Access, Authorizer, Principal, ResourcePolicySource};
+pub use body::{Body, BodyError, ReadBodyError, empty_body, full_body, read_body};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use context::{RequestContext, RequestId};
 pub use credentials::{Credential, CredentialSource, RoleCredentials, SecretKey, SessionCredentials};
@@ -26,20 +28,3 @@ pub use invoke::{InvocationType, InvokeRequest, InvokeResponse, Invoker};
 pub use log::{LogEvent, LogSink, LogStreamName};
 pub use object::{ObjectLocation, ObjectSource};
 pub use scope::{AccountId, Region, Scope, ScopeError};
-
-/// A body that arrives or leaves in pieces; used for requests and responses alike, so that nothing has to be held whole.
-pub type Body = http_body_util::combinators::UnsyncBoxBody<bytes::Bytes, BodyError>;
-
-/// Why a [`Body`] broke off.
-pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
-
-/// A [`Body`] that holds `bytes`, known whole.
-pub fn full_body(bytes: impl Into<bytes::Bytes>) -> Body {
-    use http_body_util::BodyExt;
-    http_body_util::Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
-}
-
-/// A [`Body`] without content.
-pub fn empty_body() -> Body {
-    full_body(bytes::Bytes::new())
-}

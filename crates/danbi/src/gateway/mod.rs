@@ -1,10 +1,13 @@
 //! The one port. It accepts connections, bounds what they may cost, chooses a door for each request ([`route`]) and
 //! answers; what lies behind a door is not its business.
 
-pub mod limits;
+mod limits;
 pub mod route;
+mod sandbox_door;
 mod server;
 
+pub use limits::Limits;
+pub use sandbox_door::SandboxDoor;
 pub use server::{Drain, Server};
 
 use danbi_core::Body;

@@ -1,0 +1,230 @@
+//! What lies behind each door of the gateway.
+
+use crate::gateway::route::{Door, door};
+use crate::gateway::{Handler, Peer};
+use danbi_core::{Body, Principal, ReadBodyError, RequestId, ServiceError, full_body, read_body};
+use danbi_lambda::{FunctionUrls, Lambda, UrlCaller, UrlEndpoint};
+use danbi_wire::Dispatcher;
+use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use http::uri::PathAndQuery;
+use http::{Method, Request, Response, StatusCode, Uri};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The largest body of a signed request to a function URL: its hash is checked before the function sees it.
+/// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
+const MAX_SIGNED_BODY: usize = 6 * 1024 * 1024;
+
+/// The platform as the gateway sees it.
+pub struct Platform {
+    dispatcher: Dispatcher,
+    lambda: Arc<Lambda>,
+    urls: FunctionUrls,
+    health: String,
+}
+
+impl Platform {
+    /// A platform that answers API calls with `dispatcher` and app requests with `lambda`.
+    pub fn new(dispatcher: Dispatcher, lambda: Arc<Lambda>) -> Self {
+        let mut operations = BTreeMap::<_, Vec<_>>::new();
+        for (service, operation) in dispatcher.operations() {
+            operations.entry(service).or_default().push(operation);
+        }
+        let health =
+            serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "operations": operations });
+        let urls = FunctionUrls::new(Arc::clone(&lambda));
+        Self {
+            dispatcher,
+            lambda,
+            urls,
+            health: health.to_string(),
+        }
+    }
+
+    /// Answers a request to a function's URL or an app. `path` is the path as the function sees it.
+    async fn endpoint(
+        &self,
+        found: Result<Option<UrlEndpoint>, ServiceError>,
+        request: Request<Body>,
+        host: String,
+        path: &str,
+        peer: Peer,
+    ) -> Response<Body> {
+        let endpoint = match found {
+            Ok(Some(endpoint)) => endpoint,
+            Ok(None) => return FunctionUrls::unknown(),
+            Err(error) => return refusal(&error),
+        };
+        let (principal, request) = if endpoint.requires_signature() {
+            match self.authenticated(&endpoint, request).await {
+                Ok(verified) => verified,
+                Err(response) => return response,
+            }
+        } else {
+            (Principal::Anonymous, request)
+        };
+        let caller = UrlCaller {
+            principal,
+            source_ip: peer.ip,
+            secure: peer.secure,
+            host,
+        };
+        self.urls.serve(&endpoint, at_path(request, path), caller).await
+    }
+
+    /// Verifies the signature of a request to a function URL with `AWS_IAM`. A browser's preflight bears none.
+    async fn authenticated(
+        &self,
+        endpoint: &UrlEndpoint,
+        request: Request<Body>,
+    ) -> Result<(Principal, Request<Body>), Response<Body>> {
+        if request.method() == Method::OPTIONS && request.headers().contains_key("access-control-request-method") {
+            return Ok((Principal::Anonymous, request));
+        }
+        let (parts, body) = request.into_parts();
+        let body = read_body(body, MAX_SIGNED_BODY).await.map_err(|error| {
+            refusal(&match error {
+                ReadBodyError::TooLarge(_) => ServiceError::client(
+                    "RequestEntityTooLargeException",
+                    413,
+                    "A signed request has at most 6 MiB.",
+                ),
+                ReadBodyError::Broken(_) => ServiceError::client("BadRequestException", 400, error.to_string()),
+            })
+        })?;
+        let verified = self
+            .dispatcher
+            .authenticate(&parts, &body, "lambda")
+            .await
+            .map_err(|error| refusal(&error))?;
+        let addressed = &endpoint.scope().region;
+        if verified.region.as_ref().is_some_and(|region| region != addressed) {
+            return Err(refusal(&ServiceError::client(
+                "InvalidSignatureException",
+                403,
+                format!("Credential should be scoped to a valid region. The function is in {addressed}."),
+            )));
+        }
+        Ok((verified.principal, Request::from_parts(parts, full_body(body))))
+    }
+}
+
+impl Handler for Platform {
+    async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
+        let host = addressed_host(&request);
+        let path = request.uri().path().to_owned();
+        match door(&host, &path) {
+            Door::Aws => {
+                let peer = danbi_wire::Peer {
+                    ip: peer.ip,
+                    secure: peer.secure,
+                };
+                self.dispatcher.call(request, peer).await
+            }
+            Door::FunctionUrl { url_id, region, path } => {
+                let mut found = self.urls.by_url_id(url_id).await;
+                if let (Ok(Some(endpoint)), Some(region)) = (&found, &region)
+                    && endpoint.scope().region != *region
+                {
+                    found = Ok(None);
+                }
+                self.endpoint(found, request, host.clone(), path, peer).await
+            }
+            Door::App { app, path } => match self.urls.by_app(app).await {
+                Ok(None) => answer(
+                    StatusCode::NOT_FOUND,
+                    &format!("There is no app named {app:?} here; `danbi status` lists those that are."),
+                ),
+                found => self.endpoint(found, request, host.clone(), path, peer).await,
+            },
+            Door::Health if request.method() == Method::GET || request.method() == Method::HEAD => {
+                let mut response = Response::new(full_body(self.health.clone()));
+                response
+                    .headers_mut()
+                    .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+                response
+            }
+            Door::Health => answer(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD."),
+            Door::Code => {
+                let (parts, _body) = request.into_parts();
+                self.lambda.downloads().serve(&parts).await
+            }
+            Door::ExecuteApi { .. } => answer(
+                StatusCode::NOT_IMPLEMENTED,
+                "API Gateway is not built yet; give the function a URL instead.",
+            ),
+            Door::Nowhere => answer(StatusCode::NOT_FOUND, "Nothing is served at this path."),
+        }
+    }
+}
+
+/// The `Host` header, or HTTP/2's `:authority`.
+fn addressed_host(request: &Request<Body>) -> String {
+    let header = request.headers().get(HOST).and_then(|value| value.to_str().ok());
+    let authority = request.uri().authority().map(http::uri::Authority::as_str);
+    header.or(authority).unwrap_or_default().to_owned()
+}
+
+/// The same request at another path; its query stays.
+fn at_path(mut request: Request<Body>, path: &str) -> Request<Body> {
+    if request.uri().path() == path {
+        return request;
+    }
+    let wanted = match request.uri().query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let mut parts = request.uri().clone().into_parts();
+    // `path` is the tail of a path that has been parsed, so it parses; otherwise the request stays as it came.
+    if let Ok(path_and_query) = PathAndQuery::try_from(wanted) {
+        parts.path_and_query = Some(path_and_query);
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
+}
+
+/// An answer of the platform itself to an app request.
+fn answer(status: StatusCode, message: &str) -> Response<Body> {
+    let mut response = Response::new(full_body(serde_json::json!({ "message": message }).to_string()));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // A UUID is header text.
+    if let Ok(id) = HeaderValue::try_from(RequestId::new().to_string()) {
+        response
+            .headers_mut()
+            .insert(HeaderName::from_static("x-amzn-requestid"), id);
+    }
+    response
+}
+
+/// A service's error on a path where no protocol shapes it.
+fn refusal(error: &ServiceError) -> Response<Body> {
+    let mut response = answer(
+        StatusCode::from_u16(error.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        &error.message,
+    );
+    response.headers_mut().insert(
+        HeaderName::from_static("x-amzn-errortype"),
+        HeaderValue::from_static(error.code),
+    );
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use danbi_core::empty_body;
+
+    #[test]
+    fn a_path_changes_and_its_query_stays() {
+        let request = |uri: &str| Request::builder().uri(uri).body(empty_body()).unwrap();
+        let uri = |uri, path| at_path(request(uri), path).uri().to_string();
+        assert_eq!(uri("/_danbi/app/shop/a%20b?x=1", "/a%20b"), "/a%20b?x=1");
+        assert_eq!(uri("http://h:1/_aws/lambda-url/u", "/"), "http://h:1/");
+        assert_eq!(uri("/same?q", "/same"), "/same?q");
+    }
+}

@@ -1,0 +1,237 @@
+//! `danbi serve`: the composition root. Here, and nowhere else, the parts meet.
+
+use crate::cli::{Isolation, ServeArgs};
+use crate::data_folder::{DataFolder, DataFolderError};
+use crate::gateway::{Drain, Limits, SandboxDoor, Server};
+use crate::platform::Platform;
+use danbi_blobs::Blobs;
+use danbi_core::{Clock, SystemClock};
+use danbi_iam::{Credentials, GivenRootKey, NoIdentityPolicies, PolicyAuthorizer, RootCredentials, Sessions};
+use danbi_lambda::{Lambda, ResourcePolicies};
+use danbi_logs::Logs;
+use danbi_runtime::Runtime;
+use danbi_sandbox::{Launcher, LauncherOptions};
+use danbi_store::{EmbeddedOptions, Store};
+use danbi_wire::Dispatcher;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// How long requests and invocations under way may take to finish once the platform was asked to end.
+const DRAIN_GRACE: Duration = Duration::from_secs(30);
+
+/// How often unreferenced blobs are looked for, and how old they must be: far longer than any request takes between
+/// writing bytes and the commit that refers to them.
+const COLLECT_EVERY: Duration = Duration::from_secs(3600);
+const COLLECT_GRACE: Duration = Duration::from_secs(6 * 3600);
+
+/// Why the platform did not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+enum ServeError {
+    #[error(transparent)]
+    DataFolder(#[from] DataFolderError),
+    #[error("cannot listen on {address}: {source}; {}", listen_advice(source))]
+    Listen { address: SocketAddr, source: io::Error },
+    #[error(transparent)]
+    Iam(#[from] danbi_iam::IamError),
+    #[error(transparent)]
+    Store(#[from] danbi_store::StoreError),
+    #[error(transparent)]
+    Blobs(#[from] danbi_blobs::BlobError),
+    #[error(transparent)]
+    Sandbox(#[from] danbi_sandbox::SandboxError),
+    #[error(transparent)]
+    Runtime(#[from] danbi_runtime::RuntimeError),
+    #[error("the functions could not be taken up again: {0}")]
+    Lambda(danbi_core::ServiceError),
+    #[error("{0}")]
+    Environment(String),
+    #[error("cannot start: {0}")]
+    Start(#[from] io::Error),
+}
+
+fn listen_advice(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there; choose another port with --listen, or 0 for any free one"
+        }
+        io::ErrorKind::PermissionDenied => "ports below 1024 need more rights; choose another one with --listen",
+        io::ErrorKind::AddrNotAvailable => "no network interface has this address; choose another one with --listen",
+        _ => "choose another address with --listen",
+    }
+}
+
+/// Serves until SIGTERM or SIGINT. 0 after a graceful end, 1 when it could not start.
+pub fn serve(args: ServeArgs) -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_target(false)
+        .init();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("danbi: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &ServeArgs) -> Result<(), ServeError> {
+    let folder = DataFolder::open(&args.data_folder())?;
+    let isolation = match args.isolation {
+        Isolation::Namespaces => danbi_sandbox::Isolation::Namespaces,
+        Isolation::Process => danbi_sandbox::Isolation::Process,
+    };
+    // Finding out what the machine allows takes as long as opening the store: side by side they cost half.
+    let launcher = std::thread::spawn(move || {
+        Launcher::start(LauncherOptions {
+            isolation,
+            ..LauncherOptions::default()
+        })
+    });
+    let store = Store::open_embedded(&folder.path().join("store"), EmbeddedOptions::default())?;
+    let launcher = launcher
+        .join()
+        .map_err(|_| ServeError::Environment("the sandbox launcher failed to start".into()))??;
+    for mechanism in launcher
+        .capabilities()
+        .mechanisms
+        .iter()
+        .filter(|mechanism| !mechanism.available)
+    {
+        tracing::warn!("{}: {}; {}", mechanism.name, mechanism.detail, mechanism.advice);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("danbi")
+        .build()?;
+    let served = runtime.block_on(serve_until_told(args, &folder, store, Arc::new(launcher)));
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    served
+}
+
+async fn serve_until_told(
+    args: &ServeArgs,
+    folder: &DataFolder,
+    store: Store,
+    launcher: Arc<Launcher>,
+) -> Result<(), ServeError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let data = folder.path();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let account = args.account_id.clone();
+
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .map_err(|source| ServeError::Listen {
+            address: args.listen,
+            source,
+        })?;
+    let address = listener.local_addr()?;
+
+    let given = GivenRootKey::from_environment(|name| std::env::var(name).ok())?;
+    let root = RootCredentials::open(data, given)?;
+    let sessions = Arc::new(Sessions::open(&store, Arc::clone(&clock)).await?);
+    let credentials = Arc::new(Credentials::new(root, account.clone(), Arc::clone(&sessions)));
+    let blobs = Blobs::open(&data.join("blobs")).await?;
+    let logs = Logs::start(store.clone(), Arc::clone(&clock), danbi_logs::Options::default());
+
+    let (switch, drain) = Drain::new();
+    let door = Arc::new(SandboxDoor::default());
+    let options = danbi_runtime::Options {
+        platform: Some(Arc::clone(&door) as _),
+        ..danbi_runtime::Options::for_this_machine(data.join("run/bootstrap"))
+    };
+    let runtime = Runtime::start(options, launcher, Arc::clone(&logs) as _, sessions, Arc::clone(&clock))?;
+
+    let authorizer = Arc::new(
+        PolicyAuthorizer::new(account.clone(), Arc::clone(&clock), Arc::new(NoIdentityPolicies))
+            .with_resource_policies("lambda", Arc::new(ResourcePolicies::new(store.clone()))),
+    );
+    let lambda = Lambda::start(danbi_lambda::Parts {
+        store: store.clone(),
+        blobs: blobs.clone(),
+        executor: Arc::new(runtime.clone()),
+        clock: Arc::clone(&clock),
+        authorizer: Arc::clone(&authorizer) as _,
+        objects: None,
+        options: lambda_options(data.join("cache"))?,
+    })
+    .await
+    .map_err(|error| ServeError::Lambda(error.into()))?;
+
+    let services = vec![
+        danbi_lambda::service(Arc::clone(&lambda)),
+        logs.service(),
+        danbi_iam::sts::service(),
+    ];
+    let dispatcher = Dispatcher::new(services, credentials, Arc::clone(&authorizer) as _, clock, account);
+    let platform = Arc::new(Platform::new(dispatcher, Arc::clone(&lambda)));
+    let server = Server::new(platform, Limits::default(), drain);
+    door.open(server.clone());
+
+    let collecting = tokio::spawn(collect_blobs(blobs, Arc::clone(&lambda)));
+    let mut serving = tokio::spawn(server.serve(listener, DRAIN_GRACE));
+    println!("danbi ready on http://{address}");
+    io::stdout().flush()?;
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        _ = &mut serving => return Err(ServeError::Environment("the listener ended by itself".into())),
+    }
+    tracing::info!("draining");
+    collecting.abort();
+    switch.send_replace(true);
+    // A task that panicked has said so; the rest must still be drained.
+    let _ = serving.await;
+    lambda.drain(DRAIN_GRACE).await;
+    runtime.drain(DRAIN_GRACE).await;
+    door.close().await;
+    logs.drain().await;
+    store.close().await;
+    tracing::info!("drained");
+    Ok(())
+}
+
+/// Removes the bytes that no record refers to, now and then, for as long as the platform runs.
+async fn collect_blobs(blobs: Blobs, lambda: Arc<Lambda>) {
+    loop {
+        tokio::time::sleep(COLLECT_EVERY).await;
+        let lambda = &lambda;
+        match blobs
+            .collect(COLLECT_GRACE, |id| async move { lambda.uses_blob(&id).await })
+            .await
+        {
+            Ok(collected) if collected.removed > 0 => {
+                tracing::info!(removed = collected.removed, "unreferenced blobs were removed")
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "unreferenced blobs could not be removed; trying again later"),
+        }
+    }
+}
+
+/// AWS's delays, but for those that the environment changes: `DANBI_ASYNC_RETRY_DELAYS_MS=FIRST,SECOND`.
+fn lambda_options(cache: PathBuf) -> Result<danbi_lambda::Options, ServeError> {
+    const VARIABLE: &str = "DANBI_ASYNC_RETRY_DELAYS_MS";
+    let mut options = danbi_lambda::Options::new(cache);
+    if let Ok(text) = std::env::var(VARIABLE) {
+        let delays: Option<Vec<Duration>> = text
+            .split(',')
+            .map(|part| part.trim().parse().ok().map(Duration::from_millis))
+            .collect();
+        options.retry_delays = delays.and_then(|delays| delays.try_into().ok()).ok_or_else(|| {
+            ServeError::Environment(format!(
+                "{VARIABLE} is two numbers of milliseconds, such as 60000,120000; got {text:?}"
+            ))
+        })?;
+    }
+    Ok(options)
+}
