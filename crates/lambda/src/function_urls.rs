@@ -9,10 +9,14 @@ use crate::static_site::StaticSite;
 use crate::url_configs::{LATEST, Url, UrlOwner};
 use crate::{Error, cors, http_event, keys, prepare};
 use bytes::Bytes;
-use danbi_core::{Access, Arn, Body, BodyError, Principal, RequestContext, RequestId, ServiceError, full_body};
+use danbi_core::{
+    Access, Arn, Body, BodyError, Principal, ReadBodyError, RequestContext, RequestId, ServiceError, full_body,
+    read_body,
+};
 use danbi_runtime::{Invocation, StreamEnd};
 use danbi_store::Direction;
 use danbi_store::key::KeyReader;
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -201,14 +205,14 @@ impl FunctionUrls {
         request_id: RequestId,
     ) -> Result<Response<Body>, Error> {
         let lambda = &self.lambda;
-        if let Some(response) = self.static_file(endpoint, &request).await? {
+        let (parts, body) = request.into_parts();
+        if let Some(response) = self.static_file(endpoint, &parts).await? {
             return Ok(response);
         }
         let admitted = lambda.admit(&endpoint.reference).await?;
         if admitted.spec.http_command().is_some() {
-            return self.proxy(request, caller, admitted).await;
+            return self.proxy(Request::from_parts(parts, body), caller, admitted).await;
         }
-        let (parts, body) = request.into_parts();
         let body = read_whole(body).await?;
         let (domain, port) = split_host(&caller.host, caller.secure);
         let origin = http_event::Origin {
@@ -245,11 +249,7 @@ impl FunctionUrls {
     }
 
     /// Serves a file when the function is a static site.
-    async fn static_file(
-        &self,
-        endpoint: &UrlEndpoint,
-        request: &Request<Body>,
-    ) -> Result<Option<Response<Body>>, Error> {
+    async fn static_file(&self, endpoint: &UrlEndpoint, request: &Parts) -> Result<Option<Response<Body>>, Error> {
         let resolved = resolve(&self.lambda.snapshot().await?, &endpoint.reference).await?;
         let Version { configuration, .. } = resolved.version;
         let Some(folder) = configuration
@@ -381,12 +381,12 @@ impl http_body::Body for Streamed {
 }
 
 async fn read_whole(body: Body) -> Result<Bytes, Error> {
-    match timeout(BODY_TIMEOUT, http_event::whole(body, MAX_SYNCHRONOUS)).await {
+    match timeout(BODY_TIMEOUT, read_body(body, MAX_SYNCHRONOUS)).await {
         Ok(Ok(whole)) => Ok(whole),
-        Ok(Err(http_event::Broken::TooLarge)) => Err(Error::TooLarge(format!(
-            "Request must be smaller than {MAX_SYNCHRONOUS} bytes for the InvokeFunction operation"
+        Ok(Err(ReadBodyError::TooLarge(limit))) => Err(Error::TooLarge(format!(
+            "Request must be smaller than {limit} bytes for the InvokeFunction operation"
         ))),
-        Ok(Err(http_event::Broken::Off)) => Err(Error::InvalidParameter("The request's body broke off.".into())),
+        Ok(Err(ReadBodyError::Broken(_))) => Err(Error::InvalidParameter("The request's body broke off.".into())),
         Err(_) => Err(Error::Other(ServiceError::client(
             "RequestTimeoutException",
             408,

@@ -2,7 +2,8 @@
 
 use danbi_core::{Body, BodyError, empty_body, full_body};
 use futures_util::stream;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use sha2::{Digest, Sha256};
@@ -53,23 +54,19 @@ impl StaticSite {
     }
 
     /// Answers a request for a file.
-    pub(crate) async fn serve(&self, request: &Request<Body>) -> Response<Body> {
-        if request.method() != Method::GET && request.method() != Method::HEAD {
+    pub(crate) async fn serve(&self, request: &Parts) -> Response<Body> {
+        if request.method != Method::GET && request.method != Method::HEAD {
             let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
             response
                 .headers_mut()
                 .insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
             return response;
         }
-        let path = request.uri().path();
+        let path = request.uri.path();
         match self.find(path).await {
             Lookup::File(found) => self.send(request, found, StatusCode::OK).await,
             Lookup::Folder => {
-                let query = request
-                    .uri()
-                    .query()
-                    .map(|query| format!("?{query}"))
-                    .unwrap_or_default();
+                let query = request.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
                 let name = path.rsplit('/').next().unwrap_or_default();
                 let mut response = plain(StatusCode::MOVED_PERMANENTLY, "");
                 // Relative, so that it holds under whatever prefix the site is reached by.
@@ -126,7 +123,7 @@ impl StaticSite {
         (metadata.is_file() || metadata.is_dir()).then(|| (real, metadata.is_dir(), metadata.len()))
     }
 
-    async fn send(&self, request: &Request<Body>, found: Found, status: StatusCode) -> Response<Body> {
+    async fn send(&self, request: &Parts, found: Found, status: StatusCode) -> Response<Body> {
         let etag = self.etag(&found.name);
         let mut response = Response::new(empty_body());
         *response.status_mut() = status;
@@ -143,15 +140,15 @@ impl StaticSite {
         if let Ok(value) = HeaderValue::from_str(&etag) {
             headers.insert(header::ETAG, value);
         }
-        if status == StatusCode::OK && matches(request.headers(), header::IF_NONE_MATCH, &etag) {
+        if status == StatusCode::OK && matches(&request.headers, header::IF_NONE_MATCH, &etag) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             return response;
         }
         let mut part = (0, found.length);
         let current =
-            !request.headers().contains_key(header::IF_RANGE) || matches(request.headers(), header::IF_RANGE, &etag);
-        if status == StatusCode::OK && current && request.method() == Method::GET {
-            match range(request.headers(), found.length) {
+            !request.headers.contains_key(header::IF_RANGE) || matches(&request.headers, header::IF_RANGE, &etag);
+        if status == StatusCode::OK && current && request.method == Method::GET {
+            match range(&request.headers, found.length) {
                 Range::Whole => {}
                 Range::Part(start, end) => {
                     part = (start, end);
@@ -176,7 +173,7 @@ impl StaticSite {
         response
             .headers_mut()
             .insert(header::CONTENT_LENGTH, (part.1 - part.0).into());
-        if request.method() == Method::GET {
+        if request.method == Method::GET {
             match file_body(&found.path, part.0, part.1 - part.0).await {
                 Ok(body) => *response.body_mut() = body,
                 Err(error) => {
@@ -360,11 +357,11 @@ mod tests {
     }
 
     async fn get(site: &StaticSite, path: &str, headers: &[(&str, &str)]) -> (u16, HeaderMap, bytes::Bytes) {
-        let mut request = Request::builder().uri(path);
+        let mut request = http::Request::builder().uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let (parts, body) = site.serve(&request.body(empty_body()).unwrap()).await.into_parts();
+        let (parts, body) = site.serve(&request.body(()).unwrap().into_parts().0).await.into_parts();
         (
             parts.status.as_u16(),
             parts.headers,

@@ -7,7 +7,8 @@ use danbi_blobs::Blobs;
 use danbi_core::{Body, Clock, RequestContext, full_body};
 use danbi_store::Store;
 use hmac::{Hmac, KeyInit, Mac};
-use http::{Method, Request, Response, StatusCode, header};
+use http::request::Parts;
+use http::{Method, Response, StatusCode, header};
 use sha2::Sha256;
 use std::sync::Arc;
 
@@ -61,11 +62,11 @@ impl Downloads {
     }
 
     /// Serves a request below [`Downloads::PREFIX`]: the archive, or 403 when the token is not good (any more).
-    pub async fn serve(&self, request: &Request<Body>) -> Response<Body> {
-        if request.method() != Method::GET && request.method() != Method::HEAD {
+    pub async fn serve(&self, request: &Parts) -> Response<Body> {
+        if request.method != Method::GET && request.method != Method::HEAD {
             return refuse(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD");
         }
-        let Some(digest) = self.permitted(request.uri()) else {
+        let Some(digest) = self.permitted(&request.uri) else {
             return refuse(StatusCode::FORBIDDEN, "the download link is not valid, or no longer");
         };
         let archive = match blob_id(&digest) {
@@ -76,7 +77,7 @@ impl Downloads {
             return refuse(StatusCode::NOT_FOUND, "the code is gone");
         };
         let length = archive.len();
-        let body = if request.method() == Method::HEAD {
+        let body = if request.method == Method::HEAD {
             bytes::Bytes::new()
         } else {
             archive
