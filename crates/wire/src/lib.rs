@@ -35,7 +35,7 @@ pub mod sigv4;
 pub mod validate;
 pub mod value;
 
-pub use blob::Blob;
+pub use blob::{Blob, Hidden};
 pub use danbi_core::Timestamp;
 pub use dispatcher::{Authenticated, Dispatcher, MAX_HEADER_BYTES, Peer};
 pub use model::LazyModel;
