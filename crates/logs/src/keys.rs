@@ -2,12 +2,12 @@
 //!
 //! | key | value | why |
 //! |---|---|---|
-//! | `logs, GROUP, account, region, name` | [`GroupRecord`](crate::records::GroupRecord) | listed by name, found by name |
-//! | `logs, DATA, group, STREAM, name` | [`StreamRecord`](crate::records::StreamRecord) | listed by name, with all that a listing shows |
+//! | `logs, GROUP, account, region, name` | `GroupRecord` | listed by name, found by name |
+//! | `logs, DATA, group, STREAM, name` | `StreamRecord` | listed by name, with all that a listing shows |
 //! | `logs, DATA, group, RECENT, last event, name` | nothing | listed by last event |
 //! | `logs, DATA, group, NAME, stream` | the stream's name | a chunk bears the stream's number only |
-//! | `logs, DATA, group, CHUNK, first event, sequence, stream` | [`Chunk`](crate::chunk::Chunk) | a search of the group, and its expiry, is one scan in time |
-//! | `logs, DATA, group, INDEX, stream, first event, sequence` | [`IndexEntry`](crate::chunk::IndexEntry) | one stream is read without meeting the others |
+//! | `logs, DATA, group, CHUNK, first event, sequence, stream` | `Chunk` | a search of the group, and its expiry, is one scan in time |
+//! | `logs, DATA, group, INDEX, stream, first event, sequence` | `IndexEntry` | one stream is read without meeting the others |
 //! | `logs, DATA, group, MORE, sequence, stream, part` | bytes | the rest of a chunk that is larger than a value may be |
 //! | `logs, DATA, group, USAGE` | bytes stored | `storedBytes` without counting |
 //! | `logs, TRASH, group` | nothing | a deleted group whose data is still to be removed |

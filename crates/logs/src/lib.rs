@@ -1,10 +1,10 @@
 //! CloudWatch Logs: groups, streams and their events, kept in the [`Store`].
 //!
 //! # Table of contents
-//! [`Logs::service`] lists every operation beside the question it puts to the authorizer ([`access`]) and its room:
-//! [`groups`], [`streams`], [`events`] (put, get), [`filter`], [`retention`], [`tags`], [`live_tail`]. What functions
-//! print arrives by [`LogSink::write`] ([`sink`]). Below them: [`writer`] (the one owner of writes), [`append`], [`read`],
-//! [`sweep`] (removal), [`chunk`] (how events lie in a value), [`keys`] (the layout) and [`pattern`] (the filter
+//! [`Logs::service`] lists every operation beside the question it puts to the authorizer (`access`) and its room:
+//! `groups`, `streams`, `events` (put, get), `filter`, `retention`, `tags`, `live_tail`. What functions
+//! print arrives by [`LogSink::write`] (`sink`). Below them: `writer` (the one owner of writes), `append`, `read`,
+//! `sweep` (removal), `chunk` (how events lie in a value), `keys` (the layout) and [`pattern`] (the filter
 //! language).
 //!
 //! # Promises

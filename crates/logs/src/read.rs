@@ -2,7 +2,7 @@
 //!
 //! A page is chosen while chunks stream by: of the events met so far only those that can still be on the page are
 //! kept. Chunks are ordered by their first event, so a forward page is known to be complete when the next chunk begins
-//! behind it; backward, when the next chunk begins more than [`SPAN_MS`] before it.
+//! behind it; backward, when the next chunk begins more than `SPAN_MS` before it.
 
 use crate::chunk::{Header, IndexEntry, SPAN_MS};
 use crate::error::LogsError;

@@ -2,8 +2,8 @@
 //!
 //! A pattern is parsed once ([`Pattern::parse`], at most 1024 characters) and then asked about each event
 //! ([`Pattern::matches`]). There are three kinds, told apart by their first character:
-//! terms (`ERROR -"timed out" ?a ?b %4\d\d%`, in [`terms`]), JSON conditions (`{ $.a.b = "x*" && $.n > 3 }`, in [`json`])
-//! and fields separated by spaces (`[ip, user, ..., status = 4*]`, in [`fields`]).
+//! terms (`ERROR -"timed out" ?a ?b %4\d\d%`, in `terms`), JSON conditions (`{ $.a.b = "x*" && $.n > 3 }`, in `json`)
+//! and fields separated by spaces (`[ip, user, ..., status = 4*]`, in `fields`).
 //! An empty pattern matches everything.
 //!
 //! Parsing never panics and nesting is bounded; matching is linear in the message, because regular expressions run on
