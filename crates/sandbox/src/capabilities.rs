@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Isolation;
 
+/// The mechanisms without which no foreign code is run.
+const REQUIRED: [&str; 2] = ["namespaces", "seccomp"];
+
 /// One mechanism of isolation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mechanism {
@@ -35,10 +38,13 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
-    /// What is missing for [`Isolation::Namespaces`], one sentence for each mechanism.
+    /// Why [`Isolation::Namespaces`] is not possible, and what to do about it.
     pub fn refusal(&self) -> String {
-        let missing = self.mechanisms.iter().filter(|mechanism| !mechanism.available);
-        let lines: Vec<String> = missing
+        let needed = |mechanism: &&Mechanism| REQUIRED.contains(&mechanism.name.as_str()) && !mechanism.available;
+        let lines: Vec<String> = self
+            .mechanisms
+            .iter()
+            .filter(needed)
             .map(|mechanism| format!("{}: {} ({})", mechanism.name, mechanism.detail, mechanism.advice))
             .collect();
         if lines.is_empty() {

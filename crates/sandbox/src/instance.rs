@@ -46,19 +46,41 @@ impl Instance {
     }
 }
 
+/// Waits for, and holds, the right to change what all launchers of this user share.
+///
+/// # Errors
+/// As [`Instance::take`].
+pub(crate) fn lock_shared(name: &str) -> io::Result<File> {
+    let lock = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder()?.join(name))?;
+    rustix::fs::flock(&lock, FlockOperation::LockExclusive)?;
+    Ok(lock)
+}
+
+/// `/run` is root's; a root that is none outside its user namespace has to do with `/tmp`.
 fn folder() -> io::Result<PathBuf> {
     let uid = rustix::process::geteuid();
-    let folder = if uid.is_root() {
-        PathBuf::from("/run/danbi-sandbox")
-    } else {
-        PathBuf::from(format!("/tmp/danbi-sandbox-{}", uid.as_raw()))
-    };
+    if uid.is_root()
+        && let Ok(folder) = own_folder(PathBuf::from("/run/danbi-sandbox"), uid.as_raw())
+    {
+        return Ok(folder);
+    }
+    own_folder(
+        PathBuf::from(format!("/tmp/danbi-sandbox-{}", uid.as_raw())),
+        uid.as_raw(),
+    )
+}
+
+fn own_folder(folder: PathBuf, uid: u32) -> io::Result<PathBuf> {
     match DirBuilder::new().mode(0o700).create(&folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
     let found = fs::symlink_metadata(&folder)?;
-    if !found.is_dir() || found.uid() != uid.as_raw() || found.mode() & 0o022 != 0 {
+    if !found.is_dir() || found.uid() != uid || found.mode() & 0o022 != 0 {
         return Err(io::Error::other(format!(
             "{} is not a folder of this user alone",
             folder.display()

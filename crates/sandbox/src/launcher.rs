@@ -60,7 +60,7 @@ impl Launcher {
     /// Starts the launcher: the running binary once more. Blocks for as long as probing takes (tens of milliseconds).
     ///
     /// # Errors
-    /// [`SandboxError::Refused`] when `options` ask for namespaces and this machine does not allow them;
+    /// [`SandboxError::Invalid`] for `egress_denied`; [`SandboxError::Refused`] when `options` ask for namespaces and this machine does not allow them;
     /// [`SandboxError::Setup`] when the process cannot be started, which most often means that `main` does not begin
     /// with [`crate::run_launcher_if_asked`].
     pub fn start(options: LauncherOptions) -> Result<Launcher, SandboxError> {
@@ -157,6 +157,7 @@ impl LauncherProcess {
 }
 
 fn begin(options: LauncherOptions, probe_only: bool) -> Result<(Channel, LauncherProcess, Capabilities), SandboxError> {
+    crate::network::networks(&options.egress_denied).map_err(|error| SandboxError::Invalid(error.to_string()))?;
     let failed = |what: &str, error: std::io::Error| SandboxError::Setup(format!("{what}: {error}"));
     let (ours, theirs) = Channel::pair().map_err(|error| failed("socket", error))?;
     let child = Command::new("/proc/self/exe")

@@ -12,7 +12,7 @@ use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::instance::SLOTS;
+use crate::instance::{self, SLOTS};
 use crate::netlink::{self, Netlink, Route};
 
 /// All sandboxes of all launchers: 64 launchers, 1024 links each, two addresses a link.
@@ -25,6 +25,11 @@ const INSIDE_NAME: &str = "eth0";
 const TOOL_FOLDERS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 /// Marks a table whose launcher switched forwarding on where it was off.
 const GUARD: &str = "forwarding was off before danbi";
+
+/// How the tables of all launchers begin.
+const TABLES: &str = "danbi_";
+/// Held while tables and forwarding are changed, which concern all launchers.
+const LOCK: &str = "network";
 
 /// What is wrong, and what to do about it.
 pub(crate) type Missing = (String, &'static str);
@@ -44,11 +49,11 @@ pub(crate) struct Link {
 }
 
 impl Egress {
-    /// Sets up the packet filter of launcher number `instance`, replacing what a killed one left.
+    /// Sets up the packet filter of launcher `number`, replacing what a killed one left.
     ///
     /// # Errors
     /// What is missing on this machine, or wrong with `denied`.
-    pub(crate) fn set_up(instance: u32, denied: &[String]) -> Result<Egress, Missing> {
+    pub(crate) fn set_up(number: u32, denied: &[String]) -> Result<Egress, Missing> {
         if !rustix::process::geteuid().is_root() {
             return Err((
                 "needs root: interface pairs and address translation".to_owned(),
@@ -66,16 +71,23 @@ impl Egress {
                 "connect it to a network and start again",
             ));
         }
-        let egress = Egress { instance, nft };
+        let egress = Egress { instance: number, nft };
         let set_up = || -> io::Result<()> {
-            let closed = egress.left_guard() || uplinks.iter().any(|uplink| !forwards(uplink));
-            egress.nft(&ruleset(instance, &uplinks, closed, &networks(denied)?))?;
+            let _changing = instance::lock_shared(LOCK)?;
+            let closed = egress.guarded() || uplinks.iter().any(|uplink| !forwards(uplink));
+            egress.nft(&ruleset(number, &uplinks, closed, &networks(denied)?))?;
             for uplink in &uplinks {
                 fs::write(forwarding_file(uplink), "1")?;
             }
             let netlink = Netlink::open()?;
             // A pair of its own shows that the kernel has them.
-            let (trial, namespace) = (Link { instance, slot: SLOTS }, fs::File::open("/proc/self/ns/net")?);
+            let (trial, namespace) = (
+                Link {
+                    instance: number,
+                    slot: SLOTS,
+                },
+                fs::File::open("/proc/self/ns/net")?,
+            );
             netlink.remove(&trial.name())?;
             netlink.add_veth(
                 &trial.name(),
@@ -100,23 +112,44 @@ impl Egress {
         }
     }
 
-    /// Removes the packet filter, and switches forwarding off where it was off before.
+    /// Removes the packet filter, and switches forwarding off where it was off before and nobody else needs it.
     pub(crate) fn take_down(&self) {
-        if self.left_guard() {
+        let _changing = instance::lock_shared(LOCK);
+        let guarded = self.guarded();
+        let _ = self.nft(&format!("delete table inet {}\n", table(self.instance)));
+        if guarded && self.tables().is_empty() {
             for uplink in uplinks() {
                 let _ = fs::write(forwarding_file(&uplink), "0");
             }
         }
-        let _ = self.nft(&format!("delete table inet {}\n", table(self.instance)));
     }
 
-    /// Whether the table that is there now was made where forwarding was off.
-    fn left_guard(&self) -> bool {
+    /// Whether some launcher, alive or killed, found forwarding switched off.
+    fn guarded(&self) -> bool {
+        self.tables()
+            .iter()
+            .any(|table| self.list(&["table", "inet", table]).contains(GUARD))
+    }
+
+    /// The tables of all launchers.
+    fn tables(&self) -> Vec<String> {
+        let listed = self.list(&["tables", "inet"]);
+        let names = listed.lines().filter_map(|line| line.strip_prefix("table inet "));
+        names
+            .filter(|name| name.starts_with(TABLES))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    fn list(&self, what: &[&str]) -> String {
         let listed = Command::new(&self.nft)
-            .args(["list", "table", "inet", &table(self.instance)])
+            .arg("list")
+            .args(what)
             .stderr(Stdio::null())
             .output();
-        listed.is_ok_and(|listed| String::from_utf8_lossy(&listed.stdout).contains(GUARD))
+        listed
+            .map(|listed| String::from_utf8_lossy(&listed.stdout).into_owned())
+            .unwrap_or_default()
     }
 
     fn nft(&self, script: &str) -> io::Result<()> {
@@ -191,11 +224,11 @@ pub(crate) fn set_up_inside(link: Option<Link>) -> io::Result<()> {
 
 /// All interfaces of a launcher begin with this, and with no other launcher's.
 fn prefix(instance: u32) -> String {
-    format!("db{instance}s")
+    format!("danbi{instance}s")
 }
 
 fn table(instance: u32) -> String {
-    format!("danbi_{instance}")
+    format!("{TABLES}{instance}")
 }
 
 fn forwarding_file(interface: &str) -> String {
@@ -228,7 +261,7 @@ fn find_tool(name: &str) -> Option<PathBuf> {
 }
 
 /// Reads `a.b.c.d/n` networks.
-fn networks(texts: &[String]) -> io::Result<Vec<(Ipv4Addr, u8)>> {
+pub(crate) fn networks(texts: &[String]) -> io::Result<Vec<(Ipv4Addr, u8)>> {
     let parse = |text: &String| {
         let (address, prefix) = text.split_once('/')?;
         let prefix = prefix.parse().ok().filter(|prefix| *prefix <= 32)?;
@@ -258,7 +291,7 @@ fn ruleset(instance: u32, uplinks: &[String], closed: bool, denied: &[(Ipv4Addr,
     let mut guards = String::new();
     for uplink in uplinks.iter().filter(|_| closed) {
         guards.push_str(&format!(
-            "    iifname \"{uplink}\" oifname != \"db*\" drop comment \"{GUARD}\"\n"
+            "    iifname \"{uplink}\" oifname != \"danbi*\" drop comment \"{GUARD}\"\n"
         ));
     }
     format!(
@@ -275,14 +308,14 @@ fn ruleset(instance: u32, uplinks: &[String], closed: bool, denied: &[(Ipv4Addr,
   chain forward {{
     type filter hook forward priority -10; policy accept;
 {forbidden}    iifname {ours} fib daddr type local reject
-    iifname {ours} oifname \"db*\" reject
+    iifname {ours} oifname \"danbi*\" reject
     iifname {ours} accept
     oifname {ours} ct state established,related accept
     oifname {ours} drop
 {guards}  }}
   chain postrouting {{
     type nat hook postrouting priority 100; policy accept;
-    ip saddr {own}/{own_prefix} oifname != \"db*\" masquerade
+    ip saddr {own}/{own_prefix} oifname != \"danbi*\" masquerade
   }}
 }}
 "

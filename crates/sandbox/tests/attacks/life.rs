@@ -28,6 +28,7 @@ pub const TESTS: &[Test] = &[
     ("life::launcher_killed", For::All, launcher_killed),
     ("life::platform_killed", For::All, platform_killed),
     ("life::leftovers", For::Root, leftovers),
+    ("life::refusal", For::All, refusal),
     ("life::process_isolation", For::All, process_isolation),
 ];
 
@@ -478,6 +479,41 @@ fn process_isolation() {
         assert_ne!(port, 0);
         sandbox.freeze().await.unwrap();
         sandbox.thaw().await.unwrap();
-        assert_eq!(sandbox.kill().await.oom_killed, false);
+        assert!(!sandbox.kill().await.oom_killed);
+    });
+}
+
+/// A machine without user namespaces: one where their number is limited to none.
+fn refusal() {
+    let exe = std::env::current_exe().unwrap();
+    let script = format!(
+        "echo 0 > /proc/sys/user/max_user_namespaces && exec '{}' --refused",
+        exe.display()
+    );
+    let output = Command::new("unshare")
+        .args(["-Ur", "/bin/sh", "-c", &script])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.contains("refused as it should"),
+        "{said}"
+    );
+}
+
+/// The life of a platform that [`refusal`] starts.
+pub fn refused_platform() {
+    story(async {
+        let Err(SandboxError::Refused(report)) = Launcher::start(LauncherOptions::default()) else {
+            panic!("nothing was refused");
+        };
+        let refusal = report.refusal();
+        assert!(
+            refusal.contains("namespaces") && refusal.contains("max_user_namespaces"),
+            "{refusal}"
+        );
+        // Said by name, programs run all the same.
+        still_works(&process_launcher()).await;
+        println!("refused as it should");
     });
 }

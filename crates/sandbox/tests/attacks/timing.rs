@@ -7,7 +7,7 @@ use danbi_sandbox::{Launcher, Network, SandboxSpec};
 use crate::harness::{For, Test};
 use crate::outside::*;
 
-pub const TESTS: &[Test] = &[("timing::launch", For::All, launch)];
+pub const TESTS: &[Test] = &[("timing::launch", For::All, launch), ("timing::calls", For::All, calls)];
 
 const RUNS: usize = 30;
 
@@ -54,4 +54,38 @@ async fn one(launcher: &Launcher, network: Network) -> (Duration, Duration) {
     let launched = start.elapsed();
     sandbox.wait().await;
     (launched, start.elapsed())
+}
+
+/// What an invocation pays: thaw before, freeze after, and a connection into the sandbox.
+fn calls() {
+    story(async {
+        let launcher = launcher();
+        let script =
+            "import socket\ns=socket.create_server(('127.0.0.1',8080)); print('up',flush=True)\nwhile 1: s.accept()";
+        let mut sandbox = launcher
+            .launch(SandboxSpec::new(["/usr/bin/python3", "-c", script]))
+            .await
+            .unwrap();
+        assert_eq!(line(&mut output(&mut sandbox)).await, "up");
+        let (mut frozen, mut thawed, mut connected) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..RUNS {
+            let start = Instant::now();
+            sandbox.freeze().await.unwrap();
+            frozen.push(start.elapsed());
+            let start = Instant::now();
+            sandbox.thaw().await.unwrap();
+            thawed.push(start.elapsed());
+            let start = Instant::now();
+            drop(sandbox.connect(8080).await.unwrap());
+            connected.push(start.elapsed());
+        }
+        for (what, times) in [
+            ("freeze", &mut frozen),
+            ("thaw", &mut thawed),
+            ("connect", &mut connected),
+        ] {
+            times.sort();
+            println!("{what}: {:?} (p90 {:?})", times[RUNS / 2], times[RUNS * 9 / 10]);
+        }
+    });
 }
