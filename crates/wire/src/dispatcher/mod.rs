@@ -102,6 +102,8 @@ impl Dispatcher {
             Ok(response) => response,
             Err(error) => exchange.refuse(&error),
         };
+        let service = exchange.model.map_or("", |model| &model.metadata.signing_name);
+        tracing::debug!(%request_id, service, path = parts.uri.path(), status = response.status().as_u16(), "answered");
         let headers = response.headers_mut();
         // A UUID and a date are header text by their grammar.
         if let Ok(value) = HeaderValue::try_from(request_id.to_string()) {
@@ -217,8 +219,10 @@ impl<'d> Exchange<'d> {
             headers: &self.parts.headers,
             body: &body,
         };
-        let input =
-            decode_request(model, operation, self.protocol, request).map_err(|error| self.malformed(&error.0))?;
+        let input = decode_request(model, operation, self.protocol, request);
+        let input = input.map_err(|error| self.malformed(&error.0))?;
+        // A handler may run for minutes, and what it needs of the body is in its input.
+        drop(body);
         if let Some(member) = &operation.input {
             validate::validate(model, member, &input)
                 .map_err(|message| ServiceError::client(service.model.code_of_validation(), 400, message))?;
