@@ -230,14 +230,18 @@ pub(crate) async fn list(
                 next_marker: Some(marker::write(&(id.name.as_str(), number))?),
             });
         }
+        last = Some((id.name.as_str().to_owned(), u64::MAX));
     }
-    let mut more = true;
-    while more && shown.len() < limit {
+    let mut unread = true;
+    while unread && shown.len() < limit {
         let page = view
             .scan(range.clone(), Direction::Forward, limit - shown.len())
             .await?;
-        more = page.more;
+        unread = page.more;
         for (key, value) in &page.entries {
+            if shown.len() >= limit {
+                break;
+            }
             range = range.after(key);
             let mut reader = KeyReader::after_prefix(key, &prefix).map_err(Error::internal)?;
             let name = reader.str().ok().and_then(|name| FunctionName::parse(&name));
@@ -257,18 +261,17 @@ pub(crate) async fn list(
             if all_versions {
                 next = versions::collect(&view, &id, 0, limit, &mut shown).await?;
             }
-            last = Some((id.name.as_str().to_owned(), next.unwrap_or(u64::MAX)));
-            if shown.len() >= limit {
-                more = next.is_some()
-                    || !view
-                        .scan(range.clone(), Direction::Forward, 1)
-                        .await?
-                        .entries
-                        .is_empty();
-                break;
+            if let Some(number) = next {
+                let next_marker = Some(marker::write(&(id.name.as_str(), number))?);
+                return Ok(ListFunctionsResponse {
+                    functions: Some(shown),
+                    next_marker,
+                });
             }
+            last = Some((id.name.as_str().to_owned(), u64::MAX));
         }
     }
+    let more = shown.len() >= limit && view.any(range).await?;
     let next_marker = last.filter(|_| more).map(|last| marker::write(&last)).transpose()?;
     Ok(ListFunctionsResponse {
         functions: Some(shown),

@@ -47,6 +47,8 @@ mod settings;
 #[allow(dead_code)]
 mod shapes;
 mod static_site;
+#[cfg(test)]
+mod stories;
 mod streaming;
 mod table;
 mod tags;
