@@ -570,4 +570,32 @@ mod tests {
         assert_eq!(accounts.cpu_time, Some(Duration::from_micros(1500)));
         fs::remove_dir_all(folder).unwrap();
     }
+
+    #[test]
+    fn version_1_limits_are_written_as_documented() {
+        let folder = std::env::temp_dir().join(format!("danbi-cgroup-v1-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let v1 = ["memory", "pids", "cpu", "cpuacct", "freezer"].map(|name| (name.to_owned(), folder.clone()));
+        let cgroup = Cgroup {
+            v1: v1.into(),
+            ..Cgroup::default()
+        };
+        let mut spec = SandboxSpec::new(["/bin/true"]);
+        spec.memory_bytes = Some(1 << 20);
+        spec.cpu_quota = Some(1.5);
+        cgroup.limit(&spec).unwrap();
+        cgroup.set_frozen(true).unwrap();
+        assert!(cgroup.is_frozen().unwrap());
+        let read = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
+        assert_eq!(read("memory.limit_in_bytes"), "1048576");
+        assert_eq!(
+            (read("cpu.cfs_quota_us"), read("cpu.cfs_period_us")),
+            ("150000".to_owned(), "100000".to_owned())
+        );
+        assert!(!cgroup.kill(), "takes more than one write");
+        assert_eq!(read("freezer.state"), "THAWED", "or the killed would not die");
+        fs::write(folder.join("cpuacct.usage"), "1500\n").unwrap();
+        assert_eq!(cgroup.accounts().cpu_time, Some(Duration::from_nanos(1500)));
+        fs::remove_dir_all(folder).unwrap();
+    }
 }

@@ -20,6 +20,8 @@ use crate::{Isolation, LauncherOptions, Network, SandboxSpec, mounts, probe};
 
 /// How soon the removal of a sandbox is tried again while a dying process holds its cgroup.
 const REMOVE_AGAIN: Duration = Duration::from_millis(20);
+/// How long no reserve is made after one has failed or died, so that a machine in trouble is not kept busy with it.
+const RESERVE_AGAIN: Duration = Duration::from_secs(1);
 /// How long the end may take before the launcher leaves the rest to the next one.
 const END_TIMEOUT: Duration = Duration::from_secs(8);
 
@@ -80,6 +82,8 @@ struct Server {
     waiting: VecDeque<Waiting>,
     kinds: HashSet<Network>,
     next_slot: u32,
+    /// No reserve is made before this, because making one has failed.
+    reserve_after: Instant,
 }
 
 fn serve() -> io::Result<()> {
@@ -124,6 +128,7 @@ fn serve() -> io::Result<()> {
         waiting: VecDeque::new(),
         kinds,
         next_slot: 0,
+        reserve_after: Instant::now(),
     };
     if usable && !probe_only {
         server.run();
@@ -285,6 +290,11 @@ impl Server {
 
     /// Has as many sandboxes in preparation or ready as wait for one, and some in reserve.
     fn refill(&mut self) {
+        let reserve = if Instant::now() < self.reserve_after {
+            0
+        } else {
+            self.kit.options.ready_sandboxes
+        };
         for network in self.kinds.clone() {
             let waiting = self.waiting.iter().filter(|waiting| waiting.network == network).count();
             let unassigned = self
@@ -292,7 +302,7 @@ impl Server {
                 .values()
                 .filter(|slot| slot.id.is_none() && !slot.reaped && slot.network == network)
                 .count();
-            for _ in unassigned..waiting + self.kit.options.ready_sandboxes {
+            for _ in unassigned..waiting + reserve {
                 if let Err(error) = self.prepare(network) {
                     self.fail_one(network, &error);
                     break;
@@ -303,6 +313,7 @@ impl Server {
 
     /// Tells the first who waits for such a sandbox that there will be none.
     fn fail_one(&mut self, network: Network, error: &io::Error) {
+        self.reserve_after = Instant::now() + RESERVE_AGAIN;
         if let Some(at) = self.waiting.iter().position(|waiting| waiting.network == network)
             && let Some(waiting) = self.waiting.remove(at)
         {
@@ -387,7 +398,12 @@ impl Server {
             }
             let of_slot = |slot: &&mut Slot| slot.init.as_ref().is_some_and(|(init, _)| *init == pid);
             match self.slots.values_mut().find(of_slot) {
-                Some(slot) => slot.reaped = true,
+                Some(slot) => {
+                    slot.reaped = true;
+                    if slot.id.is_none() {
+                        self.reserve_after = Instant::now() + RESERVE_AGAIN;
+                    }
+                }
                 None => {
                     self.ended_early.insert(pid);
                 }
@@ -403,11 +419,17 @@ impl Server {
         let (Some(channel), Some((_, pidfd))) = (&slot.channel, &slot.init) else {
             return Ok(());
         };
-        slot.plan.cgroup.limit(&waiting.spec)?;
         // Only root can open what the sandbox's own user may not pass through on the host.
         let detached = matches!(self.kit.ids, HostIds::Range { .. }) && slot.plan.identity.is_some();
         let sources = waiting.spec.mounts.iter().filter(|_| detached).map(mounts::open_source);
         let sources: Vec<OwnedFd> = sources.collect::<io::Result<_>>()?;
+        // Last of what can fail, for limits set half-way are not taken back.
+        if let Err(error) = slot.plan.cgroup.limit(&waiting.spec) {
+            slot.kill();
+            slot.id = Some(waiting.id);
+            slot.released = true;
+            return Err(error);
+        }
         let (out, their_out) = output_pipe(slot.plan.identity.as_ref())?;
         let (err, their_err) = output_pipe(slot.plan.identity.as_ref())?;
         let mut lent = vec![waiting.file.as_fd(), their_out.as_fd(), their_err.as_fd()];
