@@ -9,6 +9,7 @@
 //! between events; every bound in [`Options`] holds; what a function prints costs bounded memory. It never stores
 //! anything, never decides who may invoke, and never queues an event: with no room it says [`RuntimeError::NoCapacity`].
 
+mod dns;
 mod environment;
 mod error;
 mod function;

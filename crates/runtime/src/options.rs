@@ -7,6 +7,18 @@ use std::time::Duration;
 pub trait PlatformDoor: Send + Sync + 'static {
     /// Serves one connection. `function_arn` says whose environment opened it. Must not block.
     fn accept(&self, connection: tokio::net::TcpStream, function_arn: &str);
+
+    /// Whether it serves TLS for names under `amazonaws.com` too. Then these names are `127.0.0.1` inside, and what
+    /// connects to port 443 there is given to [`Self::accept_tls`]; the function must trust the certificate.
+    fn serves_tls(&self) -> bool {
+        false
+    }
+
+    /// The same as [`Self::accept`] for a connection that begins with a TLS handshake.
+    fn accept_tls(&self, connection: tokio::net::TcpStream, function_arn: &str) {
+        drop(connection);
+        tracing::debug!(function_arn, "a TLS connection to a platform that serves none");
+    }
 }
 
 /// Bounds of the execution environments on this machine.

@@ -1,5 +1,8 @@
 //! HTTP-server apps in real sandboxes: started by a request, proxied to, ended when idle.
 
+// These are tests, though the harness is their own.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use bytes::Bytes;

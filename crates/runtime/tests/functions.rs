@@ -1,5 +1,8 @@
 //! Functions in real sandboxes: what AWS's own runtimes do, seen through the public API.
 
+// These are tests, though the harness is their own.
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use danbi_runtime::{EnvironmentState, FunctionSpec, LogFormat, RuntimeError};

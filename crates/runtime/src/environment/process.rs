@@ -1,4 +1,5 @@
 use super::output::Output;
+use crate::dns;
 use crate::lifecycle::Lifecycle;
 use crate::log::EnvironmentLog;
 use crate::options::PlatformDoor;
@@ -17,6 +18,9 @@ use tokio::task::JoinSet;
 const MAX_PIDS: u32 = 1024;
 /// Open files of one process: AWS's limit.
 const MAX_FILES: u64 = 1024;
+/// Where programs inside find HTTPS and names.
+const TLS_PORT: u16 = 443;
+const DNS_PORT: u16 = 53;
 
 /// A running sandbox with its standard streams and, for a function, its Runtime API. Dropping it ends all of it.
 pub(crate) struct Process {
@@ -61,7 +65,7 @@ impl Process {
         } = launch;
         let app = spec.http_command().is_some();
         let mut sandbox = launcher
-            .launch(sandbox_spec(spec, program, variables, platform.is_some()))
+            .launch(sandbox_spec(spec, program, variables, &platform))
             .await?;
         let (sender, calls) = mpsc::channel(4);
         let mut servers = JoinSet::new();
@@ -72,8 +76,21 @@ impl Process {
             if port == program.place.api_port && !app {
                 servers.spawn(runtime_api::serve(listener, sender.clone()));
             } else if let Some(door) = &platform {
-                servers.spawn(forward_platform(listener, door.clone(), spec.function_arn.to_string()));
+                let tls = port == TLS_PORT;
+                servers.spawn(forward_platform(
+                    listener,
+                    door.clone(),
+                    spec.function_arn.to_string(),
+                    tls,
+                ));
             }
+        }
+        for socket in sandbox.take_udp() {
+            socket.set_nonblocking(true)?;
+            servers.spawn(dns::serve(
+                tokio::net::UdpSocket::from_std(socket)?,
+                serves_tls(&platform),
+            ));
         }
         let out = Output::new(sandbox.take_stdout())?;
         let err = Output::new(sandbox.take_stderr())?;
@@ -129,16 +146,26 @@ impl Process {
     }
 }
 
-async fn forward_platform(listener: TcpListener, door: Arc<dyn PlatformDoor>, function_arn: String) {
+fn serves_tls(platform: &Option<Arc<dyn PlatformDoor>>) -> bool {
+    platform.as_ref().is_some_and(|door| door.serves_tls())
+}
+
+async fn forward_platform(listener: TcpListener, door: Arc<dyn PlatformDoor>, function_arn: String, tls: bool) {
     loop {
         match listener.accept().await {
+            Ok((connection, _)) if tls => door.accept_tls(connection, &function_arn),
             Ok((connection, _)) => door.accept(connection, &function_arn),
             Err(_) => tokio::task::yield_now().await,
         }
     }
 }
 
-fn sandbox_spec(spec: &FunctionSpec, program: &Program, env: Vec<(String, String)>, platform: bool) -> SandboxSpec {
+fn sandbox_spec(
+    spec: &FunctionSpec,
+    program: &Program,
+    env: Vec<(String, String)>,
+    platform: &Option<Arc<dyn PlatformDoor>>,
+) -> SandboxSpec {
     let Place {
         isolated,
         api_port,
@@ -150,9 +177,14 @@ fn sandbox_spec(spec: &FunctionSpec, program: &Program, env: Vec<(String, String
     if spec.http_command().is_none() {
         listeners.push(loopback(api_port));
     }
-    if platform {
+    if platform.is_some() {
         listeners.push(loopback(platform_port));
     }
+    if isolated && serves_tls(platform) {
+        listeners.push(loopback(TLS_PORT));
+    }
+    // Without a network of its own the program uses the host's name servers itself.
+    let udp = if isolated { vec![loopback(DNS_PORT)] } else { Vec::new() };
     let mib = |mib: u32| u64::from(mib) * 1024 * 1024;
     SandboxSpec {
         env,
@@ -168,6 +200,7 @@ fn sandbox_spec(spec: &FunctionSpec, program: &Program, env: Vec<(String, String
         pids_max: MAX_PIDS,
         nofile: MAX_FILES,
         listeners,
+        udp,
         network: Network::Egress,
         ..SandboxSpec::new(program.argv.clone())
     }

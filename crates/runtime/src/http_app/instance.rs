@@ -138,9 +138,12 @@ pub(super) fn start(
     Ok(instance)
 }
 
+/// Called once, when an instance takes no more requests.
+type Ended = Box<dyn FnOnce(&Arc<Instance>) + Send>;
+
 struct Out {
     instance: Arc<Instance>,
-    ended: Option<Box<dyn FnOnce(&Arc<Instance>) + Send>>,
+    ended: Option<Ended>,
 }
 
 impl Drop for Out {

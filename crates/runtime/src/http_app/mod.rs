@@ -27,11 +27,13 @@ pub(crate) struct Apps {
 }
 
 /// By the key of warm reuse.
+type Instances = HashMap<Arc<str>, Vec<Arc<Instance>>>;
+
 #[derive(Clone, Default)]
-struct Running(Arc<Mutex<HashMap<Arc<str>, Vec<Arc<Instance>>>>>);
+struct Running(Arc<Mutex<Instances>>);
 
 impl Running {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Vec<Arc<Instance>>>> {
+    fn lock(&self) -> MutexGuard<'_, Instances> {
         // A panic while the lock is held leaves whole map entries behind.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

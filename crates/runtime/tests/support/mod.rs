@@ -1,6 +1,6 @@
 //! What the tests of running environments share: a harness whose first line is the launcher's, a world to run in.
 
-#![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(dead_code, missing_docs, clippy::unwrap_used)]
 
 use async_trait::async_trait;
 use danbi_core::{
