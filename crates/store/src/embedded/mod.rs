@@ -2,6 +2,9 @@
 //!
 //! A group of commits is one record of the log and one fsync; then it enters the tree's memory, is published to readers
 //! and acknowledged. When a log segment is full, the memory it covers becomes a table and the segment is used again.
+//!
+//! Reads run on the caller's thread: most find their data in memory, and a page of a scan is bounded. Only commits
+//! wait for the disk, and they wait asynchronously.
 
 mod committer;
 mod folder;
@@ -78,12 +81,15 @@ impl Engine for Embedded {
     }
 
     async fn commit(&self, commit: Commit) -> Result<(), StoreError> {
-        let outcome = self.committer.submit(commit).await?;
-        match tokio::time::timeout(COMMIT_TIMEOUT, outcome).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_)) => Err(StoreError::OutcomeUnknown),
-            Err(_) => Err(StoreError::OutcomeUnknown),
-        }
+        let decided = tokio::time::timeout(COMMIT_TIMEOUT, async {
+            // The sender is dropped without an answer only when the committing thread has failed.
+            self.committer
+                .submit(commit)
+                .await?
+                .await
+                .unwrap_or(Err(StoreError::OutcomeUnknown))
+        });
+        decided.await.unwrap_or(Err(StoreError::OutcomeUnknown))
     }
 
     async fn close(&self) {
