@@ -21,6 +21,8 @@ use crate::SandboxSpec;
 const CPU_PERIOD_US: u64 = 100_000;
 /// Processes of the sandbox's own besides the program: init.
 const OWN_PIDS: u32 = 1;
+/// Where the platform goes to make room for its sandboxes' groups.
+const PLATFORM_ROOM: &str = "danbi-platform";
 /// How long a new launcher waits for what a killed one left to die.
 const SWEEP_TIMEOUT: Duration = Duration::from_secs(3);
 /// The controllers that are used where they exist.
@@ -99,7 +101,7 @@ impl Parents {
     fn make_v2(&mut self, name: &str, hierarchy: &Hierarchy, parent: Option<&Path>) {
         let candidates = match parent {
             Some(parent) => vec![parent.to_owned()],
-            None => vec![hierarchy.mount.clone(), hierarchy.own.clone()],
+            None => vec![hierarchy.mount.clone(), outside_room(&hierarchy.own)],
         };
         for candidate in candidates {
             match make_v2_parent(&candidate, name) {
@@ -381,15 +383,50 @@ impl Cgroup {
 fn make_v2_parent(parent: &Path, name: &str) -> io::Result<(PathBuf, Vec<String>)> {
     let folder = parent.join(name);
     make_folder(&folder)?;
-    for above in [parent, &folder] {
-        for controller in CONTROLLERS {
-            // One by one: a controller that is missing or busy must not cost the others.
-            let _ = fs::write(above.join("cgroup.subtree_control"), format!("+{controller}"));
-        }
+    if !enable_controllers(parent) && make_room(parent).is_ok() {
+        enable_controllers(parent);
     }
+    enable_controllers(&folder);
     let given = fs::read_to_string(folder.join("cgroup.subtree_control"))?;
-    // To be cloned into this folder later, a process needs the right to leave where it is now.
     Ok((folder, given.split_whitespace().map(str::to_owned).collect()))
+}
+
+/// A folder, or the one above where [`make_room`] has moved this process out of its way before.
+fn outside_room(own: &Path) -> PathBuf {
+    own.parent()
+        .filter(|_| own.ends_with(PLATFORM_ROOM))
+        .unwrap_or(own)
+        .to_owned()
+}
+
+/// `false` when processes in the folder itself stand in the way.
+fn enable_controllers(folder: &Path) -> bool {
+    let mut free = true;
+    for controller in CONTROLLERS {
+        // One by one: a controller that is missing must not cost the others.
+        let outcome = fs::write(folder.join("cgroup.subtree_control"), format!("+{controller}"));
+        free &= !matches!(outcome, Err(error) if error.kind() == io::ErrorKind::ResourceBusy);
+    }
+    free
+}
+
+/// Moves the platform and this launcher out of a group that is to have children with controllers, which no group with
+/// processes may. Only where nobody else is in it, as in a service with `Delegate=yes`.
+fn make_room(folder: &Path) -> io::Result<()> {
+    let ours = [Some(rustix::process::getpid()), rustix::process::getppid()];
+    let members = fs::read_to_string(folder.join("cgroup.procs"))?;
+    let is_ours = |line: &str| {
+        line.parse()
+            .is_ok_and(|pid| ours.contains(&rustix::process::Pid::from_raw(pid)))
+    };
+    if !members.lines().all(is_ours) {
+        return Err(io::ErrorKind::ResourceBusy.into());
+    }
+    let room = folder.join(PLATFORM_ROOM);
+    make_folder(&room)?;
+    members
+        .lines()
+        .try_for_each(|pid| fs::write(room.join("cgroup.procs"), pid))
 }
 
 /// Makes a folder, or takes over one that an earlier launcher of the same user left.
@@ -597,5 +634,11 @@ mod tests {
         fs::write(folder.join("cpuacct.usage"), "1500\n").unwrap();
         assert_eq!(cgroup.accounts().cpu_time, Some(Duration::from_nanos(1500)));
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_platform_that_made_room_finds_its_way_back() {
+        assert_eq!(outside_room(Path::new("/cg/me/danbi-platform")), Path::new("/cg/me"));
+        assert_eq!(outside_room(Path::new("/cg/me")), Path::new("/cg/me"));
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
+use crate::cgroup::Parents;
 use crate::credentials::HostIds;
 use crate::namespaces::{self, Forked};
 use crate::prepare::{self, Prepared};
@@ -23,7 +24,9 @@ and unmask /proc; else run as root. Linux 5.12 or newer is needed. Until then no
 const CGROUP_ADVICE: &str = "run as root, or as a systemd service with Delegate=yes";
 
 /// The report on `kit`.
-pub(crate) fn probe(kit: &Kit) -> Capabilities {
+pub(crate) fn probe(kit: &mut Kit) -> Capabilities {
+    let trial = settle(kit);
+    let kit = &*kit;
     let isolation = kit.options.isolation;
     let mut report = Capabilities {
         isolation,
@@ -39,7 +42,6 @@ pub(crate) fn probe(kit: &Kit) -> Capabilities {
             Err((why.to_owned(), "leave the choice out to isolate programs")),
         );
     } else {
-        let trial = try_out(kit);
         report.namespaces = trial.is_ok();
         let said = trial.map(|()| "user, mount, pid, ipc, uts, network and cgroup".to_owned());
         report.add(
@@ -64,6 +66,24 @@ pub(crate) fn probe(kit: &Kit) -> Capabilities {
         Err((why, advice)) => report.add("outbound network", Err((why.clone(), advice))),
     }
     report
+}
+
+/// Tries a sandbox, and when none comes of it, one without cgroups: folders that can be made cannot always be joined.
+fn settle(kit: &mut Kit) -> io::Result<()> {
+    let Err(error) = try_out(kit) else {
+        return Ok(());
+    };
+    let mut without = Parents::default();
+    without
+        .refused
+        .push(format!("cgroups can be made, but not joined: {error}"));
+    let parents = std::mem::replace(&mut kit.parents, without);
+    if try_out(kit).is_ok() {
+        parents.remove();
+        return Ok(());
+    }
+    kit.parents = parents;
+    Err(error)
 }
 
 fn add_ids(report: &mut Capabilities, kit: &Kit) {

@@ -97,7 +97,7 @@ fn serve() -> io::Result<()> {
     let Some((Request::Begin { options, probe_only }, _)) = control.receive::<Request>()? else {
         return Err(io::Error::other("no beginning"));
     };
-    let kit = match Kit::make(options) {
+    let mut kit = match Kit::make(options) {
         Ok(kit) => kit,
         Err(error) => {
             return control.send(
@@ -109,7 +109,7 @@ fn serve() -> io::Result<()> {
             );
         }
     };
-    let capabilities = probe::probe(&kit);
+    let capabilities = probe::probe(&mut kit);
     let usable = capabilities.namespaces || kit.options.isolation == Isolation::Process;
     control.send(&Event::Ready(capabilities), &[])?;
     let kinds = HashSet::from([if kit.egress.is_ok() {

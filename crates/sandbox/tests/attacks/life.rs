@@ -28,6 +28,7 @@ pub const TESTS: &[Test] = &[
     ("life::launcher_killed", For::All, launcher_killed),
     ("life::platform_killed", For::All, platform_killed),
     ("life::leftovers", For::Root, leftovers),
+    ("life::cgroups_not_joined", For::Root, cgroups_not_joined),
     ("life::refusal", For::All, refusal),
     ("life::process_isolation", For::All, process_isolation),
 ];
@@ -515,5 +516,43 @@ pub fn refused_platform() {
         // Said by name, programs run all the same.
         still_works(&process_launcher()).await;
         println!("refused as it should");
+    });
+}
+
+/// A folder in which an ordinary user may make groups, but which it may not join: the sandbox works without.
+fn cgroups_not_joined() {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let root = mounts
+        .lines()
+        .find(|line| line.starts_with("cgroup2"))
+        .and_then(|line| line.split(' ').nth(1));
+    let folder =
+        std::path::Path::new(root.expect("cgroup v2 is mounted nowhere")).join(format!("t{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::chown(&folder, Some(65_534), Some(65_534)).unwrap();
+    let exe = std::env::current_exe().unwrap();
+    let mut command = Command::new(exe);
+    command.arg("--not-joined").arg(&folder).current_dir("/");
+    std::os::unix::process::CommandExt::uid(&mut command, 65_534);
+    std::os::unix::process::CommandExt::gid(&mut command, 65_534);
+    let output = command.output().unwrap();
+    std::fs::remove_dir(&folder).unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("works without"), "{said}");
+}
+
+/// The life of a platform that [`cgroups_not_joined`] starts.
+pub fn platform_beside_its_cgroup() {
+    story(async {
+        let folder = std::env::args().nth(2).unwrap();
+        let launcher = launcher_with(|options| options.cgroup_parent = Some(folder.into()));
+        assert!(!has(launcher.capabilities(), "freezing"), "{}", launcher.capabilities());
+        assert!(
+            launcher.capabilities().to_string().contains("not joined"),
+            "{}",
+            launcher.capabilities()
+        );
+        still_works(&launcher).await;
+        println!("works without");
     });
 }

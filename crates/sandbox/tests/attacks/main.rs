@@ -18,6 +18,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("--attack") => attacker::main(&arguments[1..]),
+        Some("--not-joined") => life::platform_beside_its_cgroup(),
         Some("--refused") => life::refused_platform(),
         Some("--platform") => life::doomed_platform(),
         _ => harness::main(&arguments),
