@@ -19,21 +19,29 @@ fn stream(context: &RequestContext, action: &'static str, group: &str, stream: &
     Ok(Access::new(action, names::stream_arn(&context.scope, group, stream)))
 }
 
-fn either<'a>(
+/// A group given by name or identifier. What names no group of the caller is asked for as it stands, so that nobody
+/// without rights learns what is wrong with it; the handler says that.
+fn either(
     context: &RequestContext,
-    name: Option<&'a String>,
-    identifier: Option<&'a String>,
-) -> Result<String, ServiceError> {
-    Ok(names::group_of(
-        context,
-        name.map(String::as_str),
-        identifier.map(String::as_str),
-    )?)
+    action: &'static str,
+    name: Option<&String>,
+    identifier: Option<&String>,
+    stream_name: &str,
+) -> Asked {
+    let (name, identifier) = (name.map(String::as_str), identifier.map(String::as_str));
+    match (
+        names::group_of(context, name, identifier),
+        identifier.filter(|text| text.starts_with("arn:")),
+    ) {
+        (Ok(group), _) => stream(context, action, &group, stream_name),
+        (Err(_), Some(arn)) => Ok(Access::new(action, format!("{arn}:log-stream:{stream_name}"))),
+        (Err(_), None) => stream(context, action, name.unwrap_or_default(), stream_name),
+    }
 }
 
 fn tagged(context: &RequestContext, action: &'static str, arn: &str) -> Asked {
-    let name = names::tagged_group(&context.scope, arn)?;
-    Ok(Access::new(action, names::group_arn(&context.scope, &name)))
+    let group = names::tagged_group(&context.scope, arn).map(|name| names::group_arn(&context.scope, &name));
+    Ok(Access::new(action, group.unwrap_or_else(|_| arn.to_owned())))
 }
 
 pub(crate) fn create_group(_: &Logs, context: &RequestContext, input: &CreateLogGroupRequest) -> Asked {
@@ -75,12 +83,8 @@ pub(crate) fn delete_stream(_: &Logs, context: &RequestContext, input: &DeleteLo
 }
 
 pub(crate) fn describe_streams(_: &Logs, context: &RequestContext, input: &DescribeLogStreamsRequest) -> Asked {
-    let name = either(
-        context,
-        input.log_group_name.as_ref(),
-        input.log_group_identifier.as_ref(),
-    )?;
-    group(context, "logs:DescribeLogStreams", &name)
+    let (name, identifier) = (input.log_group_name.as_ref(), input.log_group_identifier.as_ref());
+    either(context, "logs:DescribeLogStreams", name, identifier, "")
 }
 
 pub(crate) fn put_events(_: &Logs, context: &RequestContext, input: &PutLogEventsRequest) -> Asked {
@@ -93,21 +97,13 @@ pub(crate) fn put_events(_: &Logs, context: &RequestContext, input: &PutLogEvent
 }
 
 pub(crate) fn get_events(_: &Logs, context: &RequestContext, input: &GetLogEventsRequest) -> Asked {
-    let name = either(
-        context,
-        input.log_group_name.as_ref(),
-        input.log_group_identifier.as_ref(),
-    )?;
-    stream(context, "logs:GetLogEvents", &name, &input.log_stream_name)
+    let (name, identifier) = (input.log_group_name.as_ref(), input.log_group_identifier.as_ref());
+    either(context, "logs:GetLogEvents", name, identifier, &input.log_stream_name)
 }
 
 pub(crate) fn filter_events(_: &Logs, context: &RequestContext, input: &FilterLogEventsRequest) -> Asked {
-    let name = either(
-        context,
-        input.log_group_name.as_ref(),
-        input.log_group_identifier.as_ref(),
-    )?;
-    group(context, "logs:FilterLogEvents", &name)
+    let (name, identifier) = (input.log_group_name.as_ref(), input.log_group_identifier.as_ref());
+    either(context, "logs:FilterLogEvents", name, identifier, "")
 }
 
 pub(crate) fn live_tail(_: &Logs, context: &RequestContext, input: &StartLiveTailRequest) -> Asked {
@@ -157,4 +153,30 @@ pub(crate) fn untag_resource(_: &Logs, context: &RequestContext, input: &UntagRe
 
 pub(crate) fn list_resource_tags(_: &Logs, context: &RequestContext, input: &ListTagsForResourceRequest) -> Asked {
     tagged(context, "logs:ListTagsForResource", &input.resource_arn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::context;
+
+    fn resource(name: Option<&str>, identifier: Option<&str>) -> String {
+        let (name, identifier) = (name.map(str::to_owned), identifier.map(str::to_owned));
+        let asked = either(&context(), "logs:GetLogEvents", name.as_ref(), identifier.as_ref(), "s").unwrap();
+        asked.resource
+    }
+
+    #[test]
+    fn every_request_is_a_question_even_a_wrong_one() {
+        let own = "arn:aws:logs:us-east-1:000000000000:log-group";
+        assert_eq!(resource(Some("g"), None), format!("{own}:g:log-stream:s"));
+        assert_eq!(
+            resource(None, Some(&format!("{own}:g"))),
+            format!("{own}:g:log-stream:s")
+        );
+        assert_eq!(resource(None, None), format!("{own}::log-stream:s"));
+        assert_eq!(resource(Some("g"), Some("g")), format!("{own}:g:log-stream:s"));
+        let other = "arn:aws:logs:eu-west-1:123456789012:log-group:g";
+        assert_eq!(resource(None, Some(other)), format!("{other}:log-stream:s"));
+    }
 }

@@ -113,7 +113,7 @@ fn open(dir: &std::path::Path, clock: &Arc<TestClock>) -> (Store, Arc<Logs>) {
     (store, logs)
 }
 
-fn context() -> RequestContext {
+pub(crate) fn context() -> RequestContext {
     RequestContext {
         request_id: RequestId::new(),
         scope: Scope::default(),
