@@ -6,8 +6,6 @@ use std::process::Command;
 
 /// Nobody's uid, for the runs as an ordinary user.
 const ORDINARY: u32 = 65_534;
-/// Set in a run that was started as an ordinary user.
-const AS_USER: &str = "DANBI_SANDBOX_TEST_AS_USER";
 
 /// Who a test makes sense for.
 #[derive(Clone, Copy, PartialEq)]
@@ -81,9 +79,9 @@ fn names() -> Vec<(String, fn())> {
     names
 }
 
-/// Runs this test again as nobody, from a copy of the binary that nobody can read.
-fn run_as_user(name: &str) -> bool {
-    let folder = tempfile::tempdir().unwrap();
+/// A copy of this binary that nobody can read, wherever it was built.
+pub fn readable_copy() -> (tempfile::TempDir, std::path::PathBuf) {
+    let folder = tempfile::tempdir_in("/tmp").unwrap();
     let open = <std::fs::Permissions as std::os::unix::fs::PermissionsExt>::from_mode(0o755);
     std::fs::set_permissions(folder.path(), open.clone()).unwrap();
     let copy = folder.path().join("attacks");
@@ -92,11 +90,13 @@ fn run_as_user(name: &str) -> bool {
         std::fs::copy(&exe, &copy).unwrap();
     }
     std::fs::set_permissions(&copy, open).unwrap();
+    (folder, copy)
+}
+
+/// Runs this test again as nobody.
+fn run_as_user(name: &str) -> bool {
+    let (_folder, copy) = readable_copy();
     let mut command = Command::new(&copy);
-    command
-        .args([name, "--exact"])
-        .env(AS_USER, "1")
-        .env("TMPDIR", "/tmp")
-        .current_dir("/");
+    command.args([name, "--exact"]).env("TMPDIR", "/tmp").current_dir("/");
     command.uid(ORDINARY).gid(ORDINARY).status().unwrap().success()
 }

@@ -29,6 +29,7 @@ pub const TESTS: &[Test] = &[
     ("life::platform_killed", For::All, platform_killed),
     ("life::leftovers", For::Root, leftovers),
     ("life::cgroups_not_joined", For::Root, cgroups_not_joined),
+    ("life::delegated_cgroup", For::Root, delegated_cgroup),
     ("life::refusal", For::All, refusal),
     ("life::process_isolation", For::All, process_isolation),
 ];
@@ -530,7 +531,7 @@ fn cgroups_not_joined() {
         std::path::Path::new(root.expect("cgroup v2 is mounted nowhere")).join(format!("t{}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();
     std::os::unix::fs::chown(&folder, Some(65_534), Some(65_534)).unwrap();
-    let exe = std::env::current_exe().unwrap();
+    let (_copy, exe) = crate::harness::readable_copy();
     let mut command = Command::new(exe);
     command.arg("--not-joined").arg(&folder).current_dir("/");
     std::os::unix::process::CommandExt::uid(&mut command, 65_534);
@@ -554,5 +555,47 @@ pub fn platform_beside_its_cgroup() {
         );
         still_works(&launcher).await;
         println!("works without");
+    });
+}
+
+/// An ordinary user in a cgroup of its own, as a service with `Delegate=yes`: its sandboxes are frozen and counted.
+fn delegated_cgroup() {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let root = mounts
+        .lines()
+        .find(|line| line.starts_with("cgroup2"))
+        .and_then(|line| line.split(' ').nth(1));
+    let folder =
+        std::path::Path::new(root.expect("cgroup v2 is mounted nowhere")).join(format!("d{}", std::process::id()));
+    std::fs::create_dir(&folder).unwrap();
+    for file in ["", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"] {
+        std::os::unix::fs::chown(folder.join(file), Some(65_534), Some(65_534)).unwrap();
+    }
+    let (_copy, exe) = crate::harness::readable_copy();
+    let script = "echo $$ > $0/cgroup.procs && exec setpriv --reuid 65534 --regid 65534 --clear-groups $1 --delegated";
+    let output = Command::new("/bin/sh")
+        .args(["-c", script])
+        .arg(&folder)
+        .arg(exe)
+        .current_dir("/")
+        .output()
+        .unwrap();
+    std::fs::remove_dir(&folder).unwrap();
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("delegation works"), "{said}");
+}
+
+/// The life of a platform that [`delegated_cgroup`] starts.
+pub fn platform_in_its_cgroup() {
+    story(async {
+        let launcher = launcher();
+        assert!(has(launcher.capabilities(), "freezing"), "{}", launcher.capabilities());
+        let sandbox = launcher.launch(shell("exec sleep 1000")).await.unwrap();
+        sandbox.freeze().await.unwrap();
+        assert!(sandbox.cpu_time().is_some());
+        assert_eq!(sandbox.kill().await.signal, Some(9));
+        still_works(&launcher).await;
+        drop(launcher);
+        println!("delegation works");
     });
 }

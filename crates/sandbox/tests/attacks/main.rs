@@ -19,6 +19,7 @@ fn main() {
     match arguments.first().map(String::as_str) {
         Some("--attack") => attacker::main(&arguments[1..]),
         Some("--not-joined") => life::platform_beside_its_cgroup(),
+        Some("--delegated") => life::platform_in_its_cgroup(),
         Some("--refused") => life::refused_platform(),
         Some("--platform") => life::doomed_platform(),
         _ => harness::main(&arguments),
