@@ -41,6 +41,8 @@ tests![
     an_exec_wrapper_is_given_the_command,
     a_large_event_goes_both_ways,
     draining_ends_everything,
+    functions_run_without_namespaces_too,
+    a_function_reaches_the_platform_and_resolves_names,
 ];
 
 fn python(world: &World, code: &str) -> Arc<FunctionSpec> {
@@ -616,7 +618,7 @@ async fn a_hundred_megabytes_of_output_cost_nothing(world: World) {
 }
 
 async fn an_environment_is_reused_and_frozen_between_events(world: World) {
-    let code = "import threading, time\nticks = []\ndef tick():\n    while True:\n        ticks.append(time.monotonic())\n        time.sleep(0.005)\nthreading.Thread(target=tick, daemon=True).start()\ndef handler(e, c):\n    gaps = [b - a for a, b in zip(ticks, ticks[1:])]\n    return [id(ticks), max(gaps, default=0)]\n";
+    let code = "import threading, time\nticks = []\ndef tick():\n    while True:\n        ticks.append(time.monotonic())\n        time.sleep(0.005)\nthreading.Thread(target=tick, daemon=True).start()\ndef handler(e, c):\n    all = ticks + [time.monotonic()]\n    gaps = [b - a for a, b in zip(all, all[1:])]\n    return [id(ticks), max(gaps, default=0)]\n";
     let spec = python(&world, code);
     let first = json(&world.invoke(&spec, "{}").await.payload);
     eventually("the freeze", || {
@@ -851,4 +853,51 @@ async fn draining_ends_everything(world: World) {
         world.try_invoke(&spec, "0").await,
         Err(RuntimeError::Draining)
     ));
+}
+
+async fn functions_run_without_namespaces_too(world: World) {
+    let world = world.without_namespaces();
+    let code =
+        "import os, helper\ndef handler(e, c):\n    return [os.getcwd(), os.environ['LAMBDA_TASK_ROOT'], helper.x]\n";
+    let spec = Arc::new(world.function(
+        "python3.11",
+        "app.handler",
+        &[("app.py", code), ("helper.py", "x = 1\n")],
+    ));
+    let seen = json(&world.invoke(&spec, "{}").await.payload);
+    let here = spec.code_dir.display().to_string();
+    assert_eq!(seen, value!([here, here, 1]));
+    let spec = node(&world, "exports.handler = async (e) => e;");
+    assert_eq!(world.invoke(&spec, "7").await.payload, "7");
+}
+
+/// A platform that says on each connection who opened it.
+struct Door;
+
+impl danbi_runtime::PlatformDoor for Door {
+    fn accept(&self, mut connection: tokio::net::TcpStream, function_arn: &str) {
+        let text = function_arn.to_owned();
+        tokio::spawn(async move {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            let mut request = [0; 1024];
+            connection.read(&mut request).await.unwrap();
+            let answer = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
+                text.len()
+            );
+            connection.write_all(answer.as_bytes()).await.unwrap();
+        });
+    }
+
+    fn serves_tls(&self) -> bool {
+        true
+    }
+}
+
+async fn a_function_reaches_the_platform_and_resolves_names(world: World) {
+    let world = world.with(|options| options.platform = Some(Arc::new(Door)));
+    let code = "import os, socket, urllib.request\ndef handler(e, c):\n    return [urllib.request.urlopen(os.environ['AWS_ENDPOINT_URL']).read().decode(), socket.gethostbyname('s3.us-east-1.amazonaws.com')]\n";
+    let spec = python(&world, code);
+    let seen = json(&world.invoke(&spec, "{}").await.payload);
+    assert_eq!(seen, value!([spec.function_arn.to_string(), "127.0.0.1"]));
 }

@@ -10,6 +10,7 @@ use danbi_sandbox::{Exit, Launcher, Network, Sandbox, SandboxError, SandboxSpec}
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -18,6 +19,8 @@ use tokio::task::JoinSet;
 const MAX_PIDS: u32 = 1024;
 /// Open files of one process: AWS's limit.
 const MAX_FILES: u64 = 1024;
+/// After a refused accept: the platform is out of descriptors, which passes.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Where programs inside find HTTPS and names.
 const TLS_PORT: u16 = 443;
 const DNS_PORT: u16 = 53;
@@ -155,7 +158,7 @@ async fn forward_platform(listener: TcpListener, door: Arc<dyn PlatformDoor>, fu
         match listener.accept().await {
             Ok((connection, _)) if tls => door.accept_tls(connection, &function_arn),
             Ok((connection, _)) => door.accept(connection, &function_arn),
-            Err(_) => tokio::task::yield_now().await,
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
 }

@@ -411,11 +411,12 @@ impl Environment {
                 }
             }
             Alarm::Freeze => {
-                if let Err(error) = self.process.sandbox().freeze().await {
-                    tracing::debug!(%error, "an idle environment could not be frozen");
+                match self.process.sandbox().freeze().await {
+                    Ok(()) => self.seat.gauge.set(EnvironmentState::Frozen),
+                    Err(error) => tracing::warn!(%error, "an idle environment could not be frozen: it goes on running"),
                 }
+                // Tried once: a thaw of what runs does no harm.
                 self.frozen = true;
-                self.seat.gauge.set(EnvironmentState::Frozen);
             }
             Alarm::IdleEnd => {
                 let key = Pool::key(&self.spec);

@@ -9,6 +9,7 @@ use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -18,14 +19,19 @@ const MAX_HEADER_BYTES: usize = 2 * 1024 * 1024;
 /// Connections that one environment may hold open at once.
 const MAX_CONNECTIONS: usize = 64;
 
+/// After a refused accept: the platform is out of descriptors, which passes.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 /// Accepts connections until dropped; every connection ends with it.
 pub(crate) async fn serve(listener: TcpListener, calls: mpsc::Sender<Call>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                // A refused accept (the process is out of descriptors) passes; the next one is tried by the loop.
-                let Ok((stream, _)) = accepted else { tokio::task::yield_now().await; continue };
+                let Ok((stream, _)) = accepted else {
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                };
                 if connections.len() >= MAX_CONNECTIONS {
                     continue;
                 }

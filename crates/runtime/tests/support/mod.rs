@@ -8,7 +8,7 @@ use danbi_core::{
     SystemClock, Timestamp,
 };
 use danbi_runtime::{FunctionSpec, Invocation, LogFormat, Options, Outcome, Runtime, RuntimeError};
-use danbi_sandbox::{Launcher, LauncherOptions};
+use danbi_sandbox::{Isolation, Launcher, LauncherOptions};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::Path;
@@ -126,6 +126,16 @@ impl World {
         change(&mut options);
         self.runtime = start(options, &self.launcher, &self.logs);
         self
+    }
+
+    /// The same on a machine that allows no namespaces.
+    pub fn without_namespaces(mut self) -> Self {
+        let options = LauncherOptions {
+            isolation: Isolation::Process,
+            ..LauncherOptions::default()
+        };
+        self.launcher = Arc::new(Launcher::start(options).unwrap());
+        self.with(|_| {})
     }
 
     /// A function whose package holds these files.
