@@ -1,7 +1,6 @@
 """Events are accepted once and kept until they are done."""
 
 import json
-import os
 
 from packages import create, python
 
@@ -39,14 +38,25 @@ def test_a_failing_event_is_tried_three_times(danbi_with):
 
 def test_an_accepted_event_survives_kill_9(danbi):
     client = danbi.client("lambda")
-    create(client, "note", python(NOTE))
-    client.put_function_concurrency(FunctionName="note", ReservedConcurrentExecutions=0)
+    create(client, "note", python("import time\n" + NOTE + "    time.sleep(0.1)\n"))
+    # One at a time, so that most of them still wait when the platform is killed.
+    client.put_function_concurrency(FunctionName="note", ReservedConcurrentExecutions=1)
     for n in range(20):
         client.invoke(FunctionName="note", InvocationType="Event", Payload=json.dumps({"n": n}))
     danbi.kill_9()
     danbi.start()
+    assert ran(danbi, "note", "ran 19") == 0, "the last event was still waiting"
+    danbi.wait_until(lambda: all(ran(danbi, "note", f"ran {n}") for n in range(20)), seconds=90)
+
+
+def test_events_for_a_function_without_concurrency_are_given_up(danbi):
+    # AWS: condition ZeroReservedConcurrency, straight to the destination, without a retry.
     client = danbi.client("lambda")
-    client.delete_function_concurrency(FunctionName="note")
-    for n in range(20):
-        danbi.wait_until(lambda: ran(danbi, "note", f"ran {n}") >= 1, seconds=120)
-    assert os.path.isdir(danbi.data)
+    create(client, "note", python(NOTE))
+    create(client, "given-up", python("import json\ndef handler(e, c):\n    print(e['requestContext']['condition'])\n"))
+    failed = client.get_function(FunctionName="given-up")["Configuration"]["FunctionArn"]
+    client.put_function_event_invoke_config(FunctionName="note", DestinationConfig={"OnFailure": {"Destination": failed}})
+    client.put_function_concurrency(FunctionName="note", ReservedConcurrentExecutions=0)
+    client.invoke(FunctionName="note", InvocationType="Event", Payload=json.dumps({"n": 1}))
+    danbi.wait_until(lambda: ran(danbi, "given-up", "ZeroReservedConcurrency") == 1)
+    assert ran(danbi, "note", "ran 1") == 0

@@ -20,7 +20,7 @@ def invoke(client, name, event=None, **more):
 
 def test_create_get_list_delete(danbi):
     client = danbi.client("lambda")
-    made = create(client, "echo", Description="says it again", Environment={"Variables": {"A": "b"}}, Tags={"team": "rain"})
+    made = create(client, "echo", Description="says it again", Environment={"Variables": {"KEY": "b"}}, Tags={"team": "rain"})
     assert made["State"] == "Pending" and made["StateReasonCode"] == "Creating"
     assert made["FunctionArn"] == "arn:aws:lambda:us-east-1:000000000000:function:echo"
     assert made["CodeSha256"] == base64.b64encode(hashlib.sha256(ECHO).digest()).decode()

@@ -13,7 +13,7 @@ use danbi_runtime::Runtime;
 use danbi_sandbox::{Launcher, LauncherOptions};
 use danbi_store::{EmbeddedOptions, Store};
 use danbi_wire::Dispatcher;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -70,6 +70,7 @@ fn listen_advice(error: &io::Error) -> &'static str {
 pub fn serve(args: ServeArgs) -> ExitCode {
     tracing_subscriber::fmt()
         .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .with_target(false)
         .init();
     match run(&args) {

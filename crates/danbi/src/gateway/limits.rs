@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 use danbi_core::{Body, BodyError};
-use http_body::{Frame, SizeHint};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// What one peer may cost.
@@ -20,6 +22,8 @@ pub struct Limits {
     pub max_header_bytes: u32,
     /// Header fields in a request.
     pub max_headers: usize,
+    /// Bytes of a request body that are read on behalf of a handler that did not want them, to keep the connection.
+    pub max_discarded_bytes: usize,
     /// Connections served at the same time; further ones wait in the listen queue.
     pub max_connections: usize,
 }
@@ -31,29 +35,66 @@ impl Default for Limits {
             body_stall_timeout: Duration::from_secs(30),
             max_header_bytes: 64 * 1024,
             max_headers: 200,
+            max_discarded_bytes: 256 * 1024,
             max_connections: 16_384,
         }
     }
 }
 
-/// A request body that fails instead of waiting for ever when its sender stalls.
+/// A request body that fails instead of waiting for ever when its sender stalls, and that hands on what is left of it
+/// when it is dropped before its end.
 pub struct Unstalled {
-    inner: Body,
+    inner: Option<Body>,
     stall: Duration,
     timer: Pin<Box<Sleep>>,
     waiting: bool,
+    leftover: Option<oneshot::Sender<Body>>,
 }
 
 impl Unstalled {
-    /// Fails `inner` once it brings nothing for `stall`.
-    pub fn new(inner: Body, stall: Duration) -> Self {
-        Self {
-            inner,
-            stall,
-            timer: Box::pin(sleep(stall)),
-            waiting: false,
+    /// Fails `inner` once it brings nothing for `stall`; the receiver gets what its reader did not want.
+    pub fn new(inner: Body, stall: Duration) -> (Self, oneshot::Receiver<Body>) {
+        let (leftover, left) = oneshot::channel();
+        let timer = Box::pin(sleep(stall));
+        (
+            Self {
+                inner: Some(inner),
+                stall,
+                timer,
+                waiting: false,
+                leftover: Some(leftover),
+            },
+            left,
+        )
+    }
+}
+
+impl Drop for Unstalled {
+    fn drop(&mut self) {
+        if let (Some(inner), Some(leftover)) = (self.inner.take(), self.leftover.take())
+            && !inner.is_end_stream()
+        {
+            // Nobody waits for it any more: then the connection ends with the body.
+            let _ = leftover.send(inner);
         }
     }
+}
+
+/// Reads what a handler left of a request's body, so that the connection can be used again. `false` when it is more
+/// than `limit` bytes, breaks off, or does not come within `wait`: then the connection must close.
+pub async fn discard(mut body: Body, limit: usize, wait: Duration) -> bool {
+    let all = async {
+        let mut seen = 0;
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame else { return false };
+            seen += frame.data_ref().map_or(0, Bytes::len);
+            if seen > limit {
+                return false;
+            }
+        }
+        true
+    };
+    tokio::time::timeout(wait, all).await.unwrap_or(false)
 }
 
 /// The sender of a body stopped sending.
@@ -66,8 +107,14 @@ impl http_body::Body for Unstalled {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        if let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) {
+        let Some(inner) = &mut self.inner else {
+            return Poll::Ready(None);
+        };
+        if let Poll::Ready(frame) = Pin::new(inner).poll_frame(cx) {
             self.waiting = false;
+            if !matches!(frame, Some(Ok(_))) {
+                self.inner = None;
+            }
             return Poll::Ready(frame);
         }
         if !self.waiting {
@@ -76,24 +123,29 @@ impl http_body::Body for Unstalled {
             self.timer.as_mut().reset(deadline);
         }
         match self.timer.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Some(Err(Box::new(Stalled(self.stall))))),
+            Poll::Ready(()) => {
+                self.inner = None;
+                Poll::Ready(Some(Err(Box::new(Stalled(self.stall)))))
+            }
             Poll::Pending => Poll::Pending,
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.inner.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.inner
+            .as_ref()
+            .map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http_body_util::{BodyExt, StreamBody};
+    use http_body_util::StreamBody;
 
     #[tokio::test(start_paused = true)]
     async fn a_stalled_body_fails_and_a_slow_one_does_not() {
@@ -101,7 +153,7 @@ mod tests {
             sleep(Duration::from_secs(if n < 3 { 20 } else { 3600 })).await;
             Some((Ok::<_, BodyError>(Frame::data(Bytes::from_static(b"x"))), n + 1))
         });
-        let mut body = Unstalled::new(StreamBody::new(beats).boxed_unsync(), Duration::from_secs(30));
+        let (mut body, _left) = Unstalled::new(StreamBody::new(beats).boxed_unsync(), Duration::from_secs(30));
         for _ in 0..3 {
             assert!(body.frame().await.unwrap().is_ok());
         }

@@ -15,7 +15,10 @@ pub struct SandboxDoor<H> {
 
 impl<H> Default for SandboxDoor<H> {
     fn default() -> Self {
-        Self { server: OnceLock::new(), connections: Mutex::default() }
+        Self {
+            server: OnceLock::new(),
+            connections: Mutex::default(),
+        }
     }
 }
 
@@ -41,7 +44,10 @@ impl<H: Handler> danbi_runtime::PlatformDoor for SandboxDoor<H> {
         };
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         while connections.try_join_next().is_some() {}
-        let peer = Peer { ip: IpAddr::V4(Ipv4Addr::LOCALHOST), secure: false };
+        let peer = Peer {
+            ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            secure: false,
+        };
         connections.spawn(async move { server.connection(connection, peer).await });
     }
 }

@@ -1,8 +1,9 @@
 //! The accept loop and the life of a connection.
 
-use super::limits::{Limits, Unstalled};
+use super::limits::{self, Limits, Unstalled};
 use super::{Handler, Peer};
-use http::{Request, Response};
+use http::header::{CONNECTION, HeaderValue};
+use http::{Request, Response, Version};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -119,13 +120,26 @@ impl<H: Handler> Server<H> {
     /// Serves one connection, whatever carries it, to its end.
     pub async fn connection(&self, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer) {
         let handler = Arc::clone(&self.handler);
-        let stall = self.limits.body_stall_timeout;
+        let limits = self.limits;
         let service = service_fn(move |request: Request<Incoming>| {
             let handler = Arc::clone(&handler);
             async move {
-                let request =
-                    request.map(|body| Unstalled::new(body.map_err(Into::into).boxed_unsync(), stall).boxed_unsync());
-                Ok::<Response<_>, Infallible>(handler.handle(request, peer).await)
+                let version = request.version();
+                let (parts, body) = request.into_parts();
+                let (body, mut left) =
+                    Unstalled::new(body.map_err(Into::into).boxed_unsync(), limits.body_stall_timeout);
+                let request = Request::from_parts(parts, body.boxed_unsync());
+                let mut response = handler.handle(request, peer).await;
+                // A client that sends its next request into a connection about to close would see it break.
+                if version < Version::HTTP_2
+                    && let Ok(body) = left.try_recv()
+                    && !limits::discard(body, limits.max_discarded_bytes, limits.body_stall_timeout).await
+                {
+                    response
+                        .headers_mut()
+                        .insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<Response<_>, Infallible>(response)
             }
         });
         let connection = self.http.serve_connection_with_upgrades(TokioIo::new(io), service);
@@ -222,6 +236,36 @@ mod tests {
             answer.contains(" 400 ") && answer.contains("brought nothing"),
             "{answer}"
         );
+    }
+
+    /// Answers without a look at the body.
+    struct Deaf;
+
+    impl Handler for Deaf {
+        async fn handle(&self, _request: Request<Body>, _peer: Peer) -> Response<Body> {
+            Response::new(full_body("no"))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_outlives_a_body_that_nobody_read() {
+        let (_switch, drain) = Drain::new();
+        let server = Server::new(Arc::new(Deaf), Limits::default(), drain);
+        let (mut client, io) = tokio::io::duplex(1 << 20);
+        let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let serving = tokio::spawn(async move { server.connection(io, Peer { ip, secure: false }).await });
+        let small = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nrain";
+        let large = format!("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n", 300 << 10);
+        for _ in 0..3 {
+            client.write_all(small).await.unwrap();
+        }
+        client.write_all(large.as_bytes()).await.unwrap();
+        client.write_all(&vec![b'x'; 300 << 10]).await.unwrap();
+        let mut answers = String::new();
+        client.read_to_string(&mut answers).await.unwrap();
+        assert_eq!(answers.matches(" 200 OK").count(), 4, "{answers}");
+        assert_eq!(answers.matches("connection: close").count(), 1, "{answers}");
+        serving.await.unwrap();
     }
 
     #[tokio::test]
