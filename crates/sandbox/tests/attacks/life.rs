@@ -178,7 +178,9 @@ fn freeze() {
             .await
             {}
             if is_root() {
-                assert_eq!(sandbox.cpu_time(), frozen);
+                // The last steps of a process on its way to sleep may be counted after it is reported as frozen.
+                let more = sandbox.cpu_time().unwrap() - frozen.unwrap();
+                assert!(more < Duration::from_millis(5), "ran for {more:?} while frozen");
             }
             sandbox.thaw().await.unwrap();
         }
