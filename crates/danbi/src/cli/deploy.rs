@@ -242,10 +242,10 @@ pub async fn deploy(
     output: &Output,
 ) -> Result<Deployed, Failure> {
     let name = &plan.name;
-    let role = config
-        .role
-        .clone()
-        .unwrap_or_else(|| format!("arn:aws:iam::{}:role/danbi-app-{name}", platform.account));
+    let role = match &config.role {
+        Some(role) => role.clone(),
+        None => format!("arn:aws:iam::{}:role/danbi-app-{name}", platform.account().await?),
+    };
     let update = Update {
         name,
         settings: &packed.settings,

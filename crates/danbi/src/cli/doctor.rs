@@ -247,9 +247,8 @@ async fn platform(target: &Target) -> Result<Finding, Failure> {
     Ok(match Platform::find(target).await {
         Ok(platform) => {
             let detail = format!(
-                "answers at {}; account {}, region {}, key {} from {}",
+                "answers at {}; region {}, key {} from {}",
                 platform.endpoint,
-                platform.account,
                 platform.region,
                 platform.credentials.access_key_id,
                 platform.credentials.origin()

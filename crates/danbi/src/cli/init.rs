@@ -145,7 +145,7 @@ mod tests {
         assert!(
             config
                 .command
-                .is_some_and(|command| command.contains("$PWD/node_modules/.bin:$PATH\"; exec next start"))
+                .is_some_and(|command| command.contains("$PWD/node_modules/.bin:$PATH\" next start"))
         );
     }
 }

@@ -116,7 +116,7 @@ pub(super) fn executable(folder: &Path) -> Result<Option<Found>, DeployError> {
                 "{only} is the only executable, so it is an HTTP server on $PORT"
             )];
             let serving = Serving::Server {
-                command: format!("exec './{only}'"),
+                command: format!("'./{only}'"),
                 concurrency: SERVER_CONCURRENCY,
             };
             Ok(Some(program(Kind::Executable, because, serving, Build::Nothing)))
@@ -130,7 +130,7 @@ pub(super) fn executable(folder: &Path) -> Result<Option<Found>, DeployError> {
 
 fn server() -> Serving {
     Serving::Server {
-        command: format!("exec ./{SERVER}"),
+        command: format!("./{SERVER}"),
         concurrency: SERVER_CONCURRENCY,
     }
 }

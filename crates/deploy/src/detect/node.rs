@@ -105,7 +105,7 @@ pub(super) fn server(folder: &Path, config: &Config) -> Result<Option<Found>, De
         start_command(script)
     } else if folder.join("server.js").is_file() {
         because.push("there are package.json and server.js, which `npm start` runs".into());
-        "exec node server.js".into()
+        "node server.js".into()
     } else {
         let Some(framework) = framework else { return Ok(None) };
         let main = package.manifest["main"].as_str().unwrap_or("index.js");
@@ -122,7 +122,7 @@ pub(super) fn server(folder: &Path, config: &Config) -> Result<Option<Found>, De
         because.push(format!(
             "package.json depends on {framework}, and its main file is {main}"
         ));
-        format!("exec node {main}")
+        format!("node {main}")
     };
     if let Some(framework) = framework {
         because.push(format!("it depends on {framework}"));
@@ -144,13 +144,15 @@ pub(super) fn server(folder: &Path, config: &Config) -> Result<Option<Found>, De
 /// npm itself is not in the way of signals and costs no start-up time: the script runs with `node_modules/.bin` in its
 /// path, as npm would run it.
 fn start_command(script: &str) -> String {
-    let simple = !script.contains(['&', '|', ';', '<', '>', '(', ')', '\n']);
-    let assigns = script.split_whitespace().next().is_some_and(|word| word.contains('='));
-    let exec = if simple && !assigns { "exec " } else { "" };
-    if script.starts_with("node ") {
-        return format!("{exec}{script}");
+    let path = "env PATH=\"$PWD/node_modules/.bin:$PATH\"";
+    if script.contains(['&', '|', ';', '<', '>', '(', ')', '\n']) {
+        return format!("{path} sh -c '{}'", script.replace('\'', r"'\''"));
     }
-    format!("export PATH=\"$PWD/node_modules/.bin:$PATH\"; {exec}{script}")
+    if script.starts_with("node ") {
+        script.to_owned()
+    } else {
+        format!("{path} {script}")
+    }
 }
 
 pub(super) fn handler(
@@ -301,12 +303,16 @@ mod tests {
 
     #[test]
     fn a_start_script_runs_without_npm() {
-        assert_eq!(start_command("node server.js"), "exec node server.js");
+        let path = "env PATH=\"$PWD/node_modules/.bin:$PATH\"";
+        assert_eq!(start_command("node server.js"), "node server.js");
+        assert_eq!(start_command("next start"), format!("{path} next start"));
         assert_eq!(
-            start_command("next start"),
-            "export PATH=\"$PWD/node_modules/.bin:$PATH\"; exec next start"
+            start_command("NODE_ENV=production next start"),
+            format!("{path} NODE_ENV=production next start")
         );
-        assert!(!start_command("NODE_ENV=production next start").contains("exec"));
-        assert!(!start_command("node a.js && node b.js").starts_with("exec"));
+        assert_eq!(
+            start_command("node a.js && echo 'x'"),
+            format!(r"{path} sh -c 'node a.js && echo '\''x'\'''")
+        );
     }
 }

@@ -98,24 +98,22 @@ pub(super) fn as_module(command: &str) -> String {
         "gunicorn" | "uvicorn" | "hypercorn" | "daphne" | "flask" | "streamlit" => program,
         "waitress-serve" => "waitress",
         "django-admin" => "django",
-        "python" => return format!("exec python3 {rest}"),
+        "python" => return format!("python3 {rest}"),
         _ => return command.to_owned(),
     };
-    format!("exec python3 -m {module} {rest}")
+    format!("python3 -m {module} {rest}")
 }
 
 fn gunicorn(app: &str) -> String {
     format!(
-        "exec python3 -m gunicorn --bind 0.0.0.0:$PORT --workers 1 --threads {WSGI_THREADS} --timeout 0 --keep-alive 75 \
+        "python3 -m gunicorn --bind 0.0.0.0:$PORT --workers 1 --threads {WSGI_THREADS} --timeout 0 --keep-alive 75 \
          --worker-tmp-dir /tmp --error-logfile - '{app}'"
     )
 }
 
 fn uvicorn(app: &str, factory: bool) -> String {
     let factory = if factory { " --factory" } else { "" };
-    format!(
-        "exec python3 -m uvicorn --host 0.0.0.0 --port $PORT --no-access-log --timeout-keep-alive 75{factory} '{app}'"
-    )
+    format!("python3 -m uvicorn --host 0.0.0.0 --port $PORT --no-access-log --timeout-keep-alive 75{factory} '{app}'")
 }
 
 /// The parts that every Python server shares. `server` is the package that serves it, added when nothing lists it.

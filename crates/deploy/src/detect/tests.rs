@@ -109,7 +109,7 @@ fn a_django_project_is_found_by_its_settings() {
 fn a_start_script_makes_a_node_server() {
     let manifest = r#"{"scripts":{"start":"node server.js"},"dependencies":{"express":"^4"}}"#;
     let found = plan(&[("package.json", manifest), ("server.js", "")]);
-    assert_eq!((found.kind, command(&found)), (Kind::Node, "exec node server.js"));
+    assert_eq!((found.kind, command(&found)), (Kind::Node, "node server.js"));
     assert_eq!(found.build, Build::Npm { script: None });
     let next = plan(&[(
         "package.json",
@@ -125,7 +125,7 @@ fn a_start_script_makes_a_node_server() {
         ("package.json", r#"{"main":"app.js","dependencies":{"express":"4"}}"#),
         ("app.js", "app.listen(1)"),
     ]);
-    assert_eq!(command(&main), "exec node app.js");
+    assert_eq!(command(&main), "node app.js");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_rust_program_is_a_lambda_or_a_server() {
     ]);
     assert_eq!(lambda.serving, Serving::Bootstrap);
     let server = plan(&[("Cargo.toml", "[package]\nname='f'\n"), ("src/main.rs", "")]);
-    assert_eq!(command(&server), "exec ./server");
+    assert_eq!(command(&server), "./server");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn go_modules_static_sites_and_executables_are_known() {
             folder: "public".into()
         }
     );
-    assert_eq!(command(&plan(&[("web", "#!/bin/sh\n")])), "exec './web'");
+    assert_eq!(command(&plan(&[("web", "#!/bin/sh\n")])), "'./web'");
     assert_eq!(plan(&[("bootstrap", "#!/bin/sh\n")]).serving, Serving::Bootstrap);
 }
 
@@ -195,7 +195,7 @@ fn a_procfile_and_the_configuration_come_first() {
         ("Procfile", "web: gunicorn -b :$PORT app:app\n"),
         ("requirements.txt", "gunicorn\nflask\n"),
     ]);
-    assert_eq!(command(&procfile), "exec python3 -m gunicorn -b :$PORT app:app");
+    assert_eq!(command(&procfile), "python3 -m gunicorn -b :$PORT app:app");
     let config = Config {
         command: Some("./own".into()),
         ..Config::default()

@@ -12,9 +12,9 @@ pub use logs::{LogQuery, LogRecord};
 pub use start::Started;
 
 use super::{Failure, Output, Target};
-use client::Http;
-use http::Uri;
-use serde_json::Value;
+use client::{Call, Http};
+use danbi_core::AccountId;
+use http::{Method, Uri};
 
 const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:4566";
 
@@ -26,8 +26,6 @@ pub struct Platform {
     pub endpoint: Uri,
     /// The region of everything this verb touches.
     pub region: String,
-    /// The account that the platform says is its own.
-    pub account: String,
     /// What requests are signed with.
     pub credentials: Credentials,
     /// How it came to run, when this verb started it.
@@ -40,7 +38,7 @@ impl Platform {
         let endpoint = endpoint(target)?;
         let http = Http::new()?;
         match http.health(&endpoint).await {
-            Ok(health) => Self::connect(target, http, endpoint, &health, None).await,
+            Ok(_) => Self::connect(target, http, endpoint, None).await,
             Err(reason) => Err(unreachable(&endpoint, &reason)),
         }
     }
@@ -49,43 +47,26 @@ impl Platform {
     pub async fn find_or_start(target: &Target, output: &Output) -> Result<Self, Failure> {
         let endpoint = endpoint(target)?;
         let http = Http::new()?;
-        let (health, started) = match http.health(&endpoint).await {
-            Ok(health) => (health, None),
+        let started = match http.health(&endpoint).await {
+            Ok(_) => None,
             Err(reason) if target.endpoint.is_some() => return Err(unreachable(&endpoint, &reason)),
             Err(_) => {
                 output.step("starting the platform");
-                let started = start::detached(&target.data_folder(), &http, &endpoint).await?;
-                let health = http
-                    .health(&endpoint)
-                    .await
-                    .map_err(|reason| unreachable(&endpoint, &reason))?;
-                (health, Some(started))
+                Some(start::detached(&target.data_folder(), &http, &endpoint).await?)
             }
         };
-        Self::connect(target, http, endpoint, &health, started).await
+        Self::connect(target, http, endpoint, started).await
     }
 
-    async fn connect(
-        target: &Target,
-        http: Http,
-        endpoint: Uri,
-        health: &Value,
-        started: Option<Started>,
-    ) -> Result<Self, Failure> {
+    async fn connect(target: &Target, http: Http, endpoint: Uri, started: Option<Started>) -> Result<Self, Failure> {
         let region = target.region.as_ref().map(|region| region.as_str().to_owned());
         let region = region
             .or_else(credentials::region)
             .unwrap_or_else(|| "us-east-1".into());
-        let text = |key: &str| health[key].as_str().map(str::to_owned);
-        let account = text("account")
-            .or_else(|| text("accountId"))
-            .or_else(|| text("account_id"))
-            .unwrap_or_else(|| "000000000000".into());
         let mut platform = Self {
             http,
             endpoint,
             region,
-            account,
             credentials: credentials::find(&target.data_folder())?,
             started,
         };
@@ -113,6 +94,23 @@ impl Platform {
         {
             self.credentials = own;
         }
+    }
+
+    /// The account that the credentials belong to (STS `GetCallerIdentity`).
+    pub async fn account(&self) -> Result<AccountId, Failure> {
+        let what = "cannot tell whose account this is";
+        let mut call = Call::new("sts", Method::POST, "/".into(), &serde_json::Value::Null);
+        call.body = "Action=GetCallerIdentity&Version=2011-06-15".into();
+        call.headers
+            .push(("content-type", "application/x-www-form-urlencoded".into()));
+        let reply = self.call(what, call).await?;
+        let text = String::from_utf8_lossy(&reply.body);
+        let account = text
+            .split_once("<Account>")
+            .and_then(|(_, rest)| rest.split_once("</Account>"));
+        account
+            .and_then(|(account, _)| account.trim().parse().ok())
+            .ok_or_else(|| Failure::new(what, "the answer names no account"))
     }
 
     /// The app's URLs: by host name, and by path for clients that cannot resolve `*.localhost`.
