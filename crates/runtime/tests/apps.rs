@@ -272,7 +272,7 @@ async fn a_retired_app_finishes_its_requests(world: World) {
     let spec = Arc::new(node_app(&world));
     ask(&world, &spec, "/").await.unwrap();
     let (answer, ()) = tokio::join!(ask(&world, &spec, "/slow"), async {
-        eventually("the request", || world.runtime.environments()[0].events >= 1).await;
+        eventually("the request", || world.runtime.environments()[0].events == 2).await;
         world.runtime.retire(&spec.function_arn.to_string());
     });
     assert!(answer.is_ok(), "{answer:?}");

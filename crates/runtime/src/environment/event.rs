@@ -148,7 +148,7 @@ pub(super) struct Active {
     trace_id: String,
     reply: Option<oneshot::Sender<Reply>>,
     stream_end: Option<oneshot::Sender<StreamEnd>>,
-    _slot: Slot,
+    slot: Slot,
 }
 
 impl Active {
@@ -179,7 +179,7 @@ impl Active {
             trace_id,
             reply: Some(reply),
             stream_end: None,
-            _slot: slot,
+            slot,
         }
     }
 
@@ -198,6 +198,7 @@ impl Active {
 
     /// The platform could not give it an environment after all.
     pub(super) fn give_up(self, error: crate::RuntimeError) {
+        drop(self.slot);
         if let Some(reply) = self.reply {
             let _ = reply.send(Reply::Failed(error));
         }
@@ -250,6 +251,8 @@ impl Active {
             Ending::Failed { error_type, document } => (document, Some(error_type.unwrap_or_default())),
             Ending::Fault(fault) => (fault.document(request_id), Some(fault.error_type.to_owned())),
         };
+        // Given back first: a caller that asks again at once must not meet its own last event.
+        drop(self.slot);
         // Nobody may be waiting any more; the function has run all the same.
         if let Some(reply) = self.reply {
             let _ = reply.send(Reply::Done(Finished {

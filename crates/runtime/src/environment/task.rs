@@ -79,6 +79,14 @@ pub(crate) struct First {
     pub(crate) reply: oneshot::Sender<Reply>,
 }
 
+impl First {
+    fn fail(self, error: RuntimeError) {
+        drop(self.slot);
+        // The caller may have left.
+        let _ = self.reply.send(Reply::Failed(error));
+    }
+}
+
 /// Takes a seat and starts an environment in it, which begins with `first`.
 pub(crate) fn start(host: &Arc<Host>, spec: Arc<FunctionSpec>, first: First) -> Result<(), RuntimeError> {
     let log = EnvironmentLog::open(&spec, host.sink.clone(), host.clock.clone());
@@ -92,10 +100,7 @@ pub(crate) fn start(host: &Arc<Host>, spec: Arc<FunctionSpec>, first: First) -> 
 async fn run(host: Arc<Host>, spec: Arc<FunctionSpec>, mut log: EnvironmentLog, seat: Seat, first: First) {
     let prepared = match host.prepare(&spec, log.stream()).await {
         Ok(prepared) => prepared,
-        Err(NoProgram::Runtime(error)) => {
-            let _ = first.reply.send(Reply::Failed(error));
-            return;
-        }
+        Err(NoProgram::Runtime(error)) => return first.fail(error),
         Err(NoProgram::Entrypoint(reason)) => {
             let active = Active::start(first.invocation, first.slot, first.reply, None, &spec, &mut log);
             active.finish(Ending::Fault(Fault::entrypoint(reason)), 0, &spec, &mut log);
@@ -152,7 +157,7 @@ enum LaunchFailure {
 impl LaunchFailure {
     fn tell(self, first: First, spec: &FunctionSpec, log: &mut EnvironmentLog) {
         match self {
-            Self::Machine(error) => drop(first.reply.send(Reply::Failed(error))),
+            Self::Machine(error) => first.fail(error),
             Self::Program(reason) => {
                 let active = Active::start(first.invocation, first.slot, first.reply, None, spec, log);
                 active.finish(Ending::Fault(Fault::entrypoint(reason)), 0, spec, log);

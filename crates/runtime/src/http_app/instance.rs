@@ -1,7 +1,7 @@
 use super::connection::{Connections, ready_path_answers};
 use crate::environment::{Host, Launch, Occurrence, Prepared, Process, launch_error};
 use crate::log::{EnvironmentLog, PlatformLine};
-use crate::pool::Seat;
+use crate::pool::{Gauge, Seat};
 use crate::program::NoProgram;
 use crate::{EnvironmentState, FunctionSpec, RuntimeError};
 use danbi_sandbox::{Exit, Sandbox};
@@ -16,6 +16,8 @@ const FIRST_LOOK: Duration = Duration::from_millis(2);
 const SLOWEST_LOOK: Duration = Duration::from_millis(50);
 /// How long an app may take to end after SIGTERM.
 const TERM_GRACE: Duration = Duration::from_secs(2);
+/// How long requests (WebSockets above all) may keep a retired instance: AWS's longest event.
+const RETIRED_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// Where an instance stands.
 #[derive(Clone)]
@@ -33,6 +35,7 @@ pub(super) struct Instance {
     stage: watch::Sender<Stage>,
     load: watch::Sender<usize>,
     retired: watch::Receiver<bool>,
+    gauge: Arc<Gauge>,
     limit: usize,
 }
 
@@ -62,7 +65,11 @@ impl Ticket {
             *load += usize::from(taken);
             taken
         });
-        taken.then(|| Self {
+        if !taken {
+            return None;
+        }
+        instance.gauge.count_event();
+        Some(Self {
             instance: instance.clone(),
         })
     }
@@ -115,6 +122,7 @@ pub(super) fn start(
         stage: watch::Sender::new(Stage::Starting),
         load: watch::Sender::new(0),
         retired: seat.retired.clone(),
+        gauge: seat.gauge.clone(),
         limit: concurrency.unwrap_or(DEFAULT_CONCURRENCY).max(1),
     });
     let id = seat.id;
@@ -250,6 +258,7 @@ impl Life {
         let mut load = self.instance.load.subscribe();
         let mut retired = self.seat.retired.clone();
         let mut idle_since = Instant::now();
+        let mut leaving_since = None;
         loop {
             let busy = *load.borrow_and_update() > 0;
             let leaving = *retired.borrow_and_update();
@@ -263,15 +272,18 @@ impl Life {
             } else if leaving {
                 return None;
             }
+            let left = *leaving_since.get_or_insert_with(Instant::now) + RETIRED_LIMIT;
+            if !leaving {
+                leaving_since = None;
+            }
             let idle_end = idle_since + self.host.options.app_idle_timeout;
             tokio::select! {
                 occurrence = process.occurrence(&mut self.log) => if let Occurrence::Exited(exit) = occurrence {
                     return Some(exit);
                 },
-                changed = load.changed() => if changed.is_ok() && *load.borrow() > 0 {
-                    self.seat.gauge.count_event();
-                },
+                _ = load.changed() => {}
                 _ = retired.changed(), if !leaving => {}
+                () = tokio::time::sleep_until(left.into()), if leaving => return None,
                 () = tokio::time::sleep_until(idle_end.into()), if !busy => if self.instance.close_when_idle() {
                     return None;
                 },

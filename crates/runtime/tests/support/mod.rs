@@ -182,6 +182,16 @@ impl World {
         }
     }
 
+    /// `app.handler` in Python.
+    pub fn python(&self, code: &str) -> Arc<FunctionSpec> {
+        Arc::new(self.function("python3.11", "app.handler", &[("app.py", code)]))
+    }
+
+    /// `app.handler` in a CommonJS module.
+    pub fn node(&self, code: &str) -> Arc<FunctionSpec> {
+        Arc::new(self.function("nodejs20.x", "app.handler", &[("app.js", code)]))
+    }
+
     pub async fn invoke(&self, spec: &Arc<FunctionSpec>, payload: &str) -> Outcome {
         self.try_invoke(spec, payload)
             .await
