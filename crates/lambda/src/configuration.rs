@@ -35,6 +35,9 @@ const RESERVED_VARIABLES: [&str; 17] = [
     "AWS_LAMBDA_RUNTIME_API",
     "LAMBDA_TASK_ROOT",
 ];
+/// The model allows more, for kinds of functions that are not built.
+const MAX_TIMEOUT_SECS: i32 = 900;
+const MAX_MEMORY_MIB: i32 = 10_240;
 const DEFAULT_TIMEOUT_SECS: u32 = 3;
 const DEFAULT_MEMORY_MIB: u32 = 128;
 const DEFAULT_STORAGE_MIB: u32 = 512;
@@ -140,6 +143,8 @@ impl Settings {
                 "Error occurred while DescribeSecurityGroups. EC2 Error Code: InvalidGroup.NotFound. EC2 Error Message: The security group '{group}' does not exist"
             )));
         }
+        most(input.timeout, "timeout", MAX_TIMEOUT_SECS)?;
+        most(input.memory_size, "memorySize", MAX_MEMORY_MIB)?;
         let environment = input
             .environment
             .as_ref()
@@ -238,6 +243,16 @@ fn set<T: Clone>(to: &mut T, value: &Option<T>) {
 
 fn non_empty(text: &Option<String>) -> bool {
     text.as_ref().is_some_and(|text| !text.is_empty())
+}
+
+fn most(value: Option<i32>, member: &str, limit: i32) -> Result<(), Error> {
+    match value.filter(|value| *value > limit) {
+        Some(value) => {
+            let constraint = format!("Member must have value less than or equal to {limit}");
+            Err(Error::constraint(&value.to_string(), member, constraint))
+        }
+        None => Ok(()),
+    }
 }
 
 fn not_built(member: &str, given: bool) -> Result<(), Error> {
@@ -562,6 +577,24 @@ mod tests {
             .apply(&mut configuration, None)
             .unwrap();
         assert_eq!(configuration.logging.application_level, None);
+    }
+
+    #[test]
+    fn time_and_memory_have_limits() {
+        assert_eq!(
+            refusal(&CreateFunctionRequest {
+                timeout: Some(901),
+                ..request()
+            }),
+            "1 validation error detected: Value '901' at 'timeout' failed to satisfy constraint: Member must have value less than or equal to 900"
+        );
+        assert_eq!(
+            refusal(&CreateFunctionRequest {
+                memory_size: Some(10_241),
+                ..request()
+            }),
+            "1 validation error detected: Value '10241' at 'memorySize' failed to satisfy constraint: Member must have value less than or equal to 10240"
+        );
     }
 
     #[test]

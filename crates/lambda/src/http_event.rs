@@ -5,11 +5,9 @@ use crate::payload::compact;
 use crate::streaming::PRELUDE_END;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use danbi_core::{Body, Principal, RequestId, Timestamp, full_body};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
-use http_body::Body as _;
-use http_body_util::BodyExt;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -316,35 +314,11 @@ fn build(code: u16, answer: &Answer, body: Bytes) -> Option<Response<Body>> {
     Some(response)
 }
 
-/// Why a body could not be read whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Broken {
-    TooLarge,
-    Off,
-}
-
-/// Reads a body of at most `limit` bytes.
-pub(crate) async fn whole(mut body: Body, limit: usize) -> Result<Bytes, Broken> {
-    let mut all = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Broken::Off)?.into_data() else {
-            continue;
-        };
-        if all.len() + data.len() > limit {
-            return Err(Broken::TooLarge);
-        }
-        if all.is_empty() && body.is_end_stream() {
-            return Ok(data);
-        }
-        all.extend_from_slice(&data);
-    }
-    Ok(all.freeze())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use http::Request;
+    use http_body_util::BodyExt;
 
     fn parts(uri: &str, headers: &[(&str, &str)]) -> http::request::Parts {
         let mut request = Request::builder().uri(uri).method("POST");

@@ -96,14 +96,11 @@ async fn next(stage: Stage) -> Option<(Result<Event, danbi_core::ServiceError>, 
         Stage::Body(rest) => rest,
         Stage::Over => return None,
     };
-    loop {
-        match rest.body.frame().await {
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) if !data.is_empty() => return Some((chunk(data), Stage::Body(rest))),
-                _ => {}
-            },
-            // A body that broke off has its reason in `end`.
-            Some(Err(_)) | None => break,
+    // A body that broke off has its reason in `end`.
+    while let Some(Ok(frame)) = rest.body.frame().await {
+        match frame.into_data() {
+            Ok(data) if !data.is_empty() => return Some((chunk(data), Stage::Body(rest))),
+            _ => {}
         }
     }
     let end = rest.end.await.unwrap_or_else(|_| StreamEnd {
