@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -125,6 +126,65 @@ def test_versions_rollback_status_url_and_undeploy(cli, danbi, tmp_path):
     cli("undeploy", cwd=app)
     assert answer(danbi, "greeter").status == 404
     assert "there is no app greeter" in cli("status", "greeter", expect=1).stderr
+
+
+def test_an_update_under_load_fails_no_request(cli, danbi, tmp_path):
+    shutil.copytree(EXAMPLES / "express", tmp_path / "busy", ignore=shutil.ignore_patterns("node_modules"))
+    cli("deploy", "busy")
+    server = tmp_path / "busy" / "server.js"
+    stop, statuses = threading.Event(), []
+
+    def ask():
+        while not stop.is_set():
+            statuses.append(answer(danbi, "busy", "api/hello").status)
+
+    askers = [threading.Thread(target=ask) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    try:
+        for word in ("Salut", "Hallo"):
+            before = len(statuses)
+            server.write_text(server.read_text().replace("`Hello, ", f"`{word}, ").replace("`Salut, ", f"`{word}, "))
+            cli("deploy", "busy")
+            assert f"{word}, world!" in answer(danbi, "busy", "api/hello").body.decode()
+            eventually(lambda: len(statuses) > before)
+    finally:
+        stop.set()
+        for asker in askers:
+            asker.join()
+    assert len(statuses) > 10 and set(statuses) == {200}
+
+
+def test_dev_deploys_on_change_and_shows_the_logs(danbi, tmp_path):
+    app = tmp_path / "live"
+    app.mkdir()
+    (app / "lambda_function.py").write_text(handler("before"))
+    with open(tmp_path / "dev.out", "wb") as out:
+        dev = subprocess.Popen([binary(), "dev", "live"], env=clean_environment(danbi), cwd=tmp_path, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+    printed = tmp_path / "dev.out"
+    try:
+        eventually(lambda: "version 1 is live" in printed.read_text(), 60)
+        assert answer(danbi, "live").body == b"before"
+        (app / "lambda_function.py").write_text(handler("after"))
+        eventually(lambda: "version 2 is live" in printed.read_text(), 60)
+        assert answer(danbi, "live").body == b"after"
+        eventually(lambda: "after was called" in printed.read_text())
+        (app / "lambda_function.py").unlink()
+        eventually(lambda: "waiting for the next change" in printed.read_text())
+        assert answer(danbi, "live").body == b"after"
+    finally:
+        dev.send_signal(signal.SIGTERM)
+        assert dev.wait(30) == 0, printed.read_text()
+
+
+def test_a_large_flask_app_with_native_dependencies(cli, danbi, tmp_path):
+    app = tmp_path / "sums"
+    app.mkdir()
+    (app / "app.py").write_text("import numpy\nfrom flask import Flask\napp = Flask(__name__)\n\n@app.get('/')\ndef total():\n    return str(numpy.arange(10).sum())\n")
+    (app / "requirements.txt").write_text("flask==3.1.1\nnumpy==2.2.6\n")
+    deployed = json.loads(cli("deploy", "sums", "--json").stdout)
+    assert deployed["report"]["packed_bytes"] > 20_000_000
+    assert answer(danbi, "sums").body == b"45"
 
 
 def test_invoke_and_logs_tell_the_story_of_a_request(cli, tmp_path):

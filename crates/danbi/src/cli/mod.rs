@@ -30,13 +30,7 @@ use std::process::ExitCode;
 
 /// A serverless platform in one binary: a folder with code becomes a URL.
 #[derive(Debug, Parser)]
-#[command(
-    name = "danbi",
-    version,
-    about,
-    propagate_version = true,
-    disable_help_subcommand = true
-)]
+#[command(name = "danbi", version, about, disable_help_subcommand = true)]
 #[command(
     after_help = "First steps: `danbi deploy` in a folder with an app, then `danbi logs -f`.\n\
                         No platform has to run: deploy and dev start one."
@@ -200,4 +194,15 @@ fn in_runtime(work: impl Future<Output = Result<ExitCode, Failure>>) -> Result<E
     // A read of standard input or a build that was given up must not hold the exit back.
     runtime.shutdown_background();
     outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_in_every_verb() {
+        Cli::command().debug_assert();
+    }
 }
