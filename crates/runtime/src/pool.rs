@@ -341,14 +341,21 @@ impl State {
     }
 }
 
-impl Drop for Seat {
-    fn drop(&mut self) {
+impl Seat {
+    /// Gives the room back before the task ends: the sandbox is gone, and a caller that hears of it may ask again.
+    pub(crate) fn vacate(&self) {
         let mut state = self.pool.lock();
-        // An evicted environment has given its room back already.
+        // An evicted environment, or one that vacated its seat, has given its room back already.
         if state.seats.remove(&self.id).is_some() {
             state.memory_mib -= self.memory_mib;
         }
         self.pool.occupied.send_replace(state.seats.len());
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.vacate();
     }
 }
 

@@ -291,6 +291,7 @@ impl Environment {
             let memory = self.process.max_memory_mib();
             self.process.kill(&mut self.log).await;
             self.report_init(began, "invoke", &failure);
+            self.seat.vacate();
             active.finish(failure.ending(&self.spec), memory, &self.spec, &mut self.log);
             return false;
         }
@@ -400,6 +401,7 @@ impl Environment {
             Alarm::EventLimit => {
                 let memory = self.process.max_memory_mib();
                 self.process.kill(&mut self.log).await;
+                self.seat.vacate();
                 if let Some(active) = self.active.take() {
                     active.finish(
                         Ending::Fault(Fault::timed_out(&self.spec)),
@@ -633,6 +635,8 @@ impl Environment {
             if let Some(handle) = self.handle.take() {
                 self.host.pool.release(handle);
             }
+        } else {
+            self.seat.vacate();
         }
         active.finish(ending, memory, &self.spec, &mut self.log);
     }
