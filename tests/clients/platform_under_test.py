@@ -95,7 +95,7 @@ class Platform:
             region_name=region,
             aws_access_key_id=key_id,
             aws_secret_access_key=secret,
-            config=Config(retries={"total_max_attempts": 1}, read_timeout=130, max_pool_connections=64, **config),
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=130, max_pool_connections=64, inject_host_prefix=False, **config),
         )
 
     def environment_for_clients(self):
@@ -106,6 +106,7 @@ class Platform:
             "AWS_ACCESS_KEY_ID": KEY_ID,
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_PAGER": "",
         }

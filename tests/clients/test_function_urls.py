@@ -54,7 +54,7 @@ def handler(event, context):
     url = open_url(client, "mirror")
 
     def ask(document):
-        return danbi.http("POST", url, json.dumps(document))
+        return danbi.http("POST", url, json.dumps(document), {"Content-Type": "application/json"})
 
     full = ask({"statusCode": 201, "headers": {"X-A": "b", "Content-Type": "text/plain"}, "cookies": ["a=1; Secure", "b=2"], "body": "aGk=", "isBase64Encoded": True})
     assert (full.status, full.body, full.headers["x-a"]) == (201, b"hi", "b")

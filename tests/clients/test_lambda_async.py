@@ -45,7 +45,7 @@ def test_an_accepted_event_survives_kill_9(danbi):
         client.invoke(FunctionName="note", InvocationType="Event", Payload=json.dumps({"n": n}))
     danbi.kill_9()
     danbi.start()
-    assert ran(danbi, "note", "ran 19") == 0, "the last event was still waiting"
+    assert sum(ran(danbi, "note", f"ran {n}") for n in range(20)) < 20, "some events still wait"
     danbi.wait_until(lambda: all(ran(danbi, "note", f"ran {n}") for n in range(20)), seconds=90)
 
 

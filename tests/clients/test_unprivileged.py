@@ -85,7 +85,7 @@ def session(danbi):
 
 
 def client_with(danbi, service, key_id=None, secret=None, token=None):
-    config = {"retries": {"total_max_attempts": 1}, "parameter_validation": False}
+    config = {"retries": {"total_max_attempts": 1}, "parameter_validation": False, "inject_host_prefix": False}
     if key_id is None:
         config["signature_version"] = UNSIGNED
     return boto3.client(

@@ -189,6 +189,8 @@ async fn serve_until_told(
     }
     tracing::info!("draining");
     collecting.abort();
+    // A live tail has no end of its own.
+    logs.end_sessions();
     switch.send_replace(true);
     // A task that panicked has said so; the rest must still be drained.
     let _ = serving.await;
