@@ -35,8 +35,6 @@ const DEFAULT_MAX_AGE_SECS: i32 = 6 * 3600;
 /// An accepted event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Event {
-    /// The function's incarnation: an event does not reach a later function of the same name.
-    incarnation: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     qualifier: Option<String>,
     accepted_ms: i64,
@@ -183,7 +181,6 @@ impl Lambda {
         };
         let now = self.now_ms();
         let event = Event {
-            incarnation: String::new(),
             qualifier: reference.qualifier.as_ref().map(ToString::to_string),
             accepted_ms: now,
             due_ms: now,
@@ -208,15 +205,11 @@ impl Lambda {
             request_id,
             event,
         } = new;
-        let resolved = crate::lambda::resolve(tx, reference).await?;
-        let event = Event {
-            incarnation: resolved.function.incarnation,
-            ..event.clone()
-        };
+        crate::lambda::resolve(tx, reference).await?;
         if let Payload::Blob(digest) = &event.payload {
             tx.put(&uses::event_use(digest, &reference.id, request_id), Vec::new())?;
         }
-        write(tx, &reference.id, request_id, &event)
+        write(tx, &reference.id, request_id, event)
     }
 
     /// Makes everything that somebody had claimed due now: right only when nobody else can be running it.

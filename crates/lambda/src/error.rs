@@ -41,6 +41,9 @@ pub enum Error {
     /// 403: another account's, and nothing lets the caller in.
     #[error("")]
     AccessDenied,
+    /// 403: a function can only act as a role of its own account.
+    #[error("Cross-account pass role is not allowed.")]
+    CrossAccountRole,
     /// 502: the function's configuration cannot run here.
     #[error("{0}")]
     InvalidRuntime(String),
@@ -129,7 +132,7 @@ impl From<Error> for ServiceError {
             Error::InvalidContent(_) => user("InvalidRequestContentException", 400),
             Error::CodeStorageExceeded => user("CodeStorageExceededException", 400),
             Error::PolicyTooLong(_) => user("PolicyLengthExceededException", 400),
-            Error::AccessDenied => Self::client("AccessDeniedException", 403, message),
+            Error::AccessDenied | Error::CrossAccountRole => Self::client("AccessDeniedException", 403, message),
             Error::InvalidRuntime(_) => Self::server("InvalidRuntimeException", 502, message).with("Type", "User"),
             Error::Unsupported(_) => user("InvalidParameterValueException", 400),
             Error::Internal => Self::server("ServiceException", 500, message).with("Type", "Service"),

@@ -94,6 +94,10 @@ async fn check_destinations(
                         "You can't specify the function as a destination for itself.".into(),
                     ));
                 }
+                // Another account's function would be invoked without that account's leave.
+                if target.id.scope != id.scope {
+                    return Err(invalid());
+                }
                 view.function(&target.id).await?.ok_or_else(invalid)?;
             }
             Some(service @ ("sqs" | "sns" | "events" | "s3")) => {

@@ -93,6 +93,7 @@ pub(crate) async fn create(
     let settings = Settings::of_new(&input)?;
     let tags = input.tags.clone().unwrap_or_default();
     tags::check(&tags)?;
+    lambda.pass_role(&context, &input.role).await?;
     let layers = lambda
         .find_layers(&context, settings.layers.as_deref().unwrap_or_default())
         .await?;
@@ -341,6 +342,9 @@ pub(crate) async fn update_configuration(
 ) -> Result<FunctionConfiguration, Error> {
     let id = FunctionRef::parse(&context.scope, &input.function_name, None)?.id;
     let settings = Settings::of_update(&input)?;
+    if let Some(role) = &input.role {
+        lambda.pass_role(&context, role).await?;
+    }
     let function = lambda
         .settled(&id)
         .await?
@@ -500,16 +504,21 @@ impl Lambda {
                 let Some(version) = version(&tx, id, number).await? else {
                     return Ok(());
                 };
-                let aliases = tx
-                    .scan(keys::below(&keys::aliases(id)), Direction::Forward, 10_000)
-                    .await?;
-                for (_, value) in &aliases.entries {
+                let prefix = keys::aliases(id);
+                let aliases = tx.scan(keys::below(&prefix), Direction::Forward, 10_000).await?;
+                let mut pointing = Vec::new();
+                for (key, value) in &aliases.entries {
                     let alias: Alias = crate::records::decode(value)?;
                     if alias.version == number.to_string() || alias.second.is_some_and(|(second, _)| second == number) {
-                        return Err(Error::Conflict(format!(
-                            "Version {number} cannot be deleted: an alias of the function points to it."
-                        )));
+                        let name = KeyReader::after_prefix(key, &prefix).and_then(|mut reader| reader.str());
+                        pointing.push(name.map_err(Error::internal)?);
                     }
+                }
+                if !pointing.is_empty() {
+                    return Err(Error::Conflict(format!(
+                        "Unable to delete version because the following aliases reference it: [{}]",
+                        pointing.join(", ")
+                    )));
                 }
                 remove_code(&tx, id, Some(number), &version.configuration).await?;
                 tx.delete(&keys::policy(id, &number.to_string()))?;

@@ -41,6 +41,7 @@ mod permissions;
 mod policy;
 mod prepare;
 mod records;
+mod roles;
 mod runtimes;
 mod settings;
 // Generated for every operation that this floor was planned with; some wait for what they control.

@@ -305,9 +305,9 @@ async fn an_alias_is_refused_in_the_words_of_aws() {
         function_name: "f:1".into(),
         qualifier: None,
     };
-    assert!(
-        refusal(functions::delete(stage.lambda.clone(), context(), input).await)
-            .contains("an alias of the function points to it")
+    assert_eq!(
+        refusal(functions::delete(stage.lambda.clone(), context(), input).await),
+        "Unable to delete version because the following aliases reference it: [custom]"
     );
 }
 
@@ -510,5 +510,41 @@ async fn a_preparation_that_was_cut_off_is_finished_after_the_restart() {
     assert_eq!(
         get(&stage, "f").await.unwrap().configuration.unwrap().state.as_deref(),
         Some("Active")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_acts_as_a_role_of_its_own_account_that_its_maker_may_pass() {
+    let stage = Stage::open().await;
+    let with_role = |role: &str| CreateFunctionRequest {
+        role: role.into(),
+        ..request("f")
+    };
+    let create = async |role: &str, context| functions::create(stage.lambda.clone(), context, with_role(role)).await;
+    let foreign = "arn:aws:iam::111111111111:role/r";
+    let refused = danbi_core::ServiceError::from(create(foreign, context()).await.unwrap_err());
+    assert_eq!(
+        (refused.code, refused.status, refused.message.as_str()),
+        ("AccessDeniedException", 403, "Cross-account pass role is not allowed.")
+    );
+    assert_eq!(
+        refusal(create("arn:aws:iam::000000000000:role/a/", context()).await),
+        "The role defined for the function cannot be assumed by Lambda."
+    );
+    // The stage's gatekeeper lets everyone pass roles but those who sign nothing.
+    let stranger = danbi_core::RequestContext {
+        principal: danbi_core::Principal::Anonymous,
+        ..context()
+    };
+    let own = "arn:aws:iam::000000000000:role/r";
+    assert_eq!(refusal(create(own, stranger).await), "no");
+    stage.create("f").await.unwrap();
+    let change = UpdateFunctionConfigurationRequest {
+        role: Some(foreign.into()),
+        ..Default::default()
+    };
+    assert_eq!(
+        refusal(configure(&stage, change).await),
+        "Cross-account pass role is not allowed."
     );
 }
