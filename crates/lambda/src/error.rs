@@ -54,7 +54,7 @@ pub enum Error {
     #[error("An error occurred and the request cannot be processed.")]
     Internal,
     /// An error of another service, handed on as it is.
-    #[error("{0}")]
+    #[error("{}", .0.message)]
     Other(ServiceError),
 }
 

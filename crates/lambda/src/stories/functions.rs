@@ -517,8 +517,9 @@ async fn a_preparation_that_was_cut_off_is_finished_after_the_restart() {
 async fn a_function_acts_as_a_role_of_its_own_account_that_its_maker_may_pass() {
     let stage = Stage::open().await;
     let with_role = |role: &str| CreateFunctionRequest {
+        function_name: "f".into(),
         role: role.into(),
-        ..request("f")
+        ..request()
     };
     let create = async |role: &str, context| functions::create(stage.lambda.clone(), context, with_role(role)).await;
     let foreign = "arn:aws:iam::111111111111:role/r";
