@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const BUILD_TIME_OUT: Duration = Duration::from_secs(3600);
 const VERB_TIME_OUT: Duration = Duration::from_secs(900);
 const READY_TIME_OUT: Duration = Duration::from_secs(60);
 const ANSWER_TIME_OUT: Duration = Duration::from_secs(60);
+const LOG_TIME_OUT: Duration = Duration::from_secs(5);
 const APP: &str = "guestbook-flask";
 
 /// A platform that ends with the demo.
@@ -64,6 +65,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     )?;
     println!("  {}", platform.http("GET", &format!("{path}entries"), "")?.trim());
     title(6, "its logs");
+    platform.await_log("wrote");
     platform.danbi(&["logs", APP])?;
     title(7, "what to try next");
     let Platform { url, danbi, data, .. } = &platform;
@@ -158,6 +160,24 @@ impl Platform {
             command.env_remove(name);
         }
         must(&mut command, VERB_TIME_OUT).map(drop)
+    }
+
+    /// Waits until the app's log holds `line`: lines are committed together, some time after they were written.
+    fn await_log(&self, line: &str) {
+        let deadline = Instant::now() + LOG_TIME_OUT;
+        while Instant::now() < deadline {
+            let mut command = Command::new(&self.danbi);
+            command
+                .args(["logs", APP])
+                .env("DANBI_ENDPOINT", &self.url)
+                .env("DANBI_DATA", &self.data);
+            if command
+                .output()
+                .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(line))
+            {
+                return;
+            }
+        }
     }
 
     /// One request by path, so that no name has to be resolved. Gives the body.

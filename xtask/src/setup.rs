@@ -76,8 +76,9 @@ const PYTHON_PACKAGES: [&str; 4] = [
     "pytest-xdist==3.8.0",
     "requests==2.32.5",
 ];
-const AWSLAMBDARIC: &str = "awslambdaric";
-const AWS_LAMBDA_RIC: &str = "aws-lambda-ric@4";
+const AWSLAMBDARIC: &str = "awslambdaric==4.2.2";
+/// The last one that runs on Node 18 and 20; 4 asks for 22.
+const AWS_LAMBDA_RIC: &str = "aws-lambda-ric@3.3.0";
 
 /// Where the tests find what was set up.
 pub struct TestEnvironment {
