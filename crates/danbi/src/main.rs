@@ -2,6 +2,7 @@
 
 mod cli;
 mod data_folder;
+mod delays;
 mod gateway;
 mod platform;
 mod serve;

@@ -2,6 +2,7 @@
 
 use crate::cli::{Isolation, ServeArgs};
 use crate::data_folder::{DataFolder, DataFolderError};
+use crate::delays::Delays;
 use crate::gateway::{Drain, Limits, SandboxDoor, Server};
 use crate::platform::Platform;
 use danbi_blobs::Blobs;
@@ -15,7 +16,6 @@ use danbi_store::{EmbeddedOptions, Store};
 use danbi_wire::Dispatcher;
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,6 +127,7 @@ async fn serve_until_told(
     let data = folder.path();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let account = args.account_id.clone();
+    let delays = Delays::from_environment(|name| std::env::var(name).ok()).map_err(ServeError::Environment)?;
 
     let listener = TcpListener::bind(args.listen)
         .await
@@ -145,16 +146,22 @@ async fn serve_until_told(
 
     let (switch, drain) = Drain::new();
     let door = Arc::new(SandboxDoor::default());
-    let options = danbi_runtime::Options {
+    let mut options = danbi_runtime::Options {
         platform: Some(Arc::clone(&door) as _),
         ..danbi_runtime::Options::for_this_machine(data.join("run/bootstrap"))
     };
+    options.app_idle_timeout = delays.app_idle.unwrap_or(options.app_idle_timeout);
     let runtime = Runtime::start(options, launcher, Arc::clone(&logs) as _, sessions, Arc::clone(&clock))?;
 
     let authorizer = Arc::new(
         PolicyAuthorizer::new(account.clone(), Arc::clone(&clock), Arc::new(NoIdentityPolicies))
             .with_resource_policies("lambda", Arc::new(ResourcePolicies::new(store.clone()))),
     );
+    let mut options = danbi_lambda::Options::new(data.join("cache"));
+    options.retry_delays = delays.async_retries.unwrap_or(options.retry_delays);
+    if let Some([every, age]) = delays.collect {
+        (options.collect_every, options.code_grace) = (every, age);
+    }
     let lambda = Lambda::start(danbi_lambda::Parts {
         store: store.clone(),
         blobs: blobs.clone(),
@@ -162,7 +169,7 @@ async fn serve_until_told(
         clock: Arc::clone(&clock),
         authorizer: Arc::clone(&authorizer) as _,
         objects: None,
-        options: lambda_options(data.join("cache"))?,
+        options,
     })
     .await
     .map_err(|error| ServeError::Lambda(error.into()))?;
@@ -177,7 +184,11 @@ async fn serve_until_told(
     let server = Server::new(platform, Limits::default(), drain);
     door.open(server.clone());
 
-    let collecting = tokio::spawn(collect_blobs(blobs, Arc::clone(&lambda)));
+    let collecting = tokio::spawn(collect_blobs(
+        blobs,
+        Arc::clone(&lambda),
+        delays.collect.unwrap_or([COLLECT_EVERY, COLLECT_GRACE]),
+    ));
     let mut serving = tokio::spawn(server.serve(listener, DRAIN_GRACE));
     println!("danbi ready on http://{address}");
     io::stdout().flush()?;
@@ -204,12 +215,12 @@ async fn serve_until_told(
 }
 
 /// Removes the bytes that no record refers to, now and then, for as long as the platform runs.
-async fn collect_blobs(blobs: Blobs, lambda: Arc<Lambda>) {
+async fn collect_blobs(blobs: Blobs, lambda: Arc<Lambda>, [every, grace]: [Duration; 2]) {
     loop {
-        tokio::time::sleep(COLLECT_EVERY).await;
+        tokio::time::sleep(every).await;
         let lambda = &lambda;
         match blobs
-            .collect(COLLECT_GRACE, |id| async move { lambda.uses_blob(&id).await })
+            .collect(grace, |id| async move { lambda.uses_blob(&id).await })
             .await
         {
             Ok(collected) if collected.removed > 0 => {
@@ -219,22 +230,4 @@ async fn collect_blobs(blobs: Blobs, lambda: Arc<Lambda>) {
             Err(error) => tracing::warn!(%error, "unreferenced blobs could not be removed; trying again later"),
         }
     }
-}
-
-/// AWS's delays, but for those that the environment changes: `DANBI_ASYNC_RETRY_DELAYS_MS=FIRST,SECOND`.
-fn lambda_options(cache: PathBuf) -> Result<danbi_lambda::Options, ServeError> {
-    const VARIABLE: &str = "DANBI_ASYNC_RETRY_DELAYS_MS";
-    let mut options = danbi_lambda::Options::new(cache);
-    if let Ok(text) = std::env::var(VARIABLE) {
-        let delays: Option<Vec<Duration>> = text
-            .split(',')
-            .map(|part| part.trim().parse().ok().map(Duration::from_millis))
-            .collect();
-        options.retry_delays = delays.and_then(|delays| delays.try_into().ok()).ok_or_else(|| {
-            ServeError::Environment(format!(
-                "{VARIABLE} is two numbers of milliseconds, such as 60000,120000; got {text:?}"
-            ))
-        })?;
-    }
-    Ok(options)
 }

@@ -86,6 +86,9 @@ pub struct Options {
     pub async_at_once: usize,
     /// How often unreferenced code is looked for.
     pub collect_every: Duration,
+    /// How long an unpacked copy that nobody refers to any more is kept, for environments that still run from it: longer
+    /// than the longest event.
+    pub code_grace: Duration,
 }
 
 impl Options {
@@ -103,6 +106,7 @@ impl Options {
             sole_node: true,
             async_at_once: 256,
             collect_every: Duration::from_secs(600),
+            code_grace: Duration::from_secs(3600),
         }
     }
 }
@@ -166,8 +170,8 @@ impl Lambda {
             objects,
             options,
         } = parts;
-        let (cache_dir, cache_blobs) = (options.cache_dir.clone(), blobs.clone());
-        let code = tokio::task::spawn_blocking(move || CodeCache::open(&cache_dir, cache_blobs));
+        let (cache_dir, cache_blobs, grace) = (options.cache_dir.clone(), blobs.clone(), options.code_grace);
+        let code = tokio::task::spawn_blocking(move || CodeCache::open(&cache_dir, cache_blobs, grace));
         let code = code.await.map_err(Error::internal)??;
         let downloads = Downloads::open(&store, blobs.clone(), clock.clone()).await?;
         let lambda = Arc::new(Self {

@@ -21,9 +21,6 @@ use tokio::sync::Semaphore;
 
 /// Archives unpacked at once: more would only fight for the same disk.
 const UNPACKING_AT_ONCE: usize = 4;
-/// How long a copy that nobody refers to any more is kept, for environments that still run from it: longer than the
-/// longest event.
-const GRACE: Duration = Duration::from_secs(3600);
 
 /// The cache of unpacked code.
 pub(crate) struct CodeCache {
@@ -32,16 +29,18 @@ pub(crate) struct CodeCache {
     incoming: PathBuf,
     blobs: Blobs,
     unpacking: Semaphore,
+    grace: Duration,
     /// Since when each unreferenced entry is known to be so.
     unreferenced: Mutex<HashMap<PathBuf, Instant>>,
 }
 
 impl CodeCache {
-    /// Opens the cache in `dir`, made when it is missing. Blocks.
+    /// Opens the cache in `dir`, made when it is missing. `grace`: how long a copy that nobody refers to any more is kept,
+    /// for environments that still run from it. Blocks.
     ///
     /// Files are not fsynced one by one, so after the machine itself went down (another boot id) the copies may have
     /// holes: then the cache starts empty.
-    pub(crate) fn open(dir: &Path, blobs: Blobs) -> Result<Self, Error> {
+    pub(crate) fn open(dir: &Path, blobs: Blobs, grace: Duration) -> Result<Self, Error> {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         let (code, layers, incoming) = (dir.join("code"), dir.join("layers"), dir.join("incoming"));
         let same_boot = fs::read_to_string(dir.join("boot-id")).is_ok_and(|known| known == boot && !boot.is_empty());
@@ -63,6 +62,7 @@ impl CodeCache {
             incoming,
             blobs,
             unpacking,
+            grace,
             unreferenced: Mutex::default(),
         })
     }
@@ -116,7 +116,7 @@ impl CodeCache {
         Ok(Some(folder))
     }
 
-    /// Removes copies whose name is not in `used` and has not been for [`GRACE`].
+    /// Removes copies whose name is not in `used` and has not been for the time of grace.
     pub(crate) async fn collect(&self, used: impl Fn(&str) -> bool + Send + 'static) -> Result<(), Error> {
         let (code, layers) = (self.code.clone(), self.layers.clone());
         let idle: Vec<PathBuf> = blocking(move || {
@@ -137,7 +137,7 @@ impl CodeCache {
             since.retain(|path, _| idle.contains(path));
             let gone = idle
                 .into_iter()
-                .filter(|path| since.entry(path.clone()).or_insert_with(Instant::now).elapsed() > GRACE);
+                .filter(|path| since.entry(path.clone()).or_insert_with(Instant::now).elapsed() > self.grace);
             gone.collect()
         };
         let incoming = self.incoming.clone();
@@ -290,10 +290,12 @@ mod tests {
     use super::super::archive::tests::zip;
     use super::*;
 
+    const GRACE: Duration = Duration::from_secs(3600);
+
     async fn cache() -> (tempfile::TempDir, CodeCache) {
         let dir = tempfile::tempdir().unwrap();
         let blobs = Blobs::open(&dir.path().join("blobs")).await.unwrap();
-        let cache = CodeCache::open(&dir.path().join("cache"), blobs).unwrap();
+        let cache = CodeCache::open(&dir.path().join("cache"), blobs, GRACE).unwrap();
         (dir, cache)
     }
 

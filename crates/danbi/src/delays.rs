@@ -1,0 +1,69 @@
+//! The delays of `danbi serve`, and the environment variables that change them: for tests, which cannot wait for hours,
+//! and for machines where memory is dearer than a start.
+
+use std::time::Duration;
+
+/// How long the platform waits for what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Delays {
+    /// Before the first and the second retry of an asynchronous invocation that failed: AWS's, but for
+    /// `DANBI_ASYNC_RETRY_DELAYS_MS=FIRST,SECOND`.
+    pub async_retries: Option<[Duration; 2]>,
+    /// How long an HTTP-server app is kept without a request: the runtime's own, but for `DANBI_APP_IDLE_MS=TIME`.
+    pub app_idle: Option<Duration>,
+    /// How often code that nobody refers to is looked for, and how old it must be: the defaults of each collector, but
+    /// for `DANBI_COLLECT_MS=EVERY,AGE`. An age shorter than an upload takes may lose what is being uploaded.
+    pub collect: Option<[Duration; 2]>,
+}
+
+impl Delays {
+    /// Reads them with `variable`; a value that cannot be understood is an error in words.
+    pub fn from_environment(variable: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let pair = |name, example| read(name, example, variable(name));
+        Ok(Self {
+            async_retries: pair("DANBI_ASYNC_RETRY_DELAYS_MS", "60000,120000")?,
+            app_idle: read("DANBI_APP_IDLE_MS", "300000", variable("DANBI_APP_IDLE_MS"))?.map(|[idle]| idle),
+            collect: pair("DANBI_COLLECT_MS", "3600000,21600000")?,
+        })
+    }
+}
+
+fn read<const COUNT: usize>(
+    name: &str,
+    example: &str,
+    value: Option<String>,
+) -> Result<Option<[Duration; COUNT]>, String> {
+    let Some(text) = value else { return Ok(None) };
+    let delays: Option<Vec<Duration>> = text
+        .split(',')
+        .map(|part| part.trim().parse().ok().map(Duration::from_millis))
+        .collect();
+    match delays.and_then(|delays| delays.try_into().ok()) {
+        Some(delays) => Ok(Some(delays)),
+        None => Err(format!("{name} is milliseconds, such as {example}; got {text:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_set_stays_as_it_is_and_nonsense_is_refused() {
+        let nothing = Delays::from_environment(|_| None).unwrap();
+        assert_eq!(
+            (nothing.async_retries, nothing.app_idle, nothing.collect),
+            (None, None, None)
+        );
+        let delays =
+            Delays::from_environment(|name| Some(if name == "DANBI_APP_IDLE_MS" { "5" } else { "1, 2" }.into()));
+        let delays = delays.unwrap();
+        assert_eq!(delays.app_idle, Some(Duration::from_millis(5)));
+        assert_eq!(
+            delays.collect,
+            Some([Duration::from_millis(1), Duration::from_millis(2)])
+        );
+        let error = Delays::from_environment(|_| Some("soon".into())).unwrap_err();
+        assert!(error.contains("DANBI_ASYNC_RETRY_DELAYS_MS is milliseconds"), "{error}");
+    }
+}
