@@ -24,6 +24,8 @@ struct Service {
     file: &'static str,
     /// The operations that get shapes.
     operations: &'static [&'static str],
+    /// Enums whose values the service itself judges, because it takes more than the model lists.
+    open_enums: &'static [&'static str],
 }
 
 /// The table to extend when a service or an operation is added.
@@ -33,18 +35,21 @@ const SERVICES: &[Service] = &[
         home: "lambda",
         file: "shapes.rs",
         operations: LAMBDA,
+        open_enums: &["Runtime"],
     },
     Service {
         name: "logs",
         home: "logs",
         file: "shapes.rs",
         operations: LOGS,
+        open_enums: &[],
     },
     Service {
         name: "sts",
         home: "iam",
         file: "shapes.rs",
         operations: &["GetCallerIdentity"],
+        open_enums: &[],
     },
 ];
 
@@ -93,7 +98,7 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     for service in SERVICES {
         let source = newest_version(&data.join(service.name))?;
         let model: Value = serde_json::from_slice(&read(&source, &scratch.0)?)?;
-        let trimmed = trim::trim(&model, service.operations)?;
+        let trimmed = trim::trim(&model, service.operations, service.open_enums)?;
         let mut text = serde_json::to_string_pretty(&trimmed)?;
         text.push('\n');
         std::fs::write(root.join(format!("crates/wire/models/{}.json", service.name)), text)?;

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
 
 /// Events up to this size are kept in their record, larger ones as blobs: a record has a limit, and claims rewrite it.
 const MAX_INLINE: usize = 32 * 1024;
@@ -378,7 +379,7 @@ impl Lambda {
             };
         }
         let reference = claimed.reference();
-        let result = match self.admit(&reference).await {
+        let result = match self.admit_event(&claimed.id, &reference).await {
             Ok(admitted) => match self.run_event(&claimed, &admitted).await {
                 Ok(outcome) => Ok((outcome, admitted.spec.version.clone())),
                 Err(error) => Err(error),
@@ -425,6 +426,28 @@ impl Lambda {
                     at_ms: at_ms.min(expires + 1),
                     failed: false,
                 }
+            }
+        }
+    }
+
+    /// Leave to run a queued event. When the function is at its limit, waits for one of its invocations to end before it
+    /// gives the event back to the queue: a place that becomes free is used at once, not after the next back-off.
+    async fn admit_event(&self, id: &FunctionId, reference: &FunctionRef) -> Result<Admitted, Error> {
+        let deadline = Instant::now() + self.options.throttle_patience;
+        let mut seat = None;
+        loop {
+            let ended = self.concurrency.ended.notified();
+            tokio::pin!(ended);
+            // Before the attempt, so that an end in between is not missed.
+            ended.as_mut().enable();
+            match self.admit(reference).await {
+                Err(Error::Throttled(limit)) if !self.is_shut(reference).await => {
+                    seat = seat.or_else(|| self.concurrency.seat(id));
+                    if seat.is_none() || timeout_at(deadline, ended).await.is_err() {
+                        return Err(Error::Throttled(limit));
+                    }
+                }
+                other => return other,
             }
         }
     }

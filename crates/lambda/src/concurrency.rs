@@ -13,12 +13,19 @@ use danbi_core::{RequestContext, Scope};
 use danbi_wire::Empty;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::Notify;
+
+/// Queued events of one function that wait on this node for an invocation to end. Further ones go back to the queue, so
+/// that one busy function does not take all the places of the others.
+const MAX_WAITING: u32 = 8;
 
 /// What runs on this node, by account's region and by function.
 #[derive(Debug, Clone)]
 pub(crate) struct Concurrency {
     limit: u32,
     running: Arc<Mutex<Running>>,
+    /// Rung when an invocation ends.
+    pub(crate) ended: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -27,12 +34,29 @@ struct Running {
     reserved: HashMap<FunctionId, u32>,
     /// All others.
     unreserved: HashMap<Scope, u32>,
+    /// Queued events that wait for one of their function's to end.
+    waiting: HashMap<FunctionId, u32>,
+}
+
+/// A place to wait for an invocation of a function to end; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Seat {
+    running: Arc<Mutex<Running>>,
+    of: FunctionId,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        release(&mut running.waiting, &self.of);
+    }
 }
 
 /// Leave to run one invocation; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Permit {
     running: Arc<Mutex<Running>>,
+    ended: Arc<Notify>,
     of: Counter,
 }
 
@@ -48,6 +72,7 @@ impl Concurrency {
         Self {
             limit,
             running: Arc::default(),
+            ended: Arc::default(),
         }
     }
 
@@ -78,7 +103,22 @@ impl Concurrency {
         };
         Ok(Permit {
             running: self.running.clone(),
+            ended: self.ended.clone(),
             of,
+        })
+    }
+
+    /// A place to wait until an invocation of `id` ends, unless enough wait already.
+    pub(crate) fn seat(&self, id: &FunctionId) -> Option<Seat> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = running.waiting.entry(id.clone()).or_default();
+        if *count >= MAX_WAITING {
+            return None;
+        }
+        *count += 1;
+        Some(Seat {
+            running: self.running.clone(),
+            of: id.clone(),
         })
     }
 }
@@ -91,6 +131,8 @@ impl Drop for Permit {
             Counter::Reserved(id) => release(&mut running.reserved, id),
             Counter::Unreserved(scope) => release(&mut running.unreserved, scope),
         }
+        drop(running);
+        self.ended.notify_waiters();
     }
 }
 

@@ -74,6 +74,8 @@ pub struct Options {
     pub patience: Duration,
     /// The waits before the first and the second retry of an asynchronous invocation that failed.
     pub retry_delays: [Duration; 2],
+    /// How long a queued event waits for an invocation of its function to end before it counts as throttled.
+    pub throttle_patience: Duration,
     /// The first wait of an asynchronous invocation that was throttled; it doubles, up to [`Options::throttle_delay_max`].
     pub throttle_delay: Duration,
     /// The longest wait between two throttled attempts.
@@ -100,6 +102,7 @@ impl Options {
             unreserved_minimum: 100,
             patience: Duration::from_secs(5),
             retry_delays: [Duration::from_secs(60), Duration::from_secs(120)],
+            throttle_patience: Duration::from_secs(30),
             throttle_delay: Duration::from_secs(1),
             throttle_delay_max: Duration::from_secs(300),
             lease: Duration::from_secs(30),

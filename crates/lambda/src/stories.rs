@@ -132,6 +132,7 @@ impl Stage {
             account_concurrency: 200,
             patience: Duration::from_secs(30),
             retry_delays: [Duration::from_millis(20), Duration::from_millis(40)],
+            throttle_patience: Duration::from_millis(200),
             throttle_delay: Duration::from_millis(20),
             ..Options::new(dir.path().join("cache"))
         };

@@ -4,8 +4,8 @@ use super::Failure;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// The model without prose, with full detail only for `built` operations.
-pub fn trim(model: &Value, built: &[&str]) -> Result<Value, Failure> {
+/// The model without prose, with full detail only for `built` operations and without the values of `open_enums`.
+pub fn trim(model: &Value, built: &[&str], open_enums: &[&str]) -> Result<Value, Failure> {
     let operations = model["operations"].as_object().ok_or("the model has no operations")?;
     for name in built {
         if !operations.contains_key(*name) {
@@ -38,6 +38,11 @@ pub fn trim(model: &Value, built: &[&str]) -> Result<Value, Failure> {
             members.values_mut().for_each(strip_prose);
         }
         strip_prose(&mut shape);
+        if open_enums.contains(&name.as_str())
+            && let Some(fields) = shape.as_object_mut()
+        {
+            fields.remove("enum");
+        }
         kept_shapes.insert(name.clone(), shape);
     }
     let mut metadata = model["metadata"].clone();

@@ -224,7 +224,7 @@ fn http_server(spec: &FunctionSpec, place: Place, interpreters: &Interpreters) -
         Family::Provided | Family::Other(_) => None,
     };
     Program {
-        argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), format!("exec {command}")],
+        argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), command],
         mounts: Vec::new(),
         place,
         runtime_version: version_line(spec, "danbi:http"),
