@@ -159,10 +159,13 @@ impl<'m> Target<'m> {
         }
     }
 
-    pub(super) fn may_be_unsigned(&self, model: &Model) -> bool {
+    /// Whether this can be an operation that is built and needs no signature.
+    pub(super) fn may_be_unsigned(&self, service: &Service) -> bool {
+        let model = service.model.get();
+        let unsigned = |name: &str| model.operation(name).is_some_and(|operation| operation.unsigned);
         match self.name() {
-            Some(name) => model.operation(name).is_some_and(|operation| operation.unsigned),
-            None => model.operations().any(|operation| operation.unsigned),
+            Some(name) => service.operations.contains_key(name) && unsigned(name),
+            None => service.operations.keys().any(|name| unsigned(name)),
         }
     }
 

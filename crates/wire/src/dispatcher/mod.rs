@@ -117,37 +117,39 @@ impl Dispatcher {
     }
 
     /// Verifies the signature alone, for requests that are no API calls (function URLs with `AWS_IAM`). `service` is
-    /// the signing name. An unsigned request is [`Principal::Anonymous`].
+    /// the signing name. An unsigned request is [`Principal::Anonymous`], and its body comes back unread; so does no
+    /// body of more than `limit` bytes come back at all, and none whose key is unknown is read.
     ///
     /// # Errors
-    /// AWS's answer to a bad signature, worded as restJson services word it.
+    /// AWS's answer to a bad signature, worded as restJson services word it; `RequestEntityTooLargeException` (413);
+    /// what a broken body is answered.
     pub async fn authenticate(
         &self,
         parts: &Parts,
-        body: &Bytes,
+        body: Body,
         service: &str,
-    ) -> Result<Authenticated, ServiceError> {
+        limit: usize,
+    ) -> Result<(Authenticated, Body), ServiceError> {
         let worded = |error: SigV4Error| error.into_service_error(Dialect::RestJson);
         let view = RequestView::from(parts);
         let Some(claim) = Claim::parse(&view).map_err(worded)? else {
-            return Ok(Authenticated {
+            let stranger = Authenticated {
                 principal: Principal::Anonymous,
                 region: None,
-            });
+            };
+            return Ok((stranger, body));
         };
         let rules = Rules::for_service(service);
         let payload = Payload::declared(&view, &claim, &rules).map_err(worded)?;
-        let hash = Some(sha256(body));
-        let verified = self
-            .verifier
-            .verify(&view, &claim, &rules, payload, hash)
-            .await
-            .map_err(worded)?;
-        verified.check(body).map_err(worded)?;
-        Ok(Authenticated {
+        let vouched = self.verifier.vouch(&view, &claim, &rules).await.map_err(worded)?;
+        let body = read::whole(parts, body, limit, || find::too_large(limit, None)).await?;
+        let verified = vouched.verify(payload, Some(sha256(&body))).map_err(worded)?;
+        verified.check(&body).map_err(worded)?;
+        let signer = Authenticated {
             principal: verified.principal,
             region: claim.scope.region.parse().ok(),
-        })
+        };
+        Ok((signer, full_body(body)))
     }
 }
 
@@ -185,7 +187,7 @@ impl<'d> Exchange<'d> {
         self.protocol = find::protocol(model, self.parts);
         let claim = claim.map_err(|error| self.worded(error))?;
         let target = find::target(model, self.protocol, self.parts)?;
-        if claim.is_none() && !target.may_be_unsigned(model) {
+        if claim.is_none() && !target.may_be_unsigned(service) {
             return Err(self.worded(SigV4Error::NotSigned));
         }
         let limit = body_limit(service, &target);
@@ -256,13 +258,14 @@ impl<'d> Exchange<'d> {
     ) -> Result<(Principal, Bytes), ServiceError> {
         let rules = Rules::for_service(&model.metadata.signing_name);
         let payload = Payload::declared(view, claim, &rules).map_err(|error| self.worded(error))?;
-        let verify = |hash| self.dispatcher.verifier.verify(view, claim, &rules, payload, hash);
+        let vouched = self.dispatcher.verifier.vouch(view, claim, &rules).await;
+        let vouched = vouched.map_err(|error| self.worded(error))?;
         if payload == Payload::Whole {
             let body = read::whole(self.parts, body, limit, too_large).await?;
-            let verified = verify(Some(sha256(&body))).await.map_err(|error| self.worded(error))?;
-            return Ok((verified.principal, body));
+            let verified = vouched.verify(payload, Some(sha256(&body)));
+            return Ok((verified.map_err(|error| self.worded(error))?.principal, body));
         }
-        let verified = verify(None).await.map_err(|error| self.worded(error))?;
+        let verified = vouched.verify(payload, None).map_err(|error| self.worded(error))?;
         let principal = verified.principal.clone();
         let body = read::whole(self.parts, verified.guard(body), limit, too_large).await;
         Ok((principal, body?))

@@ -29,7 +29,8 @@ pub struct ErrorContext<'r> {
 impl ErrorContext<'_> {
     /// Encodes `error`. Its members take the types of the modelled shape, when its code has one.
     pub fn encode(&self, error: &ServiceError) -> Encoded {
-        let shape = self.model.and_then(|model| model.error(error.code));
+        let (code, status) = self.denial(error).unwrap_or((error.code, error.status));
+        let shape = self.model.and_then(|model| model.error(code));
         let structure = shape.and_then(|shape| match &shape.kind {
             Kind::Structure(structure) => Some(structure),
             _ => None,
@@ -63,11 +64,26 @@ impl ErrorContext<'_> {
                 },
             );
         }
-        let mut encoded = self.encode_value(error.code, error.fault, error.status, &Value::Map(members));
+        let mut encoded = self.encode_value(code, error.fault, status, &Value::Map(members));
         if let Some(secs) = error.retry_after_secs {
             encoded.headers.insert(RETRY_AFTER, HeaderValue::from(secs));
         }
         encoded
+    }
+
+    /// What a refusal by policy is called, and its status: each protocol has its own.
+    /// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>, the common errors of
+    /// each API reference.
+    fn denial(&self, error: &ServiceError) -> Option<(&'static str, u16)> {
+        if !matches!(error.code, "AccessDeniedException" | "AccessDenied") {
+            return None;
+        }
+        Some(match self.protocol {
+            Protocol::Json10 | Protocol::Json11 | Protocol::RpcV2Cbor => ("AccessDeniedException", 400),
+            Protocol::RestJson => ("AccessDeniedException", 403),
+            Protocol::RestXml | Protocol::Query => ("AccessDenied", 403),
+            Protocol::Ec2 => ("UnauthorizedOperation", 403),
+        })
     }
 
     /// Encodes the error of this code with these members.

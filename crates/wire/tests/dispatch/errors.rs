@@ -1,4 +1,10 @@
-use super::{Answer, logs, request, send, sign};
+use super::{Answer, logs, request, send, send_body, sign};
+use bytes::Bytes;
+use http::Request;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn invoke(name: &str, body: impl Into<bytes::Bytes>) -> http::Request<bytes::Bytes> {
     request("POST", &format!("/2015-03-31/functions/{name}/invocations"), &[], body)
@@ -151,6 +157,16 @@ async fn what_is_not_built_says_so() {
 async fn what_may_not_be_done_is_not_done() {
     let answer = send(sign(invoke("forbidden", ""), "lambda")).await;
     assert_rest_error(&answer, 403, "AccessDeniedException");
+    let answer = send(sign(logs("CreateLogGroup", r#"{"logGroupName":"forbidden"}"#), "logs")).await;
+    assert_json_error(&answer, 400, "AccessDeniedException");
+    let form = [
+        ("content-type", "application/x-www-form-urlencoded"),
+        ("user-agent", "forbidden"),
+    ];
+    let action = "Action=GetCallerIdentity&Version=2011-06-15";
+    let answer = send(sign(request("POST", "/", &form, action), "sts")).await;
+    assert_eq!(answer.status, 403);
+    assert!(answer.text().contains("<Code>AccessDenied</Code>"), "{}", answer.text());
 }
 
 #[tokio::test]
@@ -178,4 +194,50 @@ async fn bodies_and_headers_have_bounds() {
 async fn a_panic_of_a_handler_answers_500() {
     let answer = send(sign(logs("CreateLogGroup", r#"{"logGroupName":"panic"}"#), "logs")).await;
     assert_json_error(&answer, 500, "InternalFailure");
+}
+
+/// The request with a body of its declared length that notes when somebody asks for it.
+fn watched(request: Request<Bytes>) -> (Request<danbi_core::Body>, Arc<AtomicBool>) {
+    let asked = Arc::new(AtomicBool::new(false));
+    let note = Arc::clone(&asked);
+    let request = request.map(|body| {
+        let pieces = futures_util::stream::once(async move {
+            note.store(true, Ordering::SeqCst);
+            Ok::<_, danbi_core::BodyError>(Frame::data(body))
+        });
+        StreamBody::new(pieces).boxed_unsync()
+    });
+    (request, asked)
+}
+
+#[tokio::test]
+async fn the_body_of_a_stranger_is_not_read() {
+    let unknown_key = |request: Request<Bytes>, service| {
+        let mut request = sign(request, service);
+        let value = request.headers()["authorization"].to_str().unwrap();
+        let value = value.replace("AKIDTEST", "AKIDNOBODY").parse().unwrap();
+        request.headers_mut().insert("authorization", value);
+        request
+    };
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    let caller = || request("POST", "/", &form, "Action=GetCallerIdentity&Version=2011-06-15");
+    let strangers = [
+        invoke("f", "{}"),
+        logs("CreateLogGroup", "{}"),
+        caller(),
+        request("POST", "/?Action=AssumeRoleWithSAML&Version=2011-06-15", &form, "x=y"),
+        unknown_key(invoke("f", "{}"), "lambda"),
+        unknown_key(logs("CreateLogGroup", "{}"), "logs"),
+        unknown_key(caller(), "sts"),
+    ];
+    for stranger in strangers {
+        let what = format!("{} {:?}", stranger.uri(), stranger.headers());
+        let (stranger, asked) = watched(stranger);
+        let answer = send_body(stranger).await;
+        assert!(matches!(answer.status, 400 | 403), "{what}: {}", answer.status);
+        assert!(!asked.load(Ordering::SeqCst), "{what}");
+    }
+    let (known, asked) = watched(sign(invoke("f", "{}"), "lambda"));
+    assert_eq!(send_body(known).await.status, 202);
+    assert!(asked.load(Ordering::SeqCst));
 }

@@ -6,8 +6,8 @@ mod success;
 
 use bytes::Bytes;
 use danbi_core::{
-    AccountId, Authorizer, Clock, Credential, CredentialSource, Principal, RequestContext, SecretKey, ServiceError,
-    Timestamp, full_body,
+    AccountId, Authorizer, Body, Clock, Credential, CredentialSource, Principal, RequestContext, SecretKey,
+    ServiceError, Timestamp, full_body,
 };
 use danbi_wire::sigv4::{SignedPayload, Signer, sha256};
 use danbi_wire::{Dispatcher, Peer};
@@ -42,13 +42,13 @@ impl CredentialSource for OneKey {
     }
 }
 
-/// Refuses what touches a resource called `forbidden`.
+/// Refuses what touches a resource called `forbidden`, or comes from a program of that name.
 struct NotForbidden;
 
 #[async_trait::async_trait]
 impl Authorizer for NotForbidden {
-    async fn authorize(&self, _: &RequestContext, access: &danbi_core::Access) -> Result<(), ServiceError> {
-        if access.resource == "forbidden" {
+    async fn authorize(&self, context: &RequestContext, access: &danbi_core::Access) -> Result<(), ServiceError> {
+        if access.resource == "forbidden" || context.user_agent == "forbidden" {
             return Err(ServiceError::client("AccessDeniedException", 403, "no"));
         }
         Ok(())
@@ -90,11 +90,15 @@ impl Answer {
 }
 
 async fn send(request: Request<Bytes>) -> Answer {
+    send_body(request.map(full_body)).await
+}
+
+async fn send_body(request: Request<Body>) -> Answer {
     let peer = Peer {
         ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
         secure: false,
     };
-    let response = dispatcher().call(request.map(full_body), peer).await;
+    let response = dispatcher().call(request, peer).await;
     let (parts, body) = response.into_parts();
     let body = body.collect().await.expect("a body").to_bytes();
     Answer {
