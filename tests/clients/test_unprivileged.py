@@ -22,7 +22,11 @@ def sample(shape, depth=0):
     if depth > 8:
         return None
     if shape.type_name == "structure":
-        return {name: special(name) or sample(member, depth + 1) for name, member in shape.members.items() if name in shape.required_members}
+        return {
+            name: special(member.name) or special(name) or sample(member, depth + 1)
+            for name, member in shape.members.items()
+            if name in shape.required_members
+        }
     if shape.type_name == "list":
         return [sample(shape.member, depth + 1)] * max(1, shape.metadata.get("min", 0))
     if shape.type_name == "map":
@@ -39,7 +43,7 @@ def sample(shape, depth=0):
 
 
 def special(name):
-    """Members whose grammar the model's constraints do not give."""
+    """Members, by their own name or their shape's, whose grammar the model's constraints do not give."""
     function = "arn:aws:lambda:us-east-1:000000000000:function:leaky"
     return {
         "FunctionName": "leaky",
@@ -50,6 +54,8 @@ def special(name):
         "Arn": "arn:aws:lambda:us-east-1:000000000000:layer:l:1",
         "Action": "lambda:InvokeFunction",
         "Principal": "s3.amazonaws.com",
+        "LayerPermissionAllowedAction": "lambda:GetLayerVersion",
+        "LayerPermissionAllowedPrincipal": "*",
     }.get(name)
 
 
