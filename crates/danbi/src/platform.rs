@@ -2,12 +2,12 @@
 
 use crate::gateway::route::{Door, door};
 use crate::gateway::{Handler, Peer};
-use danbi_core::{Body, Principal, ReadBodyError, RequestId, ServiceError, full_body, read_body};
+use danbi_core::{Body, Principal, RequestId, ServiceError, full_body};
 use danbi_lambda::{FunctionUrls, Lambda, UrlCaller, UrlEndpoint};
 use danbi_wire::Dispatcher;
 use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
-use http::{Method, Request, Response, StatusCode, Uri};
+use http::{Method, Request, Response, StatusCode, Uri, Version};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -82,19 +82,9 @@ impl Platform {
             return Ok((Principal::Anonymous, request));
         }
         let (parts, body) = request.into_parts();
-        let body = read_body(body, MAX_SIGNED_BODY).await.map_err(|error| {
-            refusal(&match error {
-                ReadBodyError::TooLarge(_) => ServiceError::client(
-                    "RequestEntityTooLargeException",
-                    413,
-                    "A signed request has at most 6 MiB.",
-                ),
-                ReadBodyError::Broken(_) => ServiceError::client("BadRequestException", 400, error.to_string()),
-            })
-        })?;
-        let verified = self
+        let (verified, body) = self
             .dispatcher
-            .authenticate(&parts, &body, "lambda")
+            .authenticate(&parts, body, "lambda", MAX_SIGNED_BODY)
             .await
             .map_err(|error| refusal(&error))?;
         let addressed = &endpoint.scope().region;
@@ -105,13 +95,20 @@ impl Platform {
                 format!("Credential should be scoped to a valid region. The function is in {addressed}."),
             )));
         }
-        Ok((verified.principal, Request::from_parts(parts, full_body(body))))
+        Ok((verified.principal, Request::from_parts(parts, body)))
     }
 }
 
 impl Handler for Platform {
     async fn handle(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
-        let host = addressed_host(&request);
+        let host = match addressed_host(&request) {
+            Ok(host) => host,
+            Err(why) => return answer(StatusCode::BAD_REQUEST, why),
+        };
+        if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+            // An app behind the gateway is not to become a way round it.
+            return answer(StatusCode::METHOD_NOT_ALLOWED, "CONNECT and TRACE are not served.");
+        }
         let path = request.uri().path().to_owned();
         match door(&host, &path) {
             Door::Aws => {
@@ -158,11 +155,26 @@ impl Handler for Platform {
     }
 }
 
-/// The `Host` header, or HTTP/2's `:authority`.
-fn addressed_host(request: &Request<Body>) -> String {
-    let header = request.headers().get(HOST).and_then(|value| value.to_str().ok());
+/// The `Host` header, or HTTP/2's `:authority`. They may not disagree, nor leave the choice: what stands before this
+/// platform would then think of another host than this platform does.
+/// Source: <https://www.rfc-editor.org/rfc/rfc9112#section-3.2>.
+fn addressed_host(request: &Request<Body>) -> Result<String, &'static str> {
+    let mut headers = request.headers().get_all(HOST).iter();
+    let header = headers.next();
+    if headers.next().is_some() {
+        return Err("The request has more than one Host header.");
+    }
+    let header = header.map(|value| value.to_str()).transpose();
+    let header = header.map_err(|_| "The Host header is not text.")?;
     let authority = request.uri().authority().map(http::uri::Authority::as_str);
-    header.or(authority).unwrap_or_default().to_owned()
+    match (header, authority) {
+        (Some(header), Some(authority)) if !header.eq_ignore_ascii_case(authority) => {
+            Err("The request names two hosts.")
+        }
+        (Some(host), _) | (None, Some(host)) => Ok(host.to_owned()),
+        (None, None) if request.version() == Version::HTTP_10 => Ok(String::new()),
+        (None, None) => Err("The request names no host."),
+    }
 }
 
 /// The same request at another path; its query stays.
@@ -218,6 +230,28 @@ fn refusal(error: &ServiceError) -> Response<Body> {
 mod tests {
     use super::*;
     use danbi_core::empty_body;
+
+    #[test]
+    fn the_host_is_one() {
+        let host = |uri: &str, hosts: &[&str]| {
+            let mut request = Request::builder().uri(uri);
+            for host in hosts {
+                request = request.header(HOST, *host);
+            }
+            addressed_host(&request.body(empty_body()).unwrap())
+        };
+        assert_eq!(host("/", &["a:1"]).unwrap(), "a:1");
+        assert_eq!(host("http://a:1/", &[]).unwrap(), "a:1");
+        assert_eq!(host("http://A:1/", &["a:1"]).unwrap(), "a:1");
+        for (uri, hosts) in [
+            ("/", [].as_slice()),
+            ("/", &["a", "a"]),
+            ("http://a/", &["b"]),
+            ("http://u@a/", &["a"]),
+        ] {
+            assert!(host(uri, hosts).is_err(), "{uri} {hosts:?}");
+        }
+    }
 
     #[test]
     fn a_path_changes_and_its_query_stays() {

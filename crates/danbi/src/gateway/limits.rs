@@ -41,6 +41,22 @@ impl Default for Limits {
     }
 }
 
+/// Lets this process have as many files open as the machine's owner allows it: every connection costs one, and the
+/// usual 1,024 would be gone long before [`Limits::max_connections`], for the store as well.
+pub fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, raised)
+    {
+        tracing::warn!(%error, "the limit of open files could not be raised");
+    }
+}
+
 /// A request body that fails instead of waiting for ever when its sender stalls, and that hands on what is left of it
 /// when it is dropped before its end.
 pub struct Unstalled {

@@ -80,10 +80,12 @@ pub fn door<'a>(host: &'a str, path: &'a str) -> Door<'a> {
 
 /// The host name without its port.
 fn host_name(host: &str) -> &str {
-    match host.rsplit_once(':') {
+    let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
         _ => host,
-    }
+    };
+    // A name may be written with the dot of the root.
+    name.strip_suffix('.').unwrap_or(name)
 }
 
 fn by_host<'a>(name: &'a str, path: &'a str) -> Option<Door<'a>> {
@@ -155,6 +157,25 @@ mod tests {
             }
         );
         assert_eq!(door("Shop.LOCALHOST", "/"), Door::App { app: "Shop", path: "/" });
+        assert_eq!(
+            door("shop.localhost.:4566", "/_danbi/health"),
+            Door::App {
+                app: "shop",
+                path: "/_danbi/health"
+            }
+        );
+        for odd in [
+            "..localhost",
+            ".localhost",
+            "localhost.",
+            "a.b.localhost",
+            "[::1].localhost:x",
+        ] {
+            assert!(
+                matches!(door(odd, "/"), Door::Aws | Door::App { app: "[::1]", .. }),
+                "{odd}"
+            );
+        }
         assert_eq!(door("localhost:4566", "/"), Door::Aws);
         assert_eq!(
             door("lambda.us-east-1.amazonaws.com", "/2015-03-31/functions"),

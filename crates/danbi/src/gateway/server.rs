@@ -12,6 +12,7 @@ use hyper_util::server::conn::auto;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
@@ -69,8 +70,7 @@ impl<H: Handler> Server<H> {
             .timer(TokioTimer::new())
             .keep_alive_interval(Some(limits.header_timeout))
             .max_header_list_size(limits.max_header_bytes)
-            .max_concurrent_streams(256)
-            .enable_connect_protocol();
+            .max_concurrent_streams(256);
         Self {
             handler,
             http,
@@ -81,6 +81,7 @@ impl<H: Handler> Server<H> {
 
     /// Accepts until draining begins, then waits up to `grace` for open connections and drops the rest.
     pub async fn serve(self, listener: TcpListener, grace: Duration) {
+        limits::raise_open_files();
         let mut connections = JoinSet::new();
         let places = Arc::new(Semaphore::new(self.limits.max_connections));
         let mut drain = self.drain.clone();
@@ -121,8 +122,11 @@ impl<H: Handler> Server<H> {
     pub async fn connection(&self, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer) {
         let handler = Arc::clone(&self.handler);
         let limits = self.limits;
+        let asked = Arc::new(AtomicBool::new(false));
+        let has_asked = Arc::clone(&asked);
         let service = service_fn(move |request: Request<Incoming>| {
             let handler = Arc::clone(&handler);
+            has_asked.store(true, Ordering::Relaxed);
             async move {
                 let version = request.version();
                 let (parts, body) = request.into_parts();
@@ -145,8 +149,19 @@ impl<H: Handler> Server<H> {
         let connection = self.http.serve_connection_with_upgrades(TokioIo::new(io), service);
         tokio::pin!(connection);
         let mut drain = self.drain.clone();
+        // Which version is spoken is found out without a limit of its own, and an HTTP/2 greeting is no request.
+        let silence = async {
+            tokio::time::sleep(limits.header_timeout).await;
+            if asked.load(Ordering::Relaxed) {
+                std::future::pending::<()>().await;
+            }
+        };
         let ended = tokio::select! {
             ended = connection.as_mut() => ended,
+            () = silence => {
+                tracing::debug!(peer = %peer.ip, "a connection brought no request and is dropped");
+                return;
+            }
             () = drain.begun() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
@@ -226,6 +241,16 @@ mod tests {
         let (address, _switch, _serving) = echo().await;
         let answer = exchange(address, b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ").await;
         assert!(answer.is_empty() || answer.contains(" 408 "), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn a_client_that_says_nothing_is_dropped_whatever_it_began_to_speak() {
+        let (address, _switch, _serving) = echo().await;
+        let greeting: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        for said in [b"".as_slice(), b"P", &greeting[..10], greeting] {
+            let answered = tokio::time::timeout(Duration::from_secs(20), exchange(address, said)).await;
+            assert!(answered.is_ok(), "{said:?} is kept");
+        }
     }
 
     #[tokio::test]

@@ -1,8 +1,10 @@
 //! A certificate authority of the data folder, for names under `amazonaws.com` on this machine alone.
 
+use super::proxy::OURS;
 use crate::cli::failure::Failure;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, NameConstraints,
 };
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -134,6 +136,14 @@ fn own_parameters() -> CertificateParams {
         .push(DnType::CommonName, "Danbi on this machine");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    // Whoever gets hold of the key can speak for these names only.
+    params.name_constraints = Some(NameConstraints {
+        permitted_subtrees: OURS
+            .iter()
+            .map(|name| GeneralSubtree::DnsName((*name).to_owned()))
+            .collect(),
+        excluded_subtrees: Vec::new(),
+    });
     params.not_before = rcgen::date_time_ymd(2020, 1, 1);
     params.not_after = rcgen::date_time_ymd(2050, 1, 1);
     params

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 /// Names under these end here.
-const OURS: [&str; 4] = ["amazonaws.com", "amazonaws.com.cn", "api.aws", "on.aws"];
+pub(super) const OURS: [&str; 4] = ["amazonaws.com", "amazonaws.com.cn", "api.aws", "on.aws"];
 /// Longest request head that a proxy's client may send.
 const MAX_HEAD: usize = 16 * 1024;
 const HEAD_TIME_OUT: Duration = Duration::from_secs(30);
