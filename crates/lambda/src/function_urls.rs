@@ -120,11 +120,14 @@ impl FunctionUrls {
         let view = self.lambda.snapshot().await?;
         let prefix = keys::apps(app);
         let page = view.scan(keys::below(&prefix), Direction::Forward, 100).await?;
+        let mut tagged = Vec::new();
         for (key, _) in &page.entries {
             let mut reader = KeyReader::after_prefix(key, &prefix).map_err(Error::internal)?;
-            let Some(id) = prepare::read_id(&mut reader) else {
-                continue;
-            };
+            tagged.extend(prepare::read_id(&mut reader));
+        }
+        // Whoever may tag any function must not be able to take over another one's name.
+        tagged.sort_by_key(|id| id.name.as_str() != app);
+        for id in tagged {
             if let Some(url) = view.record::<Url>(&keys::url(&id, APP_ALIAS)).await? {
                 let reference = FunctionRef {
                     id,
@@ -275,10 +278,15 @@ impl FunctionUrls {
     ) -> Result<Response<Body>, Error> {
         let scheme = if caller.secure { "https" } else { "http" };
         let headers = request.headers_mut();
+        for forgeable in ["forwarded", "x-forwarded-prefix", "x-forwarded-server", "x-real-ip"] {
+            headers.remove(forgeable);
+        }
+        let (_, port) = split_host(&caller.host, caller.secure);
         for (name, value) in [
             ("x-forwarded-for", caller.source_ip.to_string()),
             ("x-forwarded-proto", scheme.into()),
             ("x-forwarded-host", caller.host.clone()),
+            ("x-forwarded-port", port.to_string()),
         ] {
             if let Ok(value) = HeaderValue::from_str(&value) {
                 headers.insert(HeaderName::from_static(name), value);

@@ -3,7 +3,10 @@ use crate::RuntimeError;
 use bytes::Bytes;
 use danbi_core::{Body, BodyError, empty_body};
 use danbi_sandbox::Sandbox;
-use http::header::{CONNECTION, HOST, HeaderMap, HeaderName, HeaderValue, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN,
+    TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{Request, Response, StatusCode, Uri, Version};
 use http_body::Frame;
 use hyper::body::Incoming;
@@ -193,7 +196,8 @@ async fn send(
     Ok((response, sender))
 }
 
-/// The protocol of an HTTP/1.1 upgrade request.
+/// The protocol of an HTTP/1.1 upgrade request: WebSocket alone. A tunnel that speaks HTTP (`h2c`) would take requests
+/// past the gateway, with whatever headers their sender likes.
 fn wanted_upgrade(request: &Request<Body>) -> Option<HeaderValue> {
     let asks = request
         .headers()
@@ -206,7 +210,11 @@ fn wanted_upgrade(request: &Request<Body>) -> Option<HeaderValue> {
                 .any(|token| token.trim().eq_ignore_ascii_case("upgrade"))
         });
     if asks {
-        request.headers().get(UPGRADE).cloned()
+        let protocol = request.headers().get(UPGRADE)?;
+        protocol
+            .as_bytes()
+            .eq_ignore_ascii_case(b"websocket")
+            .then(|| protocol.clone())
     } else {
         None
     }
@@ -241,9 +249,19 @@ fn strip_hop_by_hop(headers: &mut HeaderMap) {
         .flat_map(|value| value.split(','))
         .filter_map(|token| token.trim().parse().ok())
         .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
+    for name in named.iter().filter(|name| !concerns_the_end(name)).chain(&HOP_BY_HOP) {
         headers.remove(name);
     }
+}
+
+/// Whether a header means the app, so that a client cannot have it dropped by naming it in `Connection`: apps rely on
+/// what the gateway says of the client.
+fn concerns_the_end(name: &HeaderName) -> bool {
+    matches!(
+        *name,
+        HOST | CONTENT_LENGTH | CONTENT_TYPE | AUTHORIZATION | COOKIE | ORIGIN
+    ) || name.as_str().starts_with("x-forwarded-")
+        || name.as_str().starts_with("x-amzn-")
 }
 
 /// The app's answer; gives the connection back at its end and the ticket when it is dropped.
@@ -302,6 +320,23 @@ mod tests {
         let names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
         assert_eq!(names, ["x-kept", "host"]);
         assert_eq!(request.headers()[HOST], "app.localhost:4566");
+    }
+
+    #[test]
+    fn what_the_gateway_says_of_the_client_stays() {
+        let request = Request::get("/")
+            .header("connection", "x-forwarded-for, Host, cookie, upgrade, http2-settings")
+            .header("upgrade", "h2c")
+            .header("http2-settings", "AAMAAABkAAQAAP__")
+            .header("host", "h")
+            .header("cookie", "k=v")
+            .header("x-forwarded-for", "10.0.0.1")
+            .body(empty_body())
+            .unwrap();
+        assert!(wanted_upgrade(&request).is_none());
+        let request = towards_app(request, None).unwrap();
+        let names: Vec<_> = request.headers().keys().map(HeaderName::as_str).collect();
+        assert_eq!(names, ["host", "cookie", "x-forwarded-for"]);
     }
 
     #[test]

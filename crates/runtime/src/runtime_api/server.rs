@@ -9,15 +9,19 @@ use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 
 /// Bytes of request headers that are read; awslambdaric sends up to 1 MiB of X-Ray cause in one.
 const MAX_HEADER_BYTES: usize = 2 * 1024 * 1024;
-/// Connections that one environment may hold open at once.
-const MAX_CONNECTIONS: usize = 64;
+/// Connections that one environment may hold open at once; runtimes use one or two.
+const MAX_CONNECTIONS: usize = 16;
+/// Bodies of one environment that are held at once: one answer, and one more that is about to be refused. Without this
+/// bound a function could fill the platform's memory with answers to nothing.
+const MAX_BODIES: usize = 2;
 
 /// After a refused accept: the platform is out of descriptors, which passes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -25,6 +29,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Accepts connections until dropped; every connection ends with it.
 pub(crate) async fn serve(listener: TcpListener, calls: mpsc::Sender<Call>) {
     let mut connections = JoinSet::new();
+    let bodies = Arc::new(Semaphore::new(MAX_BODIES));
     loop {
         tokio::select! {
             accepted = listener.accept() => {
@@ -36,11 +41,11 @@ pub(crate) async fn serve(listener: TcpListener, calls: mpsc::Sender<Call>) {
                     continue;
                 }
                 let _ = stream.set_nodelay(true);
-                let calls = calls.clone();
+                let (calls, bodies) = (calls.clone(), Arc::clone(&bodies));
                 connections.spawn(async move {
                     let service = service_fn(move |request| {
-                        let calls = calls.clone();
-                        async move { Ok::<_, Infallible>(answer(request, &calls).await) }
+                        let (calls, bodies) = (calls.clone(), Arc::clone(&bodies));
+                        async move { Ok::<_, Infallible>(answer(request, &calls, &bodies).await) }
                     });
                     // An error here is the process breaking its own connection; its exit is seen elsewhere.
                     let _ = hyper::server::conn::http1::Builder::new()
@@ -56,9 +61,15 @@ pub(crate) async fn serve(listener: TcpListener, calls: mpsc::Sender<Call>) {
     }
 }
 
-async fn answer(request: Request<Incoming>, calls: &mpsc::Sender<Call>) -> Response<Full<Bytes>> {
+async fn answer(request: Request<Incoming>, calls: &mpsc::Sender<Call>, bodies: &Semaphore) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let headers = head.headers;
+    // Never closed, so it always gives a place; a call without a body does not wait for one.
+    let _place = if body.is_end_stream() {
+        None
+    } else {
+        bodies.acquire().await.ok()
+    };
     let result = match route(&head.method, head.uri.path()) {
         Route::Next => return render_event(ask(calls, |verdict| Call::Next { verdict }).await),
         Route::Ping => return render(StatusCode::OK, "text/plain", Bytes::from_static(b"pong")),
