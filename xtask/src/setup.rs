@@ -77,8 +77,13 @@ const PYTHON_PACKAGES: [&str; 4] = [
     "requests==2.32.5",
 ];
 const AWSLAMBDARIC: &str = "awslambdaric==4.2.2";
-/// The last one that runs on Node 18 and 20; 4 asks for 22.
-const AWS_LAMBDA_RIC: &str = "aws-lambda-ric@3.3.0";
+/// A package of more than 20 MB: numpy is in it for its size and its native code.
+const FLASK_APP: [&str; 4] = ["flask==3.1.1", "numpy==2.2.6", "apig-wsgi==2.20.0", "gunicorn==23.0.0"];
+/// The last one that runs on Node 18 and 20; 4 asks for 22. Its native part is compiled by its install scripts, which npm
+/// from 11 on runs only where the project says so.
+const AWS_LAMBDA_RIC: &str =
+    r#"{"private":true,"dependencies":{"aws-lambda-ric":"3.3.0"},"allowScripts":{"aws-lambda-ric":true}}"#;
+const EXPRESS_APP: &str = r#"{"private":true,"dependencies":{"express":"5.1.0","ws":"8.18.3"}}"#;
 
 /// Where the tests find what was set up.
 pub struct TestEnvironment {
@@ -114,38 +119,60 @@ pub fn for_tests() -> Result<TestEnvironment, String> {
             .args(PYTHON_PACKAGES))
     })?;
     let mut missing = Vec::new();
-    let ric = folder.join("awslambdaric");
-    let outcome = once(&folder, "awslambdaric", AWSLAMBDARIC, &ric, || {
-        pip(Command::new(&python)
-            .args(["-m", "pip", "install", "--upgrade", "--target"])
-            .arg(&ric)
-            .arg(AWSLAMBDARIC))
-    });
-    missing.extend(outcome.err());
-    let ric = folder.join("aws-lambda-ric");
-    let outcome = once(
-        &folder,
-        "aws-lambda-ric",
-        AWS_LAMBDA_RIC,
-        &ric.join("node_modules/aws-lambda-ric"),
-        || {
-            fs::create_dir_all(&ric).map_err(|error| format!("cannot make {}: {error}", ric.display()))?;
-            must(
-                Command::new("npm")
-                    .args(["install", "--no-audit", "--no-fund", "--prefix"])
-                    .arg(&ric)
-                    .arg(AWS_LAMBDA_RIC),
-                INSTALL_TIME_OUT,
-            )
-            .map(drop)
-        },
+    missing.extend(wheels(&folder, &python, "awslambdaric", &[AWSLAMBDARIC]).err());
+    missing.extend(wheels(&folder, &python, "flask-app", &FLASK_APP).err());
+    missing.extend(
+        node_modules(
+            &folder,
+            "aws-lambda-ric",
+            AWS_LAMBDA_RIC,
+            "aws-lambda-ric/dist/rapid-client.node",
+        )
+        .err(),
     );
-    missing.extend(outcome.err());
+    missing.extend(node_modules(&folder, "express-app", EXPRESS_APP, "express").err());
     missing.extend(rust_example(&folder).err());
     Ok(TestEnvironment {
         folder,
         python,
         missing,
+    })
+}
+
+/// Installs packages of PyPI into the folder `name`, as they go into a deployment package.
+fn wheels(folder: &Path, python: &Path, name: &str, packages: &[&str]) -> Result<(), String> {
+    let target = folder.join(name);
+    once(folder, name, &packages.join(" "), &target, || {
+        pip(Command::new(python)
+            .args(["-m", "pip", "install", "--upgrade", "--target"])
+            .arg(&target)
+            .args(packages))
+    })
+}
+
+/// Installs what the `package.json` asks for into the folder `name`; `result` below `node_modules` shows that it worked.
+fn node_modules(folder: &Path, name: &str, package_json: &str, result: &str) -> Result<(), String> {
+    let project = folder.join(name);
+    let modules = project.join("node_modules");
+    once(folder, name, package_json, &modules.join(result), || {
+        let failed = |error| format!("cannot write {}: {error}", project.display());
+        fs::create_dir_all(&project).map_err(failed)?;
+        fs::write(project.join("package.json"), package_json).map_err(failed)?;
+        let mut command = Command::new("npm");
+        command
+            .args(["install", "--no-audit", "--no-fund"])
+            .current_dir(&project);
+        // Without the headers that came with Node, its build tool would download them.
+        let prefix = find("node").and_then(|node| Some(node.parent()?.parent()?.to_owned()));
+        if let Some(prefix) = prefix.filter(|prefix| prefix.join("include/node/node.h").exists()) {
+            command.env("npm_config_nodedir", prefix);
+        }
+        must(&mut command, INSTALL_TIME_OUT)?;
+        if modules.join(result).exists() {
+            Ok(())
+        } else {
+            Err(format!("npm left no {result} behind"))
+        }
     })
 }
 
