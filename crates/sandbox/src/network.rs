@@ -81,20 +81,13 @@ impl Egress {
             }
             let netlink = Netlink::open()?;
             // A pair of its own shows that the kernel has them.
-            let (trial, namespace) = (
-                Link {
-                    instance: number,
-                    slot: SLOTS,
-                },
-                fs::File::open("/proc/self/ns/net")?,
-            );
+            let (trial, namespace) = (egress.link(SLOTS), fs::File::open("/proc/self/ns/net")?);
             netlink.remove(&trial.name())?;
             netlink.add_veth(
                 &trial.name(),
                 &format!("{}p", trial.name()),
                 std::os::fd::AsFd::as_fd(&namespace),
-            )?;
-            netlink.remove(&trial.name())
+            )
         };
         let outcome = set_up();
         outcome.map(|()| egress).map_err(|error| {
@@ -103,6 +96,12 @@ impl Egress {
                 "the kernel needs veth and nf_tables with NAT; until then programs have loopback only",
             )
         })
+    }
+
+    /// Removes the pair that [`Egress::set_up`] tried.
+    pub(crate) fn clear_trial(&self) {
+        // One that stays is removed by the next launcher of this number.
+        let _ = Netlink::open().and_then(|netlink| netlink.remove(&self.link(SLOTS).name()));
     }
 
     pub(crate) fn link(&self, slot: u32) -> Link {

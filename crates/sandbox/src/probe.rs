@@ -1,12 +1,12 @@
 //! Finds out what this machine allows, by trying: it prepares one sandbox and throws it away.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 
-use crate::cgroup::Parents;
+use crate::cgroup::{Cgroup, Parents};
 use crate::credentials::HostIds;
 use crate::namespaces::{self, Forked};
 use crate::prepare::{self, Prepared};
@@ -23,9 +23,30 @@ and unmask /proc; else run as root. Linux 5.12 or newer is needed. Until then no
 --isolation=process is given, which isolates nothing";
 const CGROUP_ADVICE: &str = "run as root, or as a systemd service with Delegate=yes";
 
-/// The report on `kit`.
-pub(crate) fn probe(kit: &mut Kit) -> Capabilities {
-    let trial = settle(kit);
+/// A sandbox that was tried. Its namespaces take tens of milliseconds to go, which nobody has to wait for.
+pub(crate) struct Trial {
+    process: Option<OwnedFd>,
+    cgroup: Cgroup,
+}
+
+impl Trial {
+    /// Waits until nothing of it is left.
+    pub(crate) fn clear(self) {
+        if let Some(process) = &self.process {
+            // What does not end in time is removed by the next launcher.
+            let _ = wait_for(process);
+        }
+        while let Ok(Some(_)) = rustix::process::wait(rustix::process::WaitOptions::NOHANG) {}
+        forget(&self.cgroup);
+    }
+}
+
+/// The report on `kit`, and the sandbox that was tried for it.
+pub(crate) fn probe(kit: &mut Kit) -> (Capabilities, Option<Trial>) {
+    let (trial, tried) = match settle(kit) {
+        Ok(trial) => (Ok(()), Some(trial)),
+        Err(error) => (Err(error), None),
+    };
     let kit = &*kit;
     let isolation = kit.options.isolation;
     let mut report = Capabilities {
@@ -65,22 +86,23 @@ pub(crate) fn probe(kit: &mut Kit) -> Capabilities {
         ),
         Err((why, advice)) => report.add("outbound network", Err((why.clone(), advice))),
     }
-    report
+    (report, tried)
 }
 
 /// Tries a sandbox, and when none comes of it, one without cgroups: folders that can be made cannot always be joined.
-fn settle(kit: &mut Kit) -> io::Result<()> {
-    let Err(error) = try_out(kit) else {
-        return Ok(());
+fn settle(kit: &mut Kit) -> io::Result<Trial> {
+    let error = match try_out(kit) {
+        Ok(trial) => return Ok(trial),
+        Err(error) => error,
     };
     let mut without = Parents::default();
     without
         .refused
         .push(format!("cgroups can be made, but not joined: {error}"));
     let parents = std::mem::replace(&mut kit.parents, without);
-    if try_out(kit).is_ok() {
+    if let Ok(trial) = try_out(kit) {
         parents.remove();
-        return Ok(());
+        return Ok(trial);
     }
     kit.parents = parents;
     Err(error)
@@ -148,9 +170,10 @@ fn seccomp() -> io::Result<()> {
     }
 }
 
-/// Prepares a sandbox and hears from its init.
-fn try_out(kit: &Kit) -> io::Result<()> {
+/// Prepares a sandbox and hears from its init, which then ends.
+fn try_out(kit: &Kit) -> io::Result<Trial> {
     let plan = kit.plan(0, Network::None)?;
+    let mut process = None;
     let outcome = (|| {
         let (ours, theirs) = Channel::pair()?;
         let (reports, report) = Channel::pair()?;
@@ -159,29 +182,35 @@ fn try_out(kit: &Kit) -> io::Result<()> {
             Forked::Parent(_) => drop((theirs, report)),
         }
         wait_for(&reports)?;
-        let (prepared, pidfd) = match reports.receive::<Prepared>()? {
-            Some((prepared, descriptors)) => (prepared, descriptors.into_iter().next()),
+        let prepared = match reports.receive::<Prepared>()? {
+            Some((prepared, descriptors)) => {
+                process = descriptors.into_iter().next();
+                prepared
+            }
             None => return Err(io::Error::other("the trial died")),
         };
         if let Some(error) = prepared.error {
             return Err(io::Error::other(error));
         }
         wait_for(&ours)?;
-        let said = ours.receive::<InitEvent>()?;
-        // Its closed channel ends init.
-        drop(ours);
-        if let Some(pidfd) = pidfd {
-            wait_for(&pidfd)?;
-        }
-        match said {
+        // Closing our end of the channel, here, ends init.
+        match ours.receive::<InitEvent>()? {
             Some((InitEvent::Prepared, _)) => Ok(()),
             Some((InitEvent::Failed { reason }, _)) => Err(io::Error::other(reason)),
             _ => Err(io::Error::other("the trial's init died")),
         }
     })();
-    while let Ok(Some(_)) = rustix::process::wait(rustix::process::WaitOptions::NOHANG) {}
-    forget(&plan.cgroup);
-    outcome
+    let trial = Trial {
+        process,
+        cgroup: plan.cgroup,
+    };
+    match outcome {
+        Ok(()) => Ok(trial),
+        Err(error) => {
+            trial.clear();
+            Err(error)
+        }
+    }
 }
 
 fn wait_for(fd: &impl AsFd) -> io::Result<()> {

@@ -109,9 +109,16 @@ fn serve() -> io::Result<()> {
             );
         }
     };
-    let capabilities = probe::probe(&mut kit);
+    let (capabilities, trial) = probe::probe(&mut kit);
     let usable = capabilities.namespaces || kit.options.isolation == Isolation::Process;
     control.send(&Event::Ready(capabilities), &[])?;
+    // Interfaces and namespaces go slowly; whoever waits for the report does not wait for that.
+    if let Some(trial) = trial {
+        trial.clear();
+    }
+    if let Ok(egress) = &kit.egress {
+        egress.clear_trial();
+    }
     let kinds = HashSet::from([if kit.egress.is_ok() {
         Network::Egress
     } else {
