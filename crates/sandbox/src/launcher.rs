@@ -5,7 +5,8 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,8 @@ pub(crate) const ARGV0: &str = "danbi-sandbox-launcher";
 const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long one launch may take, preparation and exec together; generous for a machine out of breath.
 const LAUNCH_TIMEOUT: Duration = Duration::from_secs(30);
+/// The least time between two starts of a launcher that keeps dying.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// When a launch that the launcher had no room for is tried again.
 const SEND_AGAIN: Duration = Duration::from_millis(2);
 
@@ -49,11 +52,28 @@ impl Default for LauncherOptions {
 }
 
 /// The handle of a running launcher process. Dropping it kills every sandbox and waits until nothing is left.
+///
+/// When the process itself dies, every sandbox ends with it; the next launch starts another process and goes on there.
 #[derive(Debug)]
 pub struct Launcher {
-    supervisor: Supervisor,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    options: LauncherOptions,
+    running: Mutex<Running>,
+    /// Held by who starts a process anew, so that one does.
+    restarting: Mutex<()>,
     capabilities: Capabilities,
     next_id: AtomicU64,
+}
+
+/// The process of the moment and when it began.
+#[derive(Debug, Clone)]
+struct Running {
+    supervisor: Arc<Supervisor>,
+    since: Instant,
 }
 
 impl Launcher {
@@ -65,18 +85,22 @@ impl Launcher {
     /// with [`crate::run_launcher_if_asked`].
     pub fn start(options: LauncherOptions) -> Result<Launcher, SandboxError> {
         let isolation = options.isolation;
-        let (channel, process, capabilities) = begin(options, false)?;
+        let (channel, process, capabilities) = begin(options.clone(), false)?;
         if isolation == Isolation::Namespaces && !capabilities.namespaces {
             drop(channel);
             process.reap();
             return Err(SandboxError::Refused(Box::new(capabilities)));
         }
-        let supervisor = Supervisor::start(channel, process)?;
-        Ok(Launcher {
-            supervisor,
+        let supervisor = Arc::new(Supervisor::start(channel, process)?);
+        let since = Instant::now();
+        let shared = Arc::new(Shared {
+            options,
+            running: Mutex::new(Running { supervisor, since }),
+            restarting: Mutex::default(),
             capabilities,
             next_id: AtomicU64::new(1),
-        })
+        });
+        Ok(Launcher { shared })
     }
 
     /// What this machine allows, without starting anything that stays.
@@ -92,7 +116,7 @@ impl Launcher {
 
     /// What this machine allows.
     pub fn capabilities(&self) -> &Capabilities {
-        &self.capabilities
+        &self.shared.capabilities
     }
 
     /// Starts a program in a new sandbox and returns once it has been executed. Needs a tokio runtime with time.
@@ -100,13 +124,63 @@ impl Launcher {
     ///
     /// # Errors
     /// [`SandboxError::Invalid`] for the spec, [`SandboxError::Start`] for the program, [`SandboxError::Setup`] for
-    /// the host, [`SandboxError::LauncherGone`], [`SandboxError::TimedOut`] after 30 s.
+    /// the host, [`SandboxError::LauncherGone`] when the process died and could not be replaced,
+    /// [`SandboxError::TimedOut`] after 30 s.
     pub async fn launch(&self, spec: SandboxSpec) -> Result<Sandbox, SandboxError> {
-        spec.check(self.capabilities.isolation)?;
-        let file = protocol::to_anonymous_file(&spec)?;
+        let shared = &self.shared;
+        spec.check(shared.capabilities.isolation)?;
+        let running = shared.running();
+        match shared.launch_by(&running.supervisor, &spec).await {
+            // Nothing of that launch is left: a sandbox does not outlive its launcher.
+            Err(SandboxError::LauncherGone) => {
+                let replacing = Arc::clone(shared);
+                let replaced = tokio::task::spawn_blocking(move || replacing.replace(running)).await;
+                let supervisor = replaced.map_err(|_| SandboxError::LauncherGone)??;
+                shared.launch_by(&supervisor, &spec).await
+            }
+            launched => launched,
+        }
+    }
+}
+
+impl Shared {
+    // A poisoned lock means that a thread panicked while it copied or stored the whole value.
+    fn running(&self) -> Running {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Starts a process in the place of `dead`, unless somebody else has. Blocks until nothing of the dead one runs.
+    fn replace(&self, dead: Running) -> Result<Arc<Supervisor>, SandboxError> {
+        let _alone = self.restarting.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = self.running();
+        if !Arc::ptr_eq(&running.supervisor, &dead.supervisor) {
+            return Ok(running.supervisor);
+        }
+        // Whatever kills it may kill the next one too: then at least not in a frenzy.
+        std::thread::sleep(RESTART_PAUSE.saturating_sub(dead.since.elapsed()));
+        let (channel, process, capabilities) = begin(self.options.clone(), false)?;
+        if capabilities.isolation != self.capabilities.isolation
+            || capabilities.namespaces != self.capabilities.namespaces
+        {
+            drop(channel);
+            process.reap();
+            return Err(SandboxError::Refused(Box::new(capabilities)));
+        }
+        let supervisor = Arc::new(Supervisor::start(channel, process)?);
+        let since = Instant::now();
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner) = Running {
+            supervisor: Arc::clone(&supervisor),
+            since,
+        };
+        tracing::warn!("the sandbox launcher was started again");
+        Ok(supervisor)
+    }
+
+    async fn launch_by(&self, supervisor: &Supervisor, spec: &SandboxSpec) -> Result<Sandbox, SandboxError> {
+        let file = protocol::to_anonymous_file(spec)?;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
-        let supervision = self.supervisor.handle();
+        let supervision = supervisor.handle();
         supervision.expect(id, answer)?;
         let _forgotten_at_the_end = Forget { supervision, id };
         let launching = async {

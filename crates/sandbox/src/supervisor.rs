@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -37,6 +38,8 @@ pub(crate) struct Supervisor {
 pub(crate) struct Supervision {
     channel: Channel,
     epoll: OwnedFd,
+    /// The platform ends the launcher, so its end is no surprise.
+    ending: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -53,6 +56,7 @@ impl Supervisor {
         let handle = Arc::new(Supervision {
             channel,
             epoll,
+            ending: AtomicBool::new(false),
             state: Mutex::default(),
         });
         handle.watch(&handle.channel, LAUNCHER_TOKEN)?;
@@ -76,6 +80,7 @@ impl Supervisor {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
+        self.handle.ending.store(true, Ordering::Relaxed);
         self.handle.channel.shut_down();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
@@ -165,6 +170,11 @@ impl Supervision {
             other => {
                 if let Err(error) = other {
                     tracing::error!(%error, "the sandbox launcher cannot be understood");
+                }
+                if !self.ending.load(Ordering::Relaxed) {
+                    tracing::error!(
+                        "the sandbox launcher ended by itself, and every sandbox with it; the next launch starts it again"
+                    );
                 }
                 let _ = epoll::delete(&self.epoll, &self.channel);
                 let mut state = self.state();
