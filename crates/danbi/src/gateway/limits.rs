@@ -18,6 +18,8 @@ pub struct Limits {
     pub header_timeout: Duration,
     /// A request body must bring at least one frame within this time.
     pub body_stall_timeout: Duration,
+    /// A client that closed its side of the connection is given this long for its answer; afterwards it has left.
+    pub half_closed_timeout: Duration,
     /// Bytes in the header of a request; a larger one is answered 431. AWS's own limit for an app is 10,240.
     pub max_header_bytes: u32,
     /// Header fields in a request.
@@ -33,6 +35,7 @@ impl Default for Limits {
         Self {
             header_timeout: Duration::from_secs(30),
             body_stall_timeout: Duration::from_secs(30),
+            half_closed_timeout: Duration::from_secs(5),
             max_header_bytes: 64 * 1024,
             max_headers: 200,
             max_discarded_bytes: 256 * 1024,

@@ -1,6 +1,7 @@
 //! The one port. It accepts connections, bounds what they may cost, chooses a door for each request ([`route`]) and
 //! answers; what lies behind a door is not its business.
 
+mod departure;
 mod limits;
 pub mod route;
 mod sandbox_door;

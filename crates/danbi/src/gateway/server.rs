@@ -1,5 +1,6 @@
 //! The accept loop and the life of a connection.
 
+use super::departure::Departure;
 use super::limits::{self, Limits, Unstalled};
 use super::{Handler, Peer};
 use http::header::{CONNECTION, HeaderValue};
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -97,7 +98,7 @@ impl<H: Handler> Server<H> {
                     let _ = stream.set_nodelay(true);
                     let server = self.clone();
                     connections.spawn(async move {
-                        server.connection(stream, Peer { ip, secure: false }).await;
+                        server.accepted(stream, Peer { ip, secure: false }).await;
                         drop(place);
                     });
                 }
@@ -115,6 +116,19 @@ impl<H: Handler> Server<H> {
                 "connections did not finish in time and are dropped"
             );
             connections.shutdown().await;
+        }
+    }
+
+    /// Serves one connection to its end, or until some time after its client closed its side.
+    async fn accepted(&self, stream: TcpStream, peer: Peer) {
+        match Departure::of(&stream) {
+            Ok(departure) => tokio::select! {
+                () = self.connection(stream, peer) => {}
+                () = departure.noticed(self.limits.half_closed_timeout) => {
+                    tracing::debug!(peer = %peer.ip, "a connection whose client has left is dropped");
+                }
+            },
+            Err(error) => tracing::warn!(%error, "a connection is refused: it cannot be watched"),
         }
     }
 
@@ -194,7 +208,6 @@ mod tests {
     use super::*;
     use danbi_core::{Body, full_body};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpStream;
 
     /// Answers with the request's body, or 400 when it breaks off.
     struct Echo;
