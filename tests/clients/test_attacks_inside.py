@@ -241,3 +241,44 @@ def test_a_log_group_is_named_by_its_grammar(danbi):
         with pytest.raises(ClientError) as error:
             create(client, "f", LoggingConfig={"LogGroup": group})
         assert error.value.response["Error"]["Code"] in ("ValidationException", "InvalidParameterValueException")
+
+
+def test_uploads_that_nobody_signed_do_not_fill_the_platforms_memory(danbi):
+    """A function knows its own key's id, so its bodies are read before their signature proves false."""
+    source = '''
+import os, socket, datetime
+held = []
+def handler(event, context):
+    now = datetime.datetime.utcnow().strftime("%Y%m%dT%H%M%SZ")
+    scope = f"{os.environ['AWS_ACCESS_KEY_ID']}/{now[:8]}/us-east-1/lambda/aws4_request"
+    head = (
+        "POST /2015-03-31/functions HTTP/1.1\\r\\nHost: x\\r\\nContent-Type: application/json\\r\\n"
+        f"X-Amz-Date: {now}\\r\\nX-Amz-Security-Token: {os.environ['AWS_SESSION_TOKEN']}\\r\\n"
+        f"Authorization: AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host;x-amz-date, Signature={'0' * 64}\\r\\n"
+        "Content-Length: 60000000\\r\\n\\r\\n"
+    ).encode()
+    piece, answers = b" " * 1_000_000, []
+    for _ in range(30):
+        connection = socket.create_connection(("127.0.0.1", 4566))
+        held.append(connection)
+        connection.settimeout(5)
+        try:
+            connection.sendall(head)
+            for _ in range(59):
+                connection.sendall(piece)
+            answers.append("held")
+        except OSError:
+            answers.append("refused")
+    return answers
+'''
+    client = danbi.client("lambda")
+    create(client, "uploader", python(source), Timeout=60, MemorySize=512)
+    answers = json.loads(client.invoke(FunctionName="uploader", Payload=b"{}")["Payload"].read())
+    assert set(answers) == {"held", "refused"}, answers
+    assert answers.count("held") * 59_000_000 <= 512 * 2**20, answers
+    assert danbi.rss_mib() < 1100, danbi.rss_mib()
+    # The owner has room all the same.
+    create(client, "neighbour")
+    with pytest.raises(ClientError) as error:
+        client.create_function(FunctionName="large", Runtime="python3.11", Role="arn:aws:iam::000000000000:role/r", Handler="app.handler", Code={"ZipFile": os.urandom(20_000_000)})
+    assert error.value.response["Error"]["Code"] == "InvalidParameterValueException", "read whole, and no archive"

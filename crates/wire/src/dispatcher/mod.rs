@@ -1,5 +1,6 @@
 //! From an HTTP request to an operation and back: route → authenticate → decode → validate → authorize → handler → encode.
 
+mod budget;
 mod find;
 mod read;
 
@@ -12,6 +13,7 @@ use crate::service::{Answer, Registered};
 use crate::sigv4::{Claim, Dialect, Payload, RequestView, Rules, SigV4Error, Verifier, sha256};
 use crate::value::Value;
 use crate::{Service, validate};
+use budget::{Budget, Held};
 use bytes::Bytes;
 use danbi_core::{
     AccountId, Authorizer, Body, Clock, CredentialSource, Principal, Region, RequestContext, RequestId, Scope,
@@ -58,6 +60,7 @@ pub struct Dispatcher {
     authorizer: Arc<dyn Authorizer>,
     clock: Arc<dyn Clock>,
     account: AccountId,
+    bodies: Budget,
 }
 
 impl Dispatcher {
@@ -75,6 +78,7 @@ impl Dispatcher {
             authorizer,
             clock,
             account,
+            bodies: Budget::default(),
         }
     }
 
@@ -142,7 +146,8 @@ impl Dispatcher {
         let rules = Rules::for_service(service);
         let payload = Payload::declared(&view, &claim, &rules).map_err(worded)?;
         let vouched = self.verifier.vouch(&view, &claim, &rules).await.map_err(worded)?;
-        let body = read::whole(parts, body, limit, || find::too_large(limit, None)).await?;
+        let mut held = self.bodies.open(vouched.claimed());
+        let body = read::whole(parts, body, &mut held, limit, || find::too_large(limit, None)).await?;
         let verified = vouched.verify(payload, Some(sha256(&body))).map_err(worded)?;
         verified.check(&body).map_err(worded)?;
         let signer = Authenticated {
@@ -192,15 +197,15 @@ impl<'d> Exchange<'d> {
         }
         let limit = body_limit(service, &target);
         let too_large = || find::too_large(limit, target.name());
-        let (principal, region, body) = match &claim {
-            None => (
-                Principal::Anonymous,
-                None,
-                read::whole(self.parts, body, limit, too_large).await?,
-            ),
+        let (principal, region, body, held) = match &claim {
+            None => {
+                let mut held = self.dispatcher.bodies.open(&Principal::Anonymous);
+                let body = read::whole(self.parts, body, &mut held, limit, too_large).await?;
+                (Principal::Anonymous, None, body, held)
+            }
             Some(claim) => {
-                let (principal, body) = self.authenticate(&view, claim, model, body, limit, too_large).await?;
-                (principal, claim.scope.region.parse().ok(), body)
+                let (principal, body, held) = self.authenticate(&view, claim, model, body, limit, too_large).await?;
+                (principal, claim.scope.region.parse().ok(), body, held)
             }
         };
         let Found { operation, labels } = target.resolve(model, self.parts, &body)?;
@@ -224,7 +229,7 @@ impl<'d> Exchange<'d> {
         let input = decode_request(model, operation, self.protocol, request);
         let input = input.map_err(|error| self.malformed(&error.0))?;
         // A handler may run for minutes, and what it needs of the body is in its input.
-        drop(body);
+        drop((body, held));
         if let Some(member) = &operation.input {
             validate::validate(model, member, &input)
                 .map_err(|message| ServiceError::client(service.model.code_of_validation(), 400, message))?;
@@ -255,20 +260,22 @@ impl<'d> Exchange<'d> {
         body: Body,
         limit: usize,
         too_large: impl Fn() -> ServiceError,
-    ) -> Result<(Principal, Bytes), ServiceError> {
+    ) -> Result<(Principal, Bytes, Held), ServiceError> {
         let rules = Rules::for_service(&model.metadata.signing_name);
         let payload = Payload::declared(view, claim, &rules).map_err(|error| self.worded(error))?;
         let vouched = self.dispatcher.verifier.vouch(view, claim, &rules).await;
         let vouched = vouched.map_err(|error| self.worded(error))?;
+        let mut held = self.dispatcher.bodies.open(vouched.claimed());
         if payload == Payload::Whole {
-            let body = read::whole(self.parts, body, limit, too_large).await?;
+            let body = read::whole(self.parts, body, &mut held, limit, too_large).await?;
             let verified = vouched.verify(payload, Some(sha256(&body)));
-            return Ok((verified.map_err(|error| self.worded(error))?.principal, body));
+            let verified = verified.map_err(|error| self.worded(error))?;
+            return Ok((verified.principal, body, held));
         }
         let verified = vouched.verify(payload, None).map_err(|error| self.worded(error))?;
         let principal = verified.principal.clone();
-        let body = read::whole(self.parts, verified.guard(body), limit, too_large).await;
-        Ok((principal, body?))
+        let body = read::whole(self.parts, verified.guard(body), &mut held, limit, too_large).await;
+        Ok((principal, body?, held))
     }
 
     /// Runs the handler; its panic is a fault of the platform, not of the connection.

@@ -1,5 +1,6 @@
 //! Reading a body within its bounds.
 
+use super::budget::Held;
 use crate::sigv4::SigV4Error;
 use bytes::{Bytes, BytesMut};
 use danbi_core::{Body, ServiceError};
@@ -15,10 +16,11 @@ const BODY_TOTAL: Duration = Duration::from_secs(600);
 /// The most memory that is set aside on the word of a `Content-Length`.
 const MAX_RESERVE: usize = 1024 * 1024;
 
-/// The whole body, when it has at most `limit` bytes.
+/// The whole body, when it has at most `limit` bytes and `held` has room for them.
 pub(super) async fn whole(
     parts: &Parts,
     body: Body,
+    held: &mut Held,
     limit: usize,
     too_large: impl Fn() -> ServiceError,
 ) -> Result<Bytes, ServiceError> {
@@ -29,7 +31,7 @@ pub(super) async fn whole(
     if announced.is_some_and(|length| length > limit) {
         return Err(too_large());
     }
-    let reading = collect(body, limit, announced.unwrap_or(0).min(MAX_RESERVE), too_large);
+    let reading = collect(body, held, limit, announced.unwrap_or(0).min(MAX_RESERVE), too_large);
     tokio::time::timeout(BODY_TOTAL, reading)
         .await
         .unwrap_or_else(|_| Err(timed_out()))
@@ -37,6 +39,7 @@ pub(super) async fn whole(
 
 async fn collect(
     mut body: Body,
+    held: &mut Held,
     limit: usize,
     reserve: usize,
     too_large: impl Fn() -> ServiceError,
@@ -55,9 +58,11 @@ async fn collect(
             },
             Some(Err(error)) => return Err(broken(error)),
         };
-        if first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len() > limit {
+        let length = first.as_ref().map_or(0, Bytes::len) + rest.len() + data.len();
+        if length > limit {
             return Err(too_large());
         }
+        held.grow_to(length)?;
         match &first {
             // Most bodies are one frame, which is kept as it came.
             None => first = Some(data),

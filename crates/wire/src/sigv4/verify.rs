@@ -142,6 +142,11 @@ pub struct Vouched<'v> {
 }
 
 impl Vouched<'_> {
+    /// Who the claim says has signed: not known to be true yet.
+    pub fn claimed(&self) -> &Principal {
+        &self.credential.principal
+    }
+
     /// Checks the signature. `body_sha256` is needed for [`Payload::Whole`] and else ignored; none stands for the empty
     /// body.
     ///
