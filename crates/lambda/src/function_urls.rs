@@ -94,7 +94,12 @@ impl FunctionUrls {
     /// The app with this name: the function that has the tag `danbi:app` with it, at its alias `live`, by that alias's
     /// URL configuration.
     pub async fn by_app(&self, app: &str) -> Result<Option<UrlEndpoint>, ServiceError> {
-        Ok(self.find_app(app).await?)
+        let found = self.find_app(app).await?;
+        if found.is_some() || !app.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Ok(found);
+        }
+        // Host names have no case.
+        Ok(self.find_app(&app.to_ascii_lowercase()).await?)
     }
 
     async fn find_url(&self, url_id: &str) -> Result<Option<UrlEndpoint>, Error> {
