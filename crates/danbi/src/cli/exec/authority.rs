@@ -182,6 +182,10 @@ mod tests {
         let first = Authority::open(data.path()).unwrap();
         first.server("s3.amazonaws.com").unwrap();
         assert_eq!(first.certificate, Authority::open(data.path()).unwrap().certificate);
+        let der = own_parameters().self_signed(&first.key).unwrap().der().to_vec();
+        // nameConstraints, critical: 2.5.29.30, TRUE.
+        let constrained = [0x06, 0x03, 0x55, 0x1d, 0x1e, 0x01, 0x01, 0xff];
+        assert!(der.windows(constrained.len()).any(|window| window == constrained));
         let mode = fs::metadata(data.path().join("ca/key.pem"))
             .unwrap()
             .permissions()
