@@ -4,11 +4,13 @@ import json
 import os
 import pathlib
 import signal
+import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
 from packages import create, python
+from platform_under_test import SECRET, binary
 from test_function_urls import open_url
 
 PROBE = '''
@@ -124,6 +126,9 @@ def test_secrets_are_in_no_log_and_no_listing_of_processes(danbi_with):
         assert secret not in log
     listing = "".join(path.read_bytes().decode("latin-1") for path in pathlib.Path("/proc").glob("[0-9]*/cmdline") if path.exists())
     assert "s3cr3t-of-the-app" not in listing and session not in listing
+    told = subprocess.run([binary(), "status", "--json"], env={**danbi.environment_for_clients(), "DANBI_ENDPOINT": danbi.url}, capture_output=True, text=True, timeout=60)
+    assert told.returncode == 0, told.stderr
+    assert "s3cr3t-of-the-app" not in told.stdout + told.stderr and SECRET not in told.stdout + told.stderr
     private = [path for path in danbi.data.iterdir()]
     assert (danbi.data.stat().st_mode & 0o777, (danbi.data / "credentials").stat().st_mode & 0o777) == (0o700, 0o600), private
 
