@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 from load import Load
+from packages import create, zipped
 from platform_under_test import binary
 from websocket_client import WebSocket
 
@@ -137,6 +138,36 @@ def test_an_app_scales_to_zero_and_back_under_the_eyes_of_clients(danbi_with, tm
     with Load(danbi, f"http://{web.host}/") as load:
         load.goes_on(64)
     assert load.texts() == {"one"}
+
+
+CLOSING = """
+import os, socket, threading
+
+def serve(connection):
+    # Answers one request and keeps the connection, but the second finds it closed: as when a server's patience ends just
+    # when a request is on its way.
+    with connection, connection.makefile('rb') as reader:
+        for answered in range(2):
+            if not (line := reader.readline()):
+                return
+            while reader.readline().strip():
+                pass
+            if answered:
+                return
+            connection.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 3\\r\\n\\r\\nyes')
+
+listener = socket.create_server(('0.0.0.0', int(os.environ['PORT'])))
+while True:
+    threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"""
+
+
+def test_a_server_that_closes_an_idle_connection_loses_no_request(danbi):
+    client = danbi.client("lambda")
+    create(client, "closing", zipped({"server.py": CLOSING}), Environment={"Variables": {"DANBI_HTTP_COMMAND": "python3 server.py"}})
+    url = client.create_function_url_config(FunctionName="closing", AuthType="NONE")["FunctionUrl"]
+    client.add_permission(FunctionName="closing", StatementId="public", Action="lambda:InvokeFunctionUrl", Principal="*", FunctionUrlAuthType="NONE")
+    assert [danbi.http("GET", url).status for _ in range(10)] == [200] * 10
 
 
 def running(danbi):

@@ -101,13 +101,14 @@ def test_an_app_lives_from_its_creation_to_its_removal(danbi_with, package, answ
         version = app.update("two", "Salut")
         moved = time.monotonic()
         load.goes_on(32)
+        leaving = time.monotonic()
         app.point("1")
         back = time.monotonic()
         load.goes_on(32)
     assert load.failures() == []
     assert load.texts() == {old, new}, "the new code was seen with the old configuration, or the other way round"
     assert load.texts(since=back) == {old}
-    assert load.texts(since=moved, until=back) == {new}
+    assert load.texts(since=moved, until=leaving) == {new}
 
     app.point(version)
     assert app.get().body.decode() == new

@@ -8,18 +8,21 @@ use http::header::{
     TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{Request, Response, StatusCode, Uri, Version};
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 /// Idle connections kept to one instance.
 const MAX_IDLE: usize = 64;
+/// How long an idle connection is used again: less than after what servers close theirs (gunicorn 2 s, Node 5 s), because
+/// a request that crosses with the close is lost.
+const IDLE_LIMIT: Duration = Duration::from_secs(1);
 /// How long a ready path may take to answer one look.
 const READY_LIMIT: Duration = Duration::from_secs(5);
 /// How long after a broken connection the process's own end may take to be known.
@@ -40,7 +43,7 @@ const HOP_BY_HOP: [HeaderName; 8] = [
 pub(super) struct Connections {
     sandbox: Arc<Sandbox>,
     port: u16,
-    idle: Mutex<Vec<SendRequest<Body>>>,
+    idle: Mutex<Vec<(SendRequest<Body>, Instant)>>,
     tasks: Mutex<JoinSet<()>>,
 }
 
@@ -57,8 +60,11 @@ impl Connections {
     fn take_idle(&self) -> Option<SendRequest<Body>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
-            let sender = idle.pop()?;
-            if sender.is_ready() {
+            let (sender, since) = idle.pop()?;
+            if since.elapsed() > IDLE_LIMIT {
+                // The ones below have been idle for longer.
+                idle.clear();
+            } else if sender.is_ready() {
                 return Some(sender);
             }
         }
@@ -67,7 +73,7 @@ impl Connections {
     fn keep(&self, sender: SendRequest<Body>) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < MAX_IDLE && !sender.is_closed() {
-            idle.push(sender);
+            idle.push((sender, Instant::now()));
         }
     }
 
@@ -176,24 +182,43 @@ async fn futures_join(
     tokio::try_join!(ours, theirs)
 }
 
-/// Over an idle connection, or over a fresh one when the app has closed that in the meantime. A request that may have
-/// been seen is never sent twice.
+/// Over an idle connection, or over a fresh one when the app has closed that in the meantime. A request that the app may
+/// have seen is sent again only when that does no harm, and once. Source:
+/// <https://www.rfc-editor.org/rfc/rfc9110#section-9.2.2>.
 async fn send(
     connections: &Connections,
     mut request: Request<Body>,
 ) -> Result<(Response<Incoming>, SendRequest<Body>), String> {
     while let Some(mut sender) = connections.take_idle() {
+        let again = repeatable(&request);
         match sender.try_send_request(request).await {
             Ok(response) => return Ok((response, sender)),
-            Err(mut refused) => match refused.take_message() {
-                Some(unsent) => request = unsent,
-                None => return Err(refused.into_error().to_string()),
+            Err(mut refused) => match (refused.take_message(), again) {
+                (Some(unsent), _) => request = unsent,
+                (None, Some(again)) => {
+                    request = again;
+                    break;
+                }
+                (None, None) => return Err(refused.into_error().to_string()),
             },
         }
     }
     let mut sender = connections.open().await?;
     let response = sender.send_request(request).await.map_err(|error| error.to_string())?;
     Ok((response, sender))
+}
+
+/// The request once more, when it has no body and means the same however often it is made.
+fn repeatable(request: &Request<Body>) -> Option<Request<Body>> {
+    if !request.method().is_idempotent() || !request.body().is_end_stream() || request.headers().contains_key(UPGRADE) {
+        return None;
+    }
+    let mut again = Request::new(empty_body());
+    *again.method_mut() = request.method().clone();
+    *again.uri_mut() = request.uri().clone();
+    *again.version_mut() = request.version();
+    *again.headers_mut() = request.headers().clone();
+    Some(again)
 }
 
 /// The protocol of an HTTP/1.1 upgrade request: WebSocket alone. A tunnel that speaks HTTP (`h2c`) would take requests
