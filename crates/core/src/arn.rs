@@ -69,7 +69,13 @@ impl FromStr for Arn {
 
 impl fmt::Display for Arn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { partition, service, region, account, resource } = self;
+        let Self {
+            partition,
+            service,
+            region,
+            account,
+            resource,
+        } = self;
         write!(f, "arn:{partition}:{service}:{region}:{account}:{resource}")
     }
 }
@@ -86,7 +92,10 @@ mod tests {
 
     #[test]
     fn an_arn_reads_as_it_is_written() {
-        for text in ["arn:aws:lambda:us-east-1:000000000000:function:f:1", "arn:aws:s3:::bucket/key:with:colons"] {
+        for text in [
+            "arn:aws:lambda:us-east-1:000000000000:function:f:1",
+            "arn:aws:s3:::bucket/key:with:colons",
+        ] {
             assert_eq!(text.parse::<Arn>().unwrap().to_string(), text);
         }
         assert!("arn:aws:lambda".parse::<Arn>().is_err());

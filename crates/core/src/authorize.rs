@@ -45,7 +45,11 @@ pub struct Access {
 impl Access {
     /// `action` on the resource with this ARN.
     pub fn new(action: &'static str, resource: impl ToString) -> Self {
-        Self { action, resource: resource.to_string(), conditions: BTreeMap::new() }
+        Self {
+            action,
+            resource: resource.to_string(),
+            conditions: BTreeMap::new(),
+        }
     }
 
     /// `action` that names no resource (lists, account settings).

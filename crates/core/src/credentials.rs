@@ -40,7 +40,11 @@ pub struct Credential {
 pub trait CredentialSource: Send + Sync + 'static {
     /// `None` when the id is unknown **or** when `session_token` is not the one issued with it (checked in constant
     /// time); an `Err` only when the lookup itself failed.
-    async fn credential(&self, access_key_id: &str, session_token: Option<&str>) -> Result<Option<Credential>, ServiceError>;
+    async fn credential(
+        &self,
+        access_key_id: &str,
+        session_token: Option<&str>,
+    ) -> Result<Option<Credential>, ServiceError>;
 }
 
 /// Temporary credentials as they are handed out.

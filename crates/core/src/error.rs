@@ -33,12 +33,22 @@ pub struct ServiceError {
 impl ServiceError {
     /// A client's error.
     pub fn client(code: &'static str, status: u16, message: impl Into<String>) -> Self {
-        Self { code, status, message: message.into(), fault: Fault::Client, members: BTreeMap::new(), retry_after_secs: None }
+        Self {
+            code,
+            status,
+            message: message.into(),
+            fault: Fault::Client,
+            members: BTreeMap::new(),
+            retry_after_secs: None,
+        }
     }
 
     /// A fault of the platform. `message` is what the caller sees; log the cause where it is known.
     pub fn server(code: &'static str, status: u16, message: impl Into<String>) -> Self {
-        Self { fault: Fault::Server, ..Self::client(code, status, message) }
+        Self {
+            fault: Fault::Server,
+            ..Self::client(code, status, message)
+        }
     }
 
     /// Adds a member of the modelled error shape.

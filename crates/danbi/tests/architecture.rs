@@ -109,7 +109,7 @@ fn no_file_is_two_rooms() {
 /// Every Rust file of the workspace with its path below the root.
 fn sources() -> Vec<(PathBuf, String)> {
     fn walk(dir: &Path, root: &Path, found: &mut Vec<(PathBuf, String)>) {
-        for entry in fs::read_dir(dir).unwrap().flatten() {
+        for entry in fs::read_dir(dir).expect("a readable folder").flatten() {
             let path = entry.path();
             if path.is_dir() {
                 if path
@@ -120,8 +120,8 @@ fn sources() -> Vec<(PathBuf, String)> {
                 }
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 found.push((
-                    path.strip_prefix(root).unwrap().to_owned(),
-                    fs::read_to_string(&path).unwrap(),
+                    path.strip_prefix(root).expect("below the root").to_owned(),
+                    fs::read_to_string(&path).expect("a readable source"),
                 ));
             }
         }

@@ -51,7 +51,9 @@ fn parse_epoch(text: &str) -> Option<i64> {
 pub(crate) fn from_seconds(seconds: f64) -> Option<i64> {
     let millis = (seconds * 1000.0).round();
     // The bounds are exact powers of two, so the cast cannot saturate between them.
-    (-9.223_372_036_854_775e18..=9.223_372_036_854_775e18).contains(&millis).then_some(millis as i64)
+    (-9.223_372_036_854_775e18..=9.223_372_036_854_775e18)
+        .contains(&millis)
+        .then_some(millis as i64)
 }
 
 fn millis(instant: OffsetDateTime) -> Option<i64> {
