@@ -124,6 +124,8 @@ def test_functions_write_there_by_themselves(danbi):
     create(client, "speaks", python("import sys\ndef handler(e, c):\n    print('out'); print('err', file=sys.stderr)\n"))
     client.invoke(FunctionName="speaks")
     group = "/aws/lambda/speaks"
+    printed = messages(logs.filter_log_events(logGroupName=group, filterPattern="out"))
+    assert [line.rstrip("\n") for line in printed] == ["out"], "the log of an answered request is there at once"
 
     def lines():
         try:

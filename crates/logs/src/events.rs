@@ -119,7 +119,7 @@ pub(crate) async fn get(
         input.log_group_identifier.as_deref(),
     )?;
     let token = input.next_token.as_deref().map(Token::parse).transpose()?;
-    let snapshot = logs.store.snapshot().await?;
+    let snapshot = logs.recent().await?;
     let group = groups::read(&snapshot, &context.scope, &group_name)
         .await?
         .ok_or(LogsError::NoGroup)?;

@@ -26,7 +26,7 @@ pub(crate) async fn filter(
     )?;
     let pattern = input.filter_pattern.as_deref().map(Pattern::parse).transpose()?;
     let resumed = input.next_token.as_deref().map(Resume::parse).transpose()?;
-    let snapshot = logs.store.snapshot().await?;
+    let snapshot = logs.recent().await?;
     let group = groups::read(&snapshot, &context.scope, &group_name)
         .await?
         .ok_or(LogsError::NoGroup)?;

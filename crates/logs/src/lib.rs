@@ -58,12 +58,15 @@ use crate::sink::SinkBuffer;
 use crate::sweep::Sweeper;
 use crate::writer::{Writer, WriterTask};
 use danbi_core::{Clock, LogEvent, LogSink, LogStreamName};
-use danbi_store::Store;
+use danbi_store::{Snapshot, Store};
 use danbi_wire::Service;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
+
+/// How long a reader waits for lines that are still being stored.
+const RECENT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How logs are kept.
 #[derive(Debug, Clone)]
@@ -143,6 +146,14 @@ impl Logs {
             sweep,
             tasks,
         })
+    }
+
+    /// A view that holds what was printed before: who reads the log of a request that was just answered finds it there.
+    async fn recent(&self) -> Result<Snapshot, LogsError> {
+        if tokio::time::timeout(RECENT_TIMEOUT, self.writer.flush()).await.is_err() {
+            tracing::warn!("logs: the newest lines are slow to store; a reader goes on without them");
+        }
+        Ok(self.store.snapshot().await?)
     }
 
     /// Returns when every line that was given to the sink before is on disk (or the store has refused it).
