@@ -1,15 +1,20 @@
 """`danbi serve` itself: start, files, health, crash, drain, refusal."""
 
+import base64
 import concurrent.futures
 import json
 import os
+import select
 import signal
 import socket
 import stat
 import subprocess
 
 import pytest
-from packages import create, python
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from packages import ECHO, ROLE, create, python
 from platform_under_test import KEY_ID, SECRET, binary
 
 
@@ -144,3 +149,21 @@ def test_headers_and_bodies_that_are_too_much(danbi):
 def test_paths_that_lead_nowhere(danbi, path):
     answer = danbi.http("GET", path)
     assert answer.status in (403, 404)
+
+
+def test_a_call_whose_client_leaves_is_brought_to_its_end(danbi):
+    client = danbi.client("lambda")
+    for n in range(8):
+        body = json.dumps({"FunctionName": f"left-{n}", "Runtime": "python3.11", "Role": ROLE, "Handler": "app.handler", "Code": {"ZipFile": base64.b64encode(ECHO).decode()}})
+        path = "/2015-03-31/functions"
+        request = AWSRequest("POST", danbi.url + path, data=body, headers={"Host": f"127.0.0.1:{danbi.port}", "Content-Length": str(len(body))})
+        SigV4Auth(Credentials(KEY_ID, SECRET), "lambda", "us-east-1").add_auth(request)
+        head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+        with socket.create_connection(("127.0.0.1", danbi.port)) as connection:
+            connection.sendall(f"POST {path} HTTP/1.1\r\n{head}\r\n{body}".encode())
+            # Now and then the client is gone before the platform has read anything; mostly it is not.
+            select.select([connection], [], [], n / 200)
+    danbi.wait_until(lambda: len(client.list_functions()["Functions"]) >= 4)
+    for function in client.list_functions()["Functions"]:
+        danbi.wait_until(lambda: client.get_function_configuration(FunctionName=function["FunctionName"])["State"] == "Active")
+        assert client.invoke(FunctionName=function["FunctionName"], Payload=b"1")["Payload"].read() == b"1"

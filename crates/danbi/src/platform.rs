@@ -9,7 +9,10 @@ use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 /// The largest body of a signed request to a function URL: its hash is checked before the function sees it.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
@@ -17,7 +20,9 @@ const MAX_SIGNED_BODY: usize = 6 * 1024 * 1024;
 
 /// The platform as the gateway sees it.
 pub struct Platform {
-    dispatcher: Dispatcher,
+    dispatcher: Arc<Dispatcher>,
+    /// API calls under way; they are run to their end whatever becomes of their clients.
+    calls: Mutex<JoinSet<()>>,
     lambda: Arc<Lambda>,
     urls: FunctionUrls,
     health: String,
@@ -34,10 +39,47 @@ impl Platform {
             serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "operations": operations });
         let urls = FunctionUrls::new(Arc::clone(&lambda));
         Self {
-            dispatcher,
+            dispatcher: Arc::new(dispatcher),
+            calls: Mutex::default(),
             lambda,
             urls,
             health: health.to_string(),
+        }
+    }
+
+    /// Answers an API call. A client that leaves does not stop it half-way: what was begun is brought to its end.
+    async fn call(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
+        let dispatcher = Arc::clone(&self.dispatcher);
+        let peer = danbi_wire::Peer {
+            ip: peer.ip,
+            secure: peer.secure,
+        };
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            while calls.try_join_next().is_some() {}
+            calls.spawn(async move {
+                // Nobody may be waiting for it any more.
+                let _ = answer.send(dispatcher.call(request, peer).await);
+            });
+        }
+        match answered.await {
+            Ok(response) => response,
+            Err(_) => refusal(&ServiceError::server(
+                "ServiceUnavailableException",
+                503,
+                "The platform is shutting down.",
+            )),
+        }
+    }
+
+    /// Waits at most `grace` for API calls whose clients have left, then drops them.
+    pub async fn drain(&self, grace: Duration) {
+        let mut calls = std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner));
+        let finished = async { while calls.join_next().await.is_some() {} };
+        if tokio::time::timeout(grace, finished).await.is_err() {
+            tracing::warn!(left = calls.len(), "API calls did not finish in time and are dropped");
+            calls.shutdown().await;
         }
     }
 
@@ -111,13 +153,7 @@ impl Handler for Platform {
         }
         let path = request.uri().path().to_owned();
         match door(&host, &path) {
-            Door::Aws => {
-                let peer = danbi_wire::Peer {
-                    ip: peer.ip,
-                    secure: peer.secure,
-                };
-                self.dispatcher.call(request, peer).await
-            }
+            Door::Aws => self.call(request, peer).await,
             Door::FunctionUrl { url_id, region, path } => {
                 let mut found = self.urls.by_url_id(url_id).await;
                 if let (Ok(Some(endpoint)), Some(region)) = (&found, &region)

@@ -181,7 +181,7 @@ async fn serve_until_told(
     ];
     let dispatcher = Dispatcher::new(services, credentials, Arc::clone(&authorizer) as _, clock, account);
     let platform = Arc::new(Platform::new(dispatcher, Arc::clone(&lambda)));
-    let server = Server::new(platform, Limits::default(), drain);
+    let server = Server::new(Arc::clone(&platform), Limits::default(), drain);
     door.open(server.clone());
 
     let collecting = tokio::spawn(collect_blobs(
@@ -205,6 +205,7 @@ async fn serve_until_told(
     switch.send_replace(true);
     // A task that panicked has said so; the rest must still be drained.
     let _ = serving.await;
+    platform.drain(DRAIN_GRACE).await;
     lambda.drain(DRAIN_GRACE).await;
     runtime.drain(DRAIN_GRACE).await;
     door.close().await;
