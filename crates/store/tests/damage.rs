@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used)] // A test fails by panicking.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
 
 use danbi_store::{Direction, EmbeddedOptions, KeyRange, Store, StoreError};
 use tempfile::TempDir;
@@ -35,22 +37,42 @@ async fn image(commits: u32, options: EmbeddedOptions) -> TempDir {
         };
         store.transact(write).await.unwrap();
     }
-    let copy = tempfile::tempdir().unwrap();
-    copy_folder(dir.path(), copy.path());
-    copy
+    // A power cut takes one moment of the folder; a copy takes a while, in which tables are merged and removed. A copy
+    // during which nothing changed is of one moment too.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let copy = tempfile::tempdir().unwrap();
+        let before = sizes(dir.path());
+        let copied = copy_folder(dir.path(), copy.path());
+        if copied.is_ok() && sizes(dir.path()) == before {
+            return copy;
+        }
+        assert!(Instant::now() < deadline, "the store's folder did not come to rest");
+        tokio::task::yield_now().await;
+    }
 }
 
-fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
         let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_folder(&entry.path(), &target);
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
         } else {
-            fs::copy(entry.path(), target).unwrap();
+            fs::copy(entry.path(), target)?;
         }
     }
+    Ok(())
+}
+
+/// Every file below `dir` with its size and the time of its last change; a file that goes meanwhile has neither.
+fn sizes(dir: &Path) -> Vec<(PathBuf, Option<(u64, SystemTime)>)> {
+    let looked_at = |path: PathBuf| {
+        let found = path.metadata().and_then(|meta| Ok((meta.len(), meta.modified()?)));
+        (path, found.ok())
+    };
+    files(dir).into_iter().map(looked_at).collect()
 }
 
 fn files(dir: &Path) -> Vec<PathBuf> {
@@ -106,7 +128,7 @@ async fn a_log_cut_anywhere_opens_with_a_prefix() {
     let mut before = COMMITS;
     for length in (32..written(&segment)).rev().step_by(61) {
         let copy = tempfile::tempdir().unwrap();
-        copy_folder(image.path(), copy.path());
+        copy_folder(image.path(), copy.path()).unwrap();
         fs::write(last_segment(copy.path()), &segment[..length]).unwrap();
         let found = newest(copy.path()).await.unwrap();
         assert!(found <= before, "a shorter log holds more");
@@ -123,7 +145,7 @@ async fn a_torn_last_record_is_left_out() {
     let segment = fs::read(last_segment(image.path())).unwrap();
     for distance in (1..60).step_by(7) {
         let copy = tempfile::tempdir().unwrap();
-        copy_folder(image.path(), copy.path());
+        copy_folder(image.path(), copy.path()).unwrap();
         let mut torn = segment.clone();
         torn[written(&segment) - distance] ^= 0x55;
         fs::write(last_segment(copy.path()), torn).unwrap();
@@ -138,7 +160,7 @@ async fn damage_before_synced_records_is_refused() {
     let last_record = written(&segment) - 400;
     for offset in (0..last_record).step_by(199) {
         let copy = tempfile::tempdir().unwrap();
-        copy_folder(image.path(), copy.path());
+        copy_folder(image.path(), copy.path()).unwrap();
         let mut damaged = segment.clone();
         damaged[offset] ^= 0x01;
         fs::write(last_segment(copy.path()), &damaged).unwrap();
@@ -165,7 +187,7 @@ async fn tables_never_yield_wrong_data() {
     let mut refused = 0;
     for _ in 0..40 {
         let copy = tempfile::tempdir().unwrap();
-        copy_folder(image.path(), copy.path());
+        copy_folder(image.path(), copy.path()).unwrap();
         let table = copy
             .path()
             .join(random.choice(&tables).unwrap().strip_prefix(image.path()).unwrap());
