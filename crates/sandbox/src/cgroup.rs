@@ -343,27 +343,34 @@ impl Cgroup {
     }
 
     pub(crate) fn accounts(&self) -> Accounts {
-        let mut accounts = Accounts::default();
-        if let Some((folder, v1)) = self.controller("memory") {
-            let (peak, events) = if v1 {
-                ("memory.max_usage_in_bytes", "memory.oom_control")
-            } else {
-                ("memory.peak", "memory.events")
-            };
-            accounts.memory_peak_bytes = read_number(&folder.join(peak));
-            let events = fs::read_to_string(folder.join(events)).unwrap_or_default();
-            accounts.oom_kills = value_of(&events, "oom_kill").unwrap_or(0);
+        Accounts {
+            memory_peak_bytes: self.memory_peak_bytes(),
+            oom_kills: self.oom_kills().unwrap_or(0),
+            cpu_time: self.cpu_time(),
         }
-        accounts.cpu_time = if let Some(folder) = &self.v2 {
-            let stat = fs::read_to_string(folder.join("cpu.stat")).unwrap_or_default();
-            value_of(&stat, "usage_usec").map(Duration::from_micros)
-        } else {
-            let folder = self.v1.get("cpuacct");
-            folder
-                .and_then(|folder| read_number(&folder.join("cpuacct.usage")))
-                .map(Duration::from_nanos)
-        };
-        accounts
+    }
+
+    /// The most memory that the group has used so far. Read after every event, so this one file alone.
+    pub(crate) fn memory_peak_bytes(&self) -> Option<u64> {
+        let (folder, v1) = self.controller("memory")?;
+        let peak = if v1 { "memory.max_usage_in_bytes" } else { "memory.peak" };
+        read_number(&folder.join(peak))
+    }
+
+    fn oom_kills(&self) -> Option<u64> {
+        let (folder, v1) = self.controller("memory")?;
+        let events = if v1 { "memory.oom_control" } else { "memory.events" };
+        value_of(&fs::read_to_string(folder.join(events)).ok()?, "oom_kill")
+    }
+
+    /// CPU time of all its processes so far.
+    pub(crate) fn cpu_time(&self) -> Option<Duration> {
+        if let Some(folder) = &self.v2 {
+            let stat = fs::read_to_string(folder.join("cpu.stat")).ok()?;
+            return value_of(&stat, "usage_usec").map(Duration::from_micros);
+        }
+        let folder = self.v1.get("cpuacct")?;
+        read_number(&folder.join("cpuacct.usage")).map(Duration::from_nanos)
     }
 
     /// Memory of the processes and their tmpfs files, without page cache.

@@ -41,9 +41,10 @@ impl Trial {
     }
 }
 
-/// The report on `kit`, and the sandbox that was tried for it.
-pub(crate) fn probe(kit: &mut Kit) -> (Capabilities, Option<Trial>) {
-    let (trial, tried) = match settle(kit) {
+/// The report on `kit`, and the sandbox that was tried for it. `attempt` was begun before, so that it was made while
+/// the network was set up.
+pub(crate) fn probe(kit: &mut Kit, attempt: io::Result<Attempt>) -> (Capabilities, Option<Trial>) {
+    let (trial, tried) = match settle(kit, attempt) {
         Ok(trial) => (Ok(()), Some(trial)),
         Err(error) => (Err(error), None),
     };
@@ -90,8 +91,8 @@ pub(crate) fn probe(kit: &mut Kit) -> (Capabilities, Option<Trial>) {
 }
 
 /// Tries a sandbox, and when none comes of it, one without cgroups: folders that can be made cannot always be joined.
-fn settle(kit: &mut Kit) -> io::Result<Trial> {
-    let error = match try_out(kit) {
+fn settle(kit: &mut Kit, attempt: io::Result<Attempt>) -> io::Result<Trial> {
+    let error = match attempt.and_then(Attempt::finish) {
         Ok(trial) => return Ok(trial),
         Err(error) => error,
     };
@@ -100,7 +101,7 @@ fn settle(kit: &mut Kit) -> io::Result<Trial> {
         .refused
         .push(format!("cgroups can be made, but not joined: {error}"));
     let parents = std::mem::replace(&mut kit.parents, without);
-    if let Ok(trial) = try_out(kit) {
+    if let Ok(trial) = Attempt::begin(kit).and_then(Attempt::finish) {
         parents.remove();
         return Ok(trial);
     }
@@ -170,45 +171,70 @@ fn seccomp() -> io::Result<()> {
     }
 }
 
-/// Prepares a sandbox and hears from its init, which then ends.
-fn try_out(kit: &Kit) -> io::Result<Trial> {
-    let plan = kit.plan(0, Network::None)?;
-    let mut process = None;
-    let outcome = (|| {
-        let (ours, theirs) = Channel::pair()?;
-        let (reports, report) = Channel::pair()?;
-        match namespaces::fork()? {
-            Forked::Child => prepare::run(&plan, theirs, &report),
-            Forked::Parent(_) => drop((theirs, report)),
-        }
-        wait_for(&reports)?;
-        let prepared = match reports.receive::<Prepared>()? {
-            Some((prepared, descriptors)) => {
-                process = descriptors.into_iter().next();
-                prepared
+/// A sandbox that is being prepared to see whether it can be.
+pub(crate) struct Attempt {
+    cgroup: Cgroup,
+    init: Channel,
+    reports: Channel,
+}
+
+impl Attempt {
+    /// Begins to prepare a sandbox.
+    pub(crate) fn begin(kit: &Kit) -> io::Result<Attempt> {
+        let plan = kit.plan(0, Network::None)?;
+        let forked = (|| {
+            let (init, theirs) = Channel::pair()?;
+            let (reports, report) = Channel::pair()?;
+            match namespaces::fork()? {
+                Forked::Child => prepare::run(&plan, theirs, &report),
+                Forked::Parent(_) => Ok((init, reports)),
             }
-            None => return Err(io::Error::other("the trial died")),
-        };
-        if let Some(error) = prepared.error {
-            return Err(io::Error::other(error));
+        })();
+        match forked {
+            Ok((init, reports)) => Ok(Attempt {
+                cgroup: plan.cgroup,
+                init,
+                reports,
+            }),
+            Err(error) => {
+                forget(&plan.cgroup);
+                Err(error)
+            }
         }
-        wait_for(&ours)?;
-        // Closing our end of the channel, here, ends init.
-        match ours.receive::<InitEvent>()? {
-            Some((InitEvent::Prepared, _)) => Ok(()),
-            Some((InitEvent::Failed { reason }, _)) => Err(io::Error::other(reason)),
-            _ => Err(io::Error::other("the trial's init died")),
-        }
-    })();
-    let trial = Trial {
-        process,
-        cgroup: plan.cgroup,
-    };
-    match outcome {
-        Ok(()) => Ok(trial),
-        Err(error) => {
-            trial.clear();
-            Err(error)
+    }
+
+    /// Hears from its init, which then ends.
+    pub(crate) fn finish(self) -> io::Result<Trial> {
+        let Attempt { cgroup, init, reports } = self;
+        let mut process = None;
+        let outcome = (|| {
+            wait_for(&reports)?;
+            let prepared = match reports.receive::<Prepared>()? {
+                Some((prepared, descriptors)) => {
+                    process = descriptors.into_iter().next();
+                    prepared
+                }
+                None => return Err(io::Error::other("the trial died")),
+            };
+            if let Some(error) = prepared.error {
+                return Err(io::Error::other(error));
+            }
+            wait_for(&init)?;
+            match init.receive::<InitEvent>()? {
+                Some((InitEvent::Prepared, _)) => Ok(()),
+                Some((InitEvent::Failed { reason }, _)) => Err(io::Error::other(reason)),
+                _ => Err(io::Error::other("the trial's init died")),
+            }
+        })();
+        // Closing our end of its channel ends init.
+        drop(init);
+        let trial = Trial { process, cgroup };
+        match outcome {
+            Ok(()) => Ok(trial),
+            Err(error) => {
+                trial.clear();
+                Err(error)
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::sync::{oneshot, watch};
 
-use crate::cgroup::{Accounts, Cgroup};
+use crate::cgroup::Cgroup;
 use crate::protocol::{Channel, InitRequest};
 use crate::{Network, SandboxError};
 
@@ -197,7 +197,10 @@ impl Sandbox {
 
     /// Most memory ever in use by the tree, page cache included; `None` without a memory cgroup.
     pub fn memory_peak_bytes(&self) -> Option<u64> {
-        self.accounts().memory_peak_bytes
+        match self.exit() {
+            Some(exit) => exit.memory_peak_bytes,
+            None => self.supervised.cgroup.memory_peak_bytes(),
+        }
     }
 
     /// Memory in use by the processes themselves and `/tmp`, without page cache; `None` without a memory cgroup.
@@ -207,18 +210,9 @@ impl Sandbox {
 
     /// CPU time of all processes so far; `None` without a cgroup.
     pub fn cpu_time(&self) -> Option<Duration> {
-        self.accounts().cpu_time
-    }
-
-    /// The live accounts, or those of the end.
-    fn accounts(&self) -> Accounts {
         match self.exit() {
-            Some(exit) => Accounts {
-                memory_peak_bytes: exit.memory_peak_bytes,
-                cpu_time: exit.cpu_time,
-                oom_kills: 0,
-            },
-            None => self.supervised.cgroup.accounts(),
+            Some(exit) => exit.cpu_time,
+            None => self.supervised.cgroup.cpu_time(),
         }
     }
 }

@@ -45,7 +45,7 @@ pub fn run_launcher_if_asked() {
 pub(crate) struct Kit {
     pub(crate) options: LauncherOptions,
     /// Held, not read: its lock says that this launcher lives.
-    _instance: Instance,
+    instance: Instance,
     pub(crate) parents: Parents,
     pub(crate) ids: HostIds,
     pub(crate) egress: Result<Egress, crate::network::Missing>,
@@ -109,7 +109,9 @@ fn serve() -> io::Result<()> {
             );
         }
     };
-    let (capabilities, trial) = probe::probe(&mut kit);
+    let attempt = probe::Attempt::begin(&kit);
+    kit.set_up_egress();
+    let (capabilities, trial) = probe::probe(&mut kit, attempt);
     let usable = capabilities.namespaces || kit.options.isolation == Isolation::Process;
     control.send(&Event::Ready(capabilities), &[])?;
     // Interfaces and namespaces go slowly; whoever waits for the report does not wait for that.
@@ -152,17 +154,20 @@ impl Kit {
             eprintln!("sandbox launcher: not everything that an earlier launcher left could be removed");
         }
         let ids = HostIds::find(instance.number);
-        let egress = match options.isolation {
-            Isolation::Namespaces => Egress::set_up(instance.number, &options.egress_denied),
-            Isolation::Process => Err(("without namespaces the network is the host's".to_owned(), "")),
-        };
         Ok(Kit {
             options,
-            _instance: instance,
+            instance,
             parents,
             ids,
-            egress,
+            egress: Err(("without namespaces the network is the host's".to_owned(), "")),
         })
+    }
+
+    /// Sets up what sandboxes need to reach the network.
+    fn set_up_egress(&mut self) {
+        if self.options.isolation == Isolation::Namespaces {
+            self.egress = Egress::set_up(self.instance.number, &self.options.egress_denied);
+        }
     }
 
     /// Everything that a new sandbox in `slot` needs; its cgroups are made.
