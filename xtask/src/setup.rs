@@ -39,7 +39,11 @@ const DEMO: [Need; 5] = [
 ];
 /// The AWS CLI is Debian's: PyPI's `awscli` is version 1, and its `awscliv2` downloads a binary from elsewhere. The tools to
 /// build with are for `aws-lambda-ric`, whose native part npm compiles.
-const TESTS: [Need; 7] = [
+const TESTS: [Need; 8] = [
+    Need {
+        package: "iproute2",
+        there: || find("ip").is_some() || Path::new("/usr/sbin/ip").exists(),
+    },
     Need {
         package: "npm",
         there: || find("npm").is_some(),
