@@ -559,13 +559,13 @@ mod tests {
 32 30 0:27 / /sys/fs/cgroup/cpu,cpuacct rw,relatime - cgroup cgroup rw,cpu,cpuacct
 33 30 0:28 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
 ";
-    const OWN: &str = "4:memory:/work/a\n2:cpu,cpuacct:/\n0::/user.slice/me\n";
+    const OWN: &str = "4:memory:/tenant/a\n2:cpu,cpuacct:/\n0::/user.slice/me\n";
 
     #[test]
     fn hybrid_hierarchies_are_found() {
         let found = hierarchies(MOUNTS, OWN);
         assert_eq!(found.len(), 3);
-        assert_eq!(found[0].own, Path::new("/sys/fs/cgroup/memory/work/a"));
+        assert_eq!(found[0].own, Path::new("/sys/fs/cgroup/memory/tenant/a"));
         assert_eq!(
             found[1].controllers.as_deref(),
             Some(&["cpu".to_owned(), "cpuacct".to_owned()][..])

@@ -9,11 +9,9 @@ use crate::environment::Host;
 use crate::pool::Pool;
 use crate::{FunctionSpec, Invocation, Outcome, RuntimeError, Usage};
 use bytes::Bytes;
-use danbi_core::{Body, BodyError};
-use http_body_util::{BodyExt, Collected, Limited};
+use danbi_core::{Body, read_body};
 use instance::{Instance, Ticket};
 use std::collections::HashMap;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -122,16 +120,10 @@ impl Apps {
     }
 }
 
-/// A body that is being read to its end.
-type Whole = Pin<Box<dyn Future<Output = Result<Collected<Bytes>, BodyError>> + Send>>;
-
 async fn answer(response: http::Response<Body>) -> (Bytes, bool) {
     let (head, body) = response.into_parts();
-    // Pinned down as a trait object: as it is, the compiler cannot prove to callers in other crates that the future that
-    // awaits it is `Send` (rust-lang/rust#100013).
-    let whole: Whole = Box::pin(Limited::new(body, MAX_BODY).collect());
-    match whole.await {
-        Ok(body) => (event::from_response(&head, &body.to_bytes()), false),
+    match read_body(body, MAX_BODY).await {
+        Ok(body) => (event::from_response(&head, &body), false),
         Err(error) => (
             event::error(
                 "Danbi.AppError",

@@ -108,24 +108,13 @@ async fn take_answer(id: &str, headers: &HeaderMap, body: Incoming, calls: &mpsc
         }
         Some(_) => return ask(calls, |verdict| Call::WrongMode { request_id, verdict }).await,
     }
-    match read_whole(body, MAX_PAYLOAD).await {
-        Ok(payload) => {
-            ask(calls, |verdict| Call::Answer {
-                request_id,
-                payload,
-                verdict,
-            })
-            .await
-        }
-        Err(Unread::TooLarge) => {
-            ask(calls, |verdict| Call::TooLarge { request_id, verdict }).await?;
-            Err(Refusal::too_large(MAX_PAYLOAD))
-        }
-        Err(Unread::Broken) => {
-            ask(calls, |verdict| Call::Truncated { request_id, verdict }).await?;
-            Err(Refusal::truncated())
-        }
-    }
+    let payload = take_payload(&request_id, body, calls).await?;
+    ask(calls, |verdict| Call::Answer {
+        request_id,
+        payload,
+        verdict,
+    })
+    .await
 }
 
 async fn take_stream(
@@ -206,16 +195,21 @@ async fn take_error(
     calls: &mpsc::Sender<Call>,
 ) -> Result<(), Refusal> {
     let error_type = text(headers, "lambda-runtime-function-error-type");
+    let document = take_payload(&request_id, body, calls).await?;
+    ask(calls, |verdict| Call::Error {
+        request_id,
+        error_type,
+        document,
+        verdict,
+    })
+    .await
+}
+
+/// What the process says of an event, whole; the environment hears of one that is too large or broken off.
+async fn take_payload(id: &str, body: Incoming, calls: &mpsc::Sender<Call>) -> Result<Bytes, Refusal> {
+    let request_id = id.to_owned();
     match read_whole(body, MAX_PAYLOAD).await {
-        Ok(document) => {
-            ask(calls, |verdict| Call::Error {
-                request_id,
-                error_type,
-                document,
-                verdict,
-            })
-            .await
-        }
+        Ok(payload) => Ok(payload),
         Err(Unread::TooLarge) => {
             ask(calls, |verdict| Call::TooLarge { request_id, verdict }).await?;
             Err(Refusal::too_large(MAX_PAYLOAD))
