@@ -26,6 +26,8 @@ struct Service {
     operations: &'static [&'static str],
     /// Enums whose values the service itself judges, because it takes more than the model lists.
     open_enums: &'static [&'static str],
+    /// Shapes that the crate has a type of its own for, with its path.
+    own_types: &'static [(&'static str, &'static str)],
 }
 
 /// The table to extend when a service or an operation is added.
@@ -36,6 +38,7 @@ const SERVICES: &[Service] = &[
         file: "shapes.rs",
         operations: LAMBDA,
         open_enums: &["Runtime"],
+        own_types: &[],
     },
     Service {
         name: "logs",
@@ -43,6 +46,31 @@ const SERVICES: &[Service] = &[
         file: "shapes.rs",
         operations: LOGS,
         open_enums: &[],
+        own_types: &[],
+    },
+    Service {
+        name: "s3",
+        home: "s3",
+        file: "shapes.rs",
+        operations: S3,
+        open_enums: &[],
+        own_types: &[],
+    },
+    Service {
+        name: "dynamodb",
+        home: "dynamodb",
+        file: "shapes.rs",
+        operations: DYNAMODB,
+        open_enums: &[],
+        own_types: &[("AttributeValue", "crate::AttributeValue")],
+    },
+    Service {
+        name: "dynamodbstreams",
+        home: "dynamodb",
+        file: "stream_shapes.rs",
+        operations: &["ListStreams", "DescribeStream", "GetShardIterator", "GetRecords"],
+        open_enums: &[],
+        own_types: &[("AttributeValue", "crate::AttributeValue")],
     },
     Service {
         name: "sts",
@@ -50,6 +78,7 @@ const SERVICES: &[Service] = &[
         file: "shapes.rs",
         operations: &["GetCallerIdentity"],
         open_enums: &[],
+        own_types: &[],
     },
 ];
 
@@ -84,6 +113,45 @@ const LOGS: &[&str] = &[
     "TagResource", "UntagResource", "ListTagsForResource", "TagLogGroup", "UntagLogGroup", "ListTagsLogGroup",
 ];
 
+#[rustfmt::skip]
+const S3: &[&str] = &[
+    "AbortMultipartUpload", "CompleteMultipartUpload", "CopyObject", "CreateBucket", "CreateMultipartUpload",
+    "DeleteBucket", "DeleteBucketAnalyticsConfiguration", "DeleteBucketCors", "DeleteBucketEncryption",
+    "DeleteBucketIntelligentTieringConfiguration", "DeleteBucketInventoryConfiguration", "DeleteBucketLifecycle",
+    "DeleteBucketMetricsConfiguration", "DeleteBucketOwnershipControls", "DeleteBucketPolicy",
+    "DeleteBucketReplication", "DeleteBucketTagging", "DeleteBucketWebsite", "DeleteObject", "DeleteObjectTagging",
+    "DeleteObjects", "DeletePublicAccessBlock", "GetBucketAccelerateConfiguration", "GetBucketAcl",
+    "GetBucketAnalyticsConfiguration", "GetBucketCors", "GetBucketEncryption",
+    "GetBucketIntelligentTieringConfiguration", "GetBucketInventoryConfiguration", "GetBucketLifecycleConfiguration",
+    "GetBucketLocation", "GetBucketLogging", "GetBucketMetricsConfiguration", "GetBucketNotificationConfiguration",
+    "GetBucketOwnershipControls", "GetBucketPolicy", "GetBucketPolicyStatus", "GetBucketReplication",
+    "GetBucketRequestPayment", "GetBucketTagging", "GetBucketVersioning", "GetBucketWebsite", "GetObject",
+    "GetObjectAcl", "GetObjectAttributes", "GetObjectLegalHold", "GetObjectLockConfiguration", "GetObjectRetention",
+    "GetObjectTagging", "GetPublicAccessBlock", "HeadBucket", "HeadObject", "ListBucketAnalyticsConfigurations",
+    "ListBucketIntelligentTieringConfigurations", "ListBucketInventoryConfigurations",
+    "ListBucketMetricsConfigurations", "ListBuckets", "ListMultipartUploads", "ListObjectVersions", "ListObjects",
+    "ListObjectsV2", "ListParts", "PutBucketAccelerateConfiguration", "PutBucketAcl",
+    "PutBucketAnalyticsConfiguration", "PutBucketCors", "PutBucketEncryption",
+    "PutBucketIntelligentTieringConfiguration", "PutBucketInventoryConfiguration", "PutBucketLifecycleConfiguration",
+    "PutBucketLogging", "PutBucketMetricsConfiguration", "PutBucketNotificationConfiguration",
+    "PutBucketOwnershipControls", "PutBucketPolicy", "PutBucketReplication", "PutBucketRequestPayment",
+    "PutBucketTagging", "PutBucketVersioning", "PutBucketWebsite", "PutObject", "PutObjectAcl", "PutObjectLegalHold",
+    "PutObjectLockConfiguration", "PutObjectRetention", "PutObjectTagging", "PutPublicAccessBlock",
+    "SelectObjectContent", "UploadPart", "UploadPartCopy",
+];
+
+#[rustfmt::skip]
+const DYNAMODB: &[&str] = &[
+    "BatchExecuteStatement", "BatchGetItem", "BatchWriteItem", "CreateBackup", "CreateTable", "DeleteBackup",
+    "DeleteItem", "DeleteResourcePolicy", "DeleteTable", "DescribeBackup", "DescribeContinuousBackups",
+    "DescribeEndpoints", "DescribeExport", "DescribeImport", "DescribeLimits", "DescribeTable", "DescribeTimeToLive",
+    "ExecuteStatement", "ExecuteTransaction", "ExportTableToPointInTime", "GetItem", "GetResourcePolicy",
+    "ImportTable", "ListBackups", "ListExports", "ListImports", "ListTables", "ListTagsOfResource", "PutItem",
+    "PutResourcePolicy", "Query", "RestoreTableFromBackup", "RestoreTableToPointInTime", "Scan", "TagResource",
+    "TransactGetItems", "TransactWriteItems", "UntagResource", "UpdateContinuousBackups", "UpdateItem", "UpdateTable",
+    "UpdateTimeToLive",
+];
+
 /// Runs the verb with its command-line arguments.
 pub fn run(arguments: &[String]) -> Result<(), Failure> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -103,7 +171,10 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
         text.push('\n');
         std::fs::write(root.join(format!("crates/wire/models/{}.json", service.name)), text)?;
         let generated = root.join(format!("crates/{}/src/{}", service.home, service.file));
-        std::fs::write(&generated, shapes::generate(&trimmed, service.operations)?)?;
+        std::fs::write(
+            &generated,
+            shapes::generate(&trimmed, service.operations, service.own_types)?,
+        )?;
         let status = Command::new("rustfmt")
             .args(["--edition", "2024"])
             .arg(&generated)

@@ -21,6 +21,11 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         "danbi-logs",
         &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"],
     ),
+    ("danbi-s3", &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"]),
+    (
+        "danbi-dynamodb",
+        &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"],
+    ),
     (
         "danbi-lambda",
         &[

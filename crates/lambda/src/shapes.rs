@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AccountLimit {
     #[serde(rename = "TotalCodeSize", skip_serializing_if = "Option::is_none")]
@@ -20,7 +20,7 @@ pub struct AccountLimit {
     pub unreserved_concurrent_executions: Option<i32>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AccountUsage {
     #[serde(rename = "TotalCodeSize", skip_serializing_if = "Option::is_none")]
@@ -29,7 +29,7 @@ pub struct AccountUsage {
     pub function_count: Option<i64>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AddLayerVersionPermissionRequest {
     #[serde(rename = "LayerName")]
@@ -48,7 +48,7 @@ pub struct AddLayerVersionPermissionRequest {
     pub revision_id: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AddLayerVersionPermissionResponse {
     #[serde(rename = "Statement", skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ pub struct AddLayerVersionPermissionResponse {
     pub revision_id: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AddPermissionRequest {
     #[serde(rename = "FunctionName")]
@@ -86,14 +86,14 @@ pub struct AddPermissionRequest {
     pub principal_org_id: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AddPermissionResponse {
     #[serde(rename = "Statement", skip_serializing_if = "Option::is_none")]
     pub statement: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AliasConfiguration {
     #[serde(rename = "AliasArn", skip_serializing_if = "Option::is_none")]
@@ -110,28 +110,28 @@ pub struct AliasConfiguration {
     pub revision_id: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct AliasRoutingConfiguration {
     #[serde(rename = "AdditionalVersionWeights", skip_serializing_if = "Option::is_none")]
     pub additional_version_weights: Option<std::collections::BTreeMap<String, f64>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CapacityProviderConfig {
     #[serde(rename = "LambdaManagedInstancesCapacityProviderConfig")]
     pub lambda_managed_instances_capacity_provider_config: LambdaManagedInstancesCapacityProviderConfig,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Concurrency {
     #[serde(rename = "ReservedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
     pub reserved_concurrent_executions: Option<i32>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Cors {
     #[serde(rename = "AllowCredentials", skip_serializing_if = "Option::is_none")]
@@ -148,7 +148,7 @@ pub struct Cors {
     pub max_age: Option<i32>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CreateAliasRequest {
     #[serde(rename = "FunctionName")]
@@ -163,7 +163,7 @@ pub struct CreateAliasRequest {
     pub routing_config: Option<AliasRoutingConfiguration>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CreateFunctionRequest {
     #[serde(rename = "FunctionName")]
@@ -224,7 +224,7 @@ pub struct CreateFunctionRequest {
     pub durable_config: Option<DurableConfig>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CreateFunctionUrlConfigRequest {
     #[serde(rename = "FunctionName")]
@@ -239,7 +239,7 @@ pub struct CreateFunctionUrlConfigRequest {
     pub invoke_mode: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CreateFunctionUrlConfigResponse {
     #[serde(rename = "FunctionUrl")]
@@ -256,14 +256,14 @@ pub struct CreateFunctionUrlConfigResponse {
     pub invoke_mode: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeadLetterConfig {
     #[serde(rename = "TargetArn", skip_serializing_if = "Option::is_none")]
     pub target_arn: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeleteAliasRequest {
     #[serde(rename = "FunctionName")]
@@ -272,14 +272,14 @@ pub struct DeleteAliasRequest {
     pub name: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeleteFunctionConcurrencyRequest {
     #[serde(rename = "FunctionName")]
     pub function_name: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeleteFunctionEventInvokeConfigRequest {
     #[serde(rename = "FunctionName")]
@@ -288,7 +288,7 @@ pub struct DeleteFunctionEventInvokeConfigRequest {
     pub qualifier: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeleteFunctionRequest {
     #[serde(rename = "FunctionName")]
@@ -297,14 +297,14 @@ pub struct DeleteFunctionRequest {
     pub qualifier: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeleteFunctionResponse {
     #[serde(rename = "StatusCode", skip_serializing_if = "Option::is_none")]
     pub status_code: Option<i32>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeleteFunctionUrlConfigRequest {
     #[serde(rename = "FunctionName")]
@@ -313,7 +313,7 @@ pub struct DeleteFunctionUrlConfigRequest {
     pub qualifier: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeleteLayerVersionRequest {
     #[serde(rename = "LayerName")]
@@ -322,7 +322,7 @@ pub struct DeleteLayerVersionRequest {
     pub version_number: i64,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DestinationConfig {
     #[serde(rename = "OnSuccess", skip_serializing_if = "Option::is_none")]
@@ -331,7 +331,7 @@ pub struct DestinationConfig {
     pub on_failure: Option<OnFailure>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DurableConfig {
     #[serde(rename = "KMSKeyArn", skip_serializing_if = "Option::is_none")]
@@ -342,7 +342,7 @@ pub struct DurableConfig {
     pub execution_timeout: Option<i32>,
 }
 
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Environment {
     #[serde(rename = "Variables", skip_serializing_if = "Option::is_none")]
@@ -357,7 +357,7 @@ impl std::fmt::Debug for Environment {
     }
 }
 
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EnvironmentError {
     #[serde(rename = "ErrorCode", skip_serializing_if = "Option::is_none")]
@@ -375,7 +375,7 @@ impl std::fmt::Debug for EnvironmentError {
     }
 }
 
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EnvironmentResponse {
     #[serde(rename = "Variables", skip_serializing_if = "Option::is_none")]
@@ -393,14 +393,14 @@ impl std::fmt::Debug for EnvironmentResponse {
     }
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EphemeralStorage {
     #[serde(rename = "Size")]
     pub size: i32,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FileSystemConfig {
     #[serde(rename = "Arn")]
@@ -409,7 +409,7 @@ pub struct FileSystemConfig {
     pub local_mount_path: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FunctionCode {
     #[serde(rename = "ZipFile", skip_serializing_if = "Option::is_none")]
@@ -428,7 +428,7 @@ pub struct FunctionCode {
     pub source_kms_key_arn: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FunctionCodeLocation {
     #[serde(rename = "RepositoryType", skip_serializing_if = "Option::is_none")]
@@ -447,7 +447,7 @@ pub struct FunctionCodeLocation {
     pub error: Option<FunctionCodeLocationError>,
 }
 
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FunctionCodeLocationError {
     #[serde(rename = "ErrorCode", skip_serializing_if = "Option::is_none")]
@@ -465,7 +465,7 @@ impl std::fmt::Debug for FunctionCodeLocationError {
     }
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FunctionConfiguration {
     #[serde(rename = "FunctionName", skip_serializing_if = "Option::is_none")]
@@ -550,7 +550,7 @@ pub struct FunctionConfiguration {
     pub durable_config: Option<DurableConfig>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FunctionEventInvokeConfig {
     #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
@@ -565,7 +565,7 @@ pub struct FunctionEventInvokeConfig {
     pub destination_config: Option<DestinationConfig>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FunctionUrlConfig {
     #[serde(rename = "FunctionUrl")]
@@ -584,11 +584,11 @@ pub struct FunctionUrlConfig {
     pub invoke_mode: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetAccountSettingsRequest {}
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetAccountSettingsResponse {
     #[serde(rename = "AccountLimit", skip_serializing_if = "Option::is_none")]
@@ -597,7 +597,7 @@ pub struct GetAccountSettingsResponse {
     pub account_usage: Option<AccountUsage>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetAliasRequest {
     #[serde(rename = "FunctionName")]
@@ -606,14 +606,14 @@ pub struct GetAliasRequest {
     pub name: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetFunctionCodeSigningConfigRequest {
     #[serde(rename = "FunctionName")]
     pub function_name: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetFunctionCodeSigningConfigResponse {
     #[serde(rename = "CodeSigningConfigArn")]
@@ -622,21 +622,21 @@ pub struct GetFunctionCodeSigningConfigResponse {
     pub function_name: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetFunctionConcurrencyRequest {
     #[serde(rename = "FunctionName")]
     pub function_name: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetFunctionConcurrencyResponse {
     #[serde(rename = "ReservedConcurrentExecutions", skip_serializing_if = "Option::is_none")]
     pub reserved_concurrent_executions: Option<i32>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetFunctionConfigurationRequest {
     #[serde(rename = "FunctionName")]
@@ -645,7 +645,7 @@ pub struct GetFunctionConfigurationRequest {
     pub qualifier: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetFunctionEventInvokeConfigRequest {
     #[serde(rename = "FunctionName")]
@@ -654,21 +654,21 @@ pub struct GetFunctionEventInvokeConfigRequest {
     pub qualifier: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetFunctionRecursionConfigRequest {
     #[serde(rename = "FunctionName")]
     pub function_name: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetFunctionRecursionConfigResponse {
     #[serde(rename = "RecursiveLoop", skip_serializing_if = "Option::is_none")]
     pub recursive_loop: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetFunctionRequest {
     #[serde(rename = "FunctionName")]
@@ -677,7 +677,7 @@ pub struct GetFunctionRequest {
     pub qualifier: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetFunctionResponse {
     #[serde(rename = "Configuration", skip_serializing_if = "Option::is_none")]
@@ -692,7 +692,7 @@ pub struct GetFunctionResponse {
     pub concurrency: Option<Concurrency>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetFunctionUrlConfigRequest {
     #[serde(rename = "FunctionName")]
@@ -701,7 +701,7 @@ pub struct GetFunctionUrlConfigRequest {
     pub qualifier: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetFunctionUrlConfigResponse {
     #[serde(rename = "FunctionUrl")]
@@ -720,14 +720,14 @@ pub struct GetFunctionUrlConfigResponse {
     pub invoke_mode: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetLayerVersionByArnRequest {
     #[serde(rename = "Arn")]
     pub arn: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetLayerVersionPolicyRequest {
     #[serde(rename = "LayerName")]
@@ -736,7 +736,7 @@ pub struct GetLayerVersionPolicyRequest {
     pub version_number: i64,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetLayerVersionPolicyResponse {
     #[serde(rename = "Policy", skip_serializing_if = "Option::is_none")]
@@ -745,7 +745,7 @@ pub struct GetLayerVersionPolicyResponse {
     pub revision_id: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetLayerVersionRequest {
     #[serde(rename = "LayerName")]
@@ -754,7 +754,7 @@ pub struct GetLayerVersionRequest {
     pub version_number: i64,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetLayerVersionResponse {
     #[serde(rename = "Content", skip_serializing_if = "Option::is_none")]
@@ -777,7 +777,7 @@ pub struct GetLayerVersionResponse {
     pub license_info: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetPolicyRequest {
     #[serde(rename = "FunctionName")]
@@ -786,7 +786,7 @@ pub struct GetPolicyRequest {
     pub qualifier: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetPolicyResponse {
     #[serde(rename = "Policy", skip_serializing_if = "Option::is_none")]
@@ -795,7 +795,7 @@ pub struct GetPolicyResponse {
     pub revision_id: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetRuntimeManagementConfigRequest {
     #[serde(rename = "FunctionName")]
@@ -804,7 +804,7 @@ pub struct GetRuntimeManagementConfigRequest {
     pub qualifier: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetRuntimeManagementConfigResponse {
     #[serde(rename = "UpdateRuntimeOn", skip_serializing_if = "Option::is_none")]
@@ -815,7 +815,7 @@ pub struct GetRuntimeManagementConfigResponse {
     pub runtime_version_arn: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ImageConfig {
     #[serde(rename = "EntryPoint", skip_serializing_if = "Option::is_none")]
@@ -826,7 +826,7 @@ pub struct ImageConfig {
     pub working_directory: Option<String>,
 }
 
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ImageConfigError {
     #[serde(rename = "ErrorCode", skip_serializing_if = "Option::is_none")]
@@ -844,7 +844,7 @@ impl std::fmt::Debug for ImageConfigError {
     }
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ImageConfigResponse {
     #[serde(rename = "ImageConfig", skip_serializing_if = "Option::is_none")]
@@ -853,7 +853,7 @@ pub struct ImageConfigResponse {
     pub error: Option<ImageConfigError>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InvocationRequest {
     #[serde(rename = "FunctionName")]
@@ -874,7 +874,7 @@ pub struct InvocationRequest {
     pub tenant_id: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InvocationResponse {
     #[serde(rename = "StatusCode", skip_serializing_if = "Option::is_none")]
@@ -891,14 +891,14 @@ pub struct InvocationResponse {
     pub durable_execution_arn: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InvokeResponseStreamUpdate {
     #[serde(rename = "Payload", skip_serializing_if = "Option::is_none")]
     pub payload: Option<danbi_wire::Blob>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InvokeWithResponseStreamCompleteEvent {
     #[serde(rename = "ErrorCode", skip_serializing_if = "Option::is_none")]
@@ -909,7 +909,7 @@ pub struct InvokeWithResponseStreamCompleteEvent {
     pub log_result: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InvokeWithResponseStreamRequest {
     #[serde(rename = "FunctionName")]
@@ -928,7 +928,7 @@ pub struct InvokeWithResponseStreamRequest {
     pub invocation_type: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InvokeWithResponseStreamResponse {
     #[serde(rename = "StatusCode", skip_serializing_if = "Option::is_none")]
@@ -945,7 +945,7 @@ pub enum InvokeWithResponseStreamResponseEvent {
     InvokeComplete(InvokeWithResponseStreamCompleteEvent),
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LambdaManagedInstancesCapacityProviderConfig {
     #[serde(rename = "CapacityProviderArn")]
@@ -962,7 +962,7 @@ pub struct LambdaManagedInstancesCapacityProviderConfig {
     pub execution_environment_memory_gi_b_per_v_cpu: Option<f64>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Layer {
     #[serde(rename = "Arn", skip_serializing_if = "Option::is_none")]
@@ -975,7 +975,7 @@ pub struct Layer {
     pub signing_job_arn: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LayerVersionContentInput {
     #[serde(rename = "S3Bucket", skip_serializing_if = "Option::is_none")]
@@ -990,7 +990,7 @@ pub struct LayerVersionContentInput {
     pub zip_file: Option<danbi_wire::Blob>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LayerVersionContentOutput {
     #[serde(rename = "Location", skip_serializing_if = "Option::is_none")]
@@ -1007,7 +1007,7 @@ pub struct LayerVersionContentOutput {
     pub resolved_s3_object: Option<ResolvedS3Object>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LayerVersionsListItem {
     #[serde(rename = "LayerVersionArn", skip_serializing_if = "Option::is_none")]
@@ -1026,7 +1026,7 @@ pub struct LayerVersionsListItem {
     pub license_info: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LayersListItem {
     #[serde(rename = "LayerName", skip_serializing_if = "Option::is_none")]
@@ -1037,7 +1037,7 @@ pub struct LayersListItem {
     pub latest_matching_version: Option<LayerVersionsListItem>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListAliasesRequest {
     #[serde(rename = "FunctionName")]
@@ -1050,7 +1050,7 @@ pub struct ListAliasesRequest {
     pub max_items: Option<i32>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListAliasesResponse {
     #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
@@ -1059,7 +1059,7 @@ pub struct ListAliasesResponse {
     pub aliases: Option<Vec<AliasConfiguration>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListFunctionEventInvokeConfigsRequest {
     #[serde(rename = "FunctionName")]
@@ -1070,7 +1070,7 @@ pub struct ListFunctionEventInvokeConfigsRequest {
     pub max_items: Option<i32>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListFunctionEventInvokeConfigsResponse {
     #[serde(rename = "FunctionEventInvokeConfigs", skip_serializing_if = "Option::is_none")]
@@ -1079,7 +1079,7 @@ pub struct ListFunctionEventInvokeConfigsResponse {
     pub next_marker: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListFunctionUrlConfigsRequest {
     #[serde(rename = "FunctionName")]
@@ -1090,7 +1090,7 @@ pub struct ListFunctionUrlConfigsRequest {
     pub max_items: Option<i32>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListFunctionUrlConfigsResponse {
     #[serde(rename = "FunctionUrlConfigs")]
@@ -1099,7 +1099,7 @@ pub struct ListFunctionUrlConfigsResponse {
     pub next_marker: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListFunctionsRequest {
     #[serde(rename = "MasterRegion", skip_serializing_if = "Option::is_none")]
@@ -1112,7 +1112,7 @@ pub struct ListFunctionsRequest {
     pub max_items: Option<i32>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListFunctionsResponse {
     #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
@@ -1121,7 +1121,7 @@ pub struct ListFunctionsResponse {
     pub functions: Option<Vec<FunctionConfiguration>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListLayerVersionsRequest {
     #[serde(rename = "CompatibleArchitecture", skip_serializing_if = "Option::is_none")]
@@ -1136,7 +1136,7 @@ pub struct ListLayerVersionsRequest {
     pub max_items: Option<i32>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListLayerVersionsResponse {
     #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
@@ -1145,7 +1145,7 @@ pub struct ListLayerVersionsResponse {
     pub layer_versions: Option<Vec<LayerVersionsListItem>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListLayersRequest {
     #[serde(rename = "CompatibleArchitecture", skip_serializing_if = "Option::is_none")]
@@ -1158,7 +1158,7 @@ pub struct ListLayersRequest {
     pub max_items: Option<i32>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListLayersResponse {
     #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
@@ -1167,21 +1167,21 @@ pub struct ListLayersResponse {
     pub layers: Option<Vec<LayersListItem>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListTagsRequest {
     #[serde(rename = "Resource")]
     pub resource: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListTagsResponse {
     #[serde(rename = "Tags", skip_serializing_if = "Option::is_none")]
     pub tags: Option<std::collections::BTreeMap<String, String>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListVersionsByFunctionRequest {
     #[serde(rename = "FunctionName")]
@@ -1192,7 +1192,7 @@ pub struct ListVersionsByFunctionRequest {
     pub max_items: Option<i32>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListVersionsByFunctionResponse {
     #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
@@ -1201,7 +1201,7 @@ pub struct ListVersionsByFunctionResponse {
     pub versions: Option<Vec<FunctionConfiguration>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LoggingConfig {
     #[serde(rename = "LogFormat", skip_serializing_if = "Option::is_none")]
@@ -1214,21 +1214,21 @@ pub struct LoggingConfig {
     pub log_group: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OnFailure {
     #[serde(rename = "Destination", skip_serializing_if = "Option::is_none")]
     pub destination: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OnSuccess {
     #[serde(rename = "Destination", skip_serializing_if = "Option::is_none")]
     pub destination: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PublishLayerVersionRequest {
     #[serde(rename = "LayerName")]
@@ -1245,7 +1245,7 @@ pub struct PublishLayerVersionRequest {
     pub license_info: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PublishLayerVersionResponse {
     #[serde(rename = "Content", skip_serializing_if = "Option::is_none")]
@@ -1268,7 +1268,7 @@ pub struct PublishLayerVersionResponse {
     pub license_info: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PublishVersionRequest {
     #[serde(rename = "FunctionName")]
@@ -1283,7 +1283,7 @@ pub struct PublishVersionRequest {
     pub publish_to: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PutFunctionConcurrencyRequest {
     #[serde(rename = "FunctionName")]
@@ -1292,7 +1292,7 @@ pub struct PutFunctionConcurrencyRequest {
     pub reserved_concurrent_executions: i32,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PutFunctionEventInvokeConfigRequest {
     #[serde(rename = "FunctionName")]
@@ -1307,7 +1307,7 @@ pub struct PutFunctionEventInvokeConfigRequest {
     pub destination_config: Option<DestinationConfig>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PutFunctionRecursionConfigRequest {
     #[serde(rename = "FunctionName")]
@@ -1316,14 +1316,14 @@ pub struct PutFunctionRecursionConfigRequest {
     pub recursive_loop: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PutFunctionRecursionConfigResponse {
     #[serde(rename = "RecursiveLoop", skip_serializing_if = "Option::is_none")]
     pub recursive_loop: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PutRuntimeManagementConfigRequest {
     #[serde(rename = "FunctionName")]
@@ -1336,7 +1336,7 @@ pub struct PutRuntimeManagementConfigRequest {
     pub runtime_version_arn: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PutRuntimeManagementConfigResponse {
     #[serde(rename = "UpdateRuntimeOn")]
@@ -1347,7 +1347,7 @@ pub struct PutRuntimeManagementConfigResponse {
     pub runtime_version_arn: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RemoveLayerVersionPermissionRequest {
     #[serde(rename = "LayerName")]
@@ -1360,7 +1360,7 @@ pub struct RemoveLayerVersionPermissionRequest {
     pub revision_id: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RemovePermissionRequest {
     #[serde(rename = "FunctionName")]
@@ -1373,7 +1373,7 @@ pub struct RemovePermissionRequest {
     pub revision_id: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ResolvedS3Object {
     #[serde(rename = "S3Bucket", skip_serializing_if = "Option::is_none")]
@@ -1384,7 +1384,7 @@ pub struct ResolvedS3Object {
     pub s3_object_version: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RuntimeVersionConfig {
     #[serde(rename = "RuntimeVersionArn", skip_serializing_if = "Option::is_none")]
@@ -1393,7 +1393,7 @@ pub struct RuntimeVersionConfig {
     pub error: Option<RuntimeVersionError>,
 }
 
-#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RuntimeVersionError {
     #[serde(rename = "ErrorCode", skip_serializing_if = "Option::is_none")]
@@ -1411,14 +1411,14 @@ impl std::fmt::Debug for RuntimeVersionError {
     }
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SnapStart {
     #[serde(rename = "ApplyOn", skip_serializing_if = "Option::is_none")]
     pub apply_on: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SnapStartResponse {
     #[serde(rename = "ApplyOn", skip_serializing_if = "Option::is_none")]
@@ -1427,7 +1427,7 @@ pub struct SnapStartResponse {
     pub optimization_status: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TagResourceRequest {
     #[serde(rename = "Resource")]
@@ -1436,7 +1436,7 @@ pub struct TagResourceRequest {
     pub tags: std::collections::BTreeMap<String, String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TagsError {
     #[serde(rename = "ErrorCode")]
@@ -1445,28 +1445,28 @@ pub struct TagsError {
     pub message: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TenancyConfig {
     #[serde(rename = "TenantIsolationMode")]
     pub tenant_isolation_mode: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TracingConfig {
     #[serde(rename = "Mode", skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TracingConfigResponse {
     #[serde(rename = "Mode", skip_serializing_if = "Option::is_none")]
     pub mode: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UntagResourceRequest {
     #[serde(rename = "Resource")]
@@ -1475,7 +1475,7 @@ pub struct UntagResourceRequest {
     pub tag_keys: Vec<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpdateAliasRequest {
     #[serde(rename = "FunctionName")]
@@ -1492,7 +1492,7 @@ pub struct UpdateAliasRequest {
     pub revision_id: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpdateFunctionCodeRequest {
     #[serde(rename = "FunctionName")]
@@ -1523,7 +1523,7 @@ pub struct UpdateFunctionCodeRequest {
     pub source_kms_key_arn: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpdateFunctionConfigurationRequest {
     #[serde(rename = "FunctionName")]
@@ -1570,7 +1570,7 @@ pub struct UpdateFunctionConfigurationRequest {
     pub durable_config: Option<DurableConfig>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpdateFunctionEventInvokeConfigRequest {
     #[serde(rename = "FunctionName")]
@@ -1585,7 +1585,7 @@ pub struct UpdateFunctionEventInvokeConfigRequest {
     pub destination_config: Option<DestinationConfig>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpdateFunctionUrlConfigRequest {
     #[serde(rename = "FunctionName")]
@@ -1600,7 +1600,7 @@ pub struct UpdateFunctionUrlConfigRequest {
     pub invoke_mode: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UpdateFunctionUrlConfigResponse {
     #[serde(rename = "FunctionUrl")]
@@ -1619,7 +1619,7 @@ pub struct UpdateFunctionUrlConfigResponse {
     pub invoke_mode: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VpcConfig {
     #[serde(rename = "SubnetIds", skip_serializing_if = "Option::is_none")]
@@ -1630,7 +1630,7 @@ pub struct VpcConfig {
     pub ipv6_allowed_for_dual_stack: Option<bool>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VpcConfigResponse {
     #[serde(rename = "SubnetIds", skip_serializing_if = "Option::is_none")]

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CreateLogGroupRequest {
     #[serde(rename = "logGroupName")]
@@ -20,7 +20,7 @@ pub struct CreateLogGroupRequest {
     pub deletion_protection_enabled: Option<bool>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CreateLogStreamRequest {
     #[serde(rename = "logGroupName")]
@@ -29,7 +29,7 @@ pub struct CreateLogStreamRequest {
     pub log_stream_name: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DataSourceFilter {
     pub name: String,
@@ -37,14 +37,14 @@ pub struct DataSourceFilter {
     pub r#type: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeleteLogGroupRequest {
     #[serde(rename = "logGroupName")]
     pub log_group_name: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeleteLogStreamRequest {
     #[serde(rename = "logGroupName")]
@@ -53,14 +53,14 @@ pub struct DeleteLogStreamRequest {
     pub log_stream_name: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeleteRetentionPolicyRequest {
     #[serde(rename = "logGroupName")]
     pub log_group_name: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DescribeLogGroupsRequest {
     #[serde(rename = "accountIdentifiers", skip_serializing_if = "Option::is_none")]
@@ -81,7 +81,7 @@ pub struct DescribeLogGroupsRequest {
     pub log_group_identifiers: Option<Vec<String>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DescribeLogGroupsResponse {
     #[serde(rename = "logGroups", skip_serializing_if = "Option::is_none")]
@@ -90,7 +90,7 @@ pub struct DescribeLogGroupsResponse {
     pub next_token: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DescribeLogStreamsRequest {
     #[serde(rename = "logGroupName", skip_serializing_if = "Option::is_none")]
@@ -109,7 +109,7 @@ pub struct DescribeLogStreamsRequest {
     pub limit: Option<i32>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DescribeLogStreamsResponse {
     #[serde(rename = "logStreams", skip_serializing_if = "Option::is_none")]
@@ -118,7 +118,7 @@ pub struct DescribeLogStreamsResponse {
     pub next_token: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Entity {
     #[serde(rename = "keyAttributes", skip_serializing_if = "Option::is_none")]
@@ -127,7 +127,7 @@ pub struct Entity {
     pub attributes: Option<std::collections::BTreeMap<String, String>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FilterLogEventsRequest {
     #[serde(rename = "logGroupName", skip_serializing_if = "Option::is_none")]
@@ -156,7 +156,7 @@ pub struct FilterLogEventsRequest {
     pub unmask: Option<bool>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FilterLogEventsResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -167,7 +167,7 @@ pub struct FilterLogEventsResponse {
     pub next_token: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FilteredLogEvent {
     #[serde(rename = "logStreamName", skip_serializing_if = "Option::is_none")]
@@ -182,7 +182,7 @@ pub struct FilteredLogEvent {
     pub event_id: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetLogEventsRequest {
     #[serde(rename = "logGroupName", skip_serializing_if = "Option::is_none")]
@@ -205,7 +205,7 @@ pub struct GetLogEventsRequest {
     pub unmask: Option<bool>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetLogEventsResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -216,14 +216,14 @@ pub struct GetLogEventsResponse {
     pub next_backward_token: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InputLogEvent {
     pub timestamp: i64,
     pub message: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListLogGroupsRequest {
     #[serde(rename = "logGroupNamePattern", skip_serializing_if = "Option::is_none")]
@@ -246,7 +246,7 @@ pub struct ListLogGroupsRequest {
     pub log_group_tags: Option<Vec<TagFilter>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListLogGroupsResponse {
     #[serde(rename = "logGroups", skip_serializing_if = "Option::is_none")]
@@ -255,35 +255,35 @@ pub struct ListLogGroupsResponse {
     pub next_token: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListTagsForResourceRequest {
     #[serde(rename = "resourceArn")]
     pub resource_arn: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListTagsForResourceResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<std::collections::BTreeMap<String, String>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListTagsLogGroupRequest {
     #[serde(rename = "logGroupName")]
     pub log_group_name: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ListTagsLogGroupResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tags: Option<std::collections::BTreeMap<String, String>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LiveTailSessionLogEvent {
     #[serde(rename = "logStreamName", skip_serializing_if = "Option::is_none")]
@@ -298,14 +298,14 @@ pub struct LiveTailSessionLogEvent {
     pub ingestion_time: Option<i64>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LiveTailSessionMetadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampled: Option<bool>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LiveTailSessionStart {
     #[serde(rename = "requestId", skip_serializing_if = "Option::is_none")]
@@ -322,7 +322,7 @@ pub struct LiveTailSessionStart {
     pub log_event_filter_pattern: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LiveTailSessionUpdate {
     #[serde(rename = "sessionMetadata", skip_serializing_if = "Option::is_none")]
@@ -331,7 +331,7 @@ pub struct LiveTailSessionUpdate {
     pub session_results: Option<Vec<LiveTailSessionLogEvent>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogGroup {
     #[serde(rename = "logGroupName", skip_serializing_if = "Option::is_none")]
@@ -362,7 +362,7 @@ pub struct LogGroup {
     pub bearer_token_authentication_enabled: Option<bool>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogGroupSummary {
     #[serde(rename = "logGroupName", skip_serializing_if = "Option::is_none")]
@@ -373,7 +373,7 @@ pub struct LogGroupSummary {
     pub log_group_class: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogStream {
     #[serde(rename = "logStreamName", skip_serializing_if = "Option::is_none")]
@@ -394,7 +394,7 @@ pub struct LogStream {
     pub stored_bytes: Option<i64>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct MetricFilterMatchRecord {
     #[serde(rename = "eventNumber", skip_serializing_if = "Option::is_none")]
@@ -405,7 +405,7 @@ pub struct MetricFilterMatchRecord {
     pub extracted_values: Option<std::collections::BTreeMap<String, String>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OutputLogEvent {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -416,7 +416,7 @@ pub struct OutputLogEvent {
     pub ingestion_time: Option<i64>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PutLogEventsRequest {
     #[serde(rename = "logGroupName")]
@@ -431,7 +431,7 @@ pub struct PutLogEventsRequest {
     pub entity: Option<Entity>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PutLogEventsResponse {
     #[serde(rename = "nextSequenceToken", skip_serializing_if = "Option::is_none")]
@@ -442,7 +442,7 @@ pub struct PutLogEventsResponse {
     pub rejected_entity_info: Option<RejectedEntityInfo>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PutRetentionPolicyRequest {
     #[serde(rename = "logGroupName")]
@@ -451,14 +451,14 @@ pub struct PutRetentionPolicyRequest {
     pub retention_in_days: i32,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RejectedEntityInfo {
     #[serde(rename = "errorType")]
     pub error_type: String,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RejectedLogEventsInfo {
     #[serde(rename = "tooNewLogEventStartIndex", skip_serializing_if = "Option::is_none")]
@@ -469,7 +469,7 @@ pub struct RejectedLogEventsInfo {
     pub expired_log_event_end_index: Option<i32>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SearchedLogStream {
     #[serde(rename = "logStreamName", skip_serializing_if = "Option::is_none")]
@@ -478,7 +478,7 @@ pub struct SearchedLogStream {
     pub searched_completely: Option<bool>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StartLiveTailRequest {
     #[serde(rename = "logGroupIdentifiers")]
@@ -491,7 +491,7 @@ pub struct StartLiveTailRequest {
     pub log_event_filter_pattern: Option<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StartLiveTailResponse {}
 
@@ -503,7 +503,7 @@ pub enum StartLiveTailResponseStream {
     SessionUpdate(LiveTailSessionUpdate),
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TagFilter {
     pub key: String,
@@ -511,7 +511,7 @@ pub struct TagFilter {
     pub values: Option<Vec<String>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TagLogGroupRequest {
     #[serde(rename = "logGroupName")]
@@ -519,7 +519,7 @@ pub struct TagLogGroupRequest {
     pub tags: std::collections::BTreeMap<String, String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TagResourceRequest {
     #[serde(rename = "resourceArn")]
@@ -527,7 +527,7 @@ pub struct TagResourceRequest {
     pub tags: std::collections::BTreeMap<String, String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TestMetricFilterRequest {
     #[serde(rename = "filterPattern")]
@@ -536,14 +536,14 @@ pub struct TestMetricFilterRequest {
     pub log_event_messages: Vec<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TestMetricFilterResponse {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub matches: Option<Vec<MetricFilterMatchRecord>>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UntagLogGroupRequest {
     #[serde(rename = "logGroupName")]
@@ -551,7 +551,7 @@ pub struct UntagLogGroupRequest {
     pub tags: Vec<String>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct UntagResourceRequest {
     #[serde(rename = "resourceArn")]

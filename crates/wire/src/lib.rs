@@ -32,6 +32,7 @@ pub mod protocol;
 mod route;
 mod service;
 pub mod sigv4;
+mod streaming;
 pub mod validate;
 pub mod value;
 
@@ -41,6 +42,7 @@ pub use dispatcher::{Authenticated, Dispatcher, MAX_HEADER_BYTES, Peer};
 pub use model::LazyModel;
 pub use operation::{Empty, EventStream, Operation, StreamOperation};
 pub use service::{DEFAULT_BODY_LIMIT, Service, ServiceBuilder};
+pub use streaming::StreamingBlob;
 pub use value::Value;
 
 /// A member whose content the model leaves open: any JSON value.

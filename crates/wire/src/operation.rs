@@ -1,3 +1,4 @@
+use crate::StreamingBlob;
 use danbi_core::ServiceError;
 use futures_util::Stream;
 use serde::de::DeserializeOwned;
@@ -12,6 +13,16 @@ pub trait Operation: Send + Sync + 'static {
     type Input: DeserializeOwned + Send + Sync + 'static;
     /// What a successful response carries.
     type Output: Serialize + Send + 'static;
+
+    /// Where the input keeps the request's body when the model streams it; `None` when it is decoded whole.
+    fn request_body(_input: &mut Self::Input) -> Option<&mut StreamingBlob> {
+        None
+    }
+
+    /// Where the output keeps the response's body when the model streams it; `None` when it is encoded whole.
+    fn response_body(_output: &mut Self::Output) -> Option<&mut StreamingBlob> {
+        None
+    }
 }
 
 /// An operation whose response is an event stream (`application/vnd.amazon.eventstream`).

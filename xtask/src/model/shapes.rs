@@ -14,9 +14,10 @@ const HEADER: &str =
 use serde::{Deserialize, Serialize};
 ";
 
-/// The whole generated file.
-pub fn generate(model: &Value, operations: &[&str]) -> Result<String, Failure> {
-    let shapes = Shapes(model["shapes"].as_object().ok_or("the model has no shapes")?);
+/// The whole generated file; the shapes in `own_types` are named by their path and not written.
+pub fn generate(model: &Value, operations: &[&str], own_types: &[(&str, &str)]) -> Result<String, Failure> {
+    let all = model["shapes"].as_object().ok_or("the model has no shapes")?;
+    let shapes = Shapes { all, own_types };
     let mut wanted = BTreeSet::new();
     let mut pending = Vec::new();
     for name in operations {
@@ -25,7 +26,7 @@ pub fn generate(model: &Value, operations: &[&str]) -> Result<String, Failure> {
         }
     }
     while let Some(name) = pending.pop() {
-        if wanted.insert(name.clone()) {
+        if shapes.own_type(&name).is_none() && wanted.insert(name.clone()) {
             pending.extend(shapes.references(&name).map(str::to_owned));
         }
     }
@@ -48,9 +49,15 @@ pub fn generate(model: &Value, operations: &[&str]) -> Result<String, Failure> {
             out,
             "#[derive(Debug, Clone, Copy)] pub struct {name};
             impl danbi_wire::Operation for {name} {{
-                const NAME: &'static str = \"{name}\"; type Input = {}; type Output = {}; }}",
+                const NAME: &'static str = \"{name}\"; type Input = {}; type Output = {}; {}{} }}",
             path("input"),
-            path("output")
+            path("output"),
+            shapes.body_of(&operation["input"], "request_body(input: &mut Self::Input)", "input"),
+            shapes.body_of(
+                &operation["output"],
+                "response_body(output: &mut Self::Output)",
+                "output"
+            ),
         )?;
         if let Some(events) = operation["output"]["shape"]
             .as_str()
@@ -66,30 +73,52 @@ pub fn generate(model: &Value, operations: &[&str]) -> Result<String, Failure> {
     Ok(out)
 }
 
-struct Shapes<'a>(&'a Map<String, Value>);
+struct Shapes<'a> {
+    all: &'a Map<String, Value>,
+    own_types: &'a [(&'a str, &'a str)],
+}
 
 impl<'a> Shapes<'a> {
     fn references(&self, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
-        let shape = &self.0[name];
+        let shape = &self.all[name];
         let members = shape["members"].as_object().into_iter().flat_map(Map::values);
         members
             .chain([&shape["member"], &shape["key"], &shape["value"]])
             .filter_map(|member| member["shape"].as_str())
     }
 
+    /// The method of `Operation` that finds the streamed body of one side; nothing when none is streamed.
+    fn body_of(&self, side: &Value, signature: &str, variable: &str) -> String {
+        let members = side["shape"]
+            .as_str()
+            .and_then(|name| self.all[name]["members"].as_object());
+        let body = members.and_then(|members| members.iter().find(|(_, member)| self.is_streaming(member)));
+        body.map_or_else(String::new, |(name, _)| {
+            let field = snake_case(name);
+            format!("fn {signature} -> Option<&mut danbi_wire::StreamingBlob> {{ Some(&mut {variable}.{field}) }}")
+        })
+    }
+
+    fn own_type(&self, name: &str) -> Option<&'a str> {
+        self.own_types
+            .iter()
+            .find(|(shape, _)| *shape == name)
+            .map(|(_, path)| *path)
+    }
+
     fn is_type(&self, name: &str) -> bool {
-        let shape = &self.0[name];
+        let shape = &self.all[name];
         shape["type"] == "structure" && shape["exception"] != true && shape["document"] != true
     }
 
     /// The union of the events that an output streams.
     fn event_stream(&self, output: &str) -> Option<&'a str> {
         self.references(output)
-            .find(|name| self.0[*name]["eventstream"] == true)
+            .find(|name| self.all[*name]["eventstream"] == true)
     }
 
     fn write_type(&self, out: &mut String, name: &str) -> Result<(), Failure> {
-        let shape = &self.0[name];
+        let shape = &self.all[name];
         let empty = Map::new();
         let members = shape["members"].as_object().unwrap_or(&empty);
         if shape["eventstream"] == true {
@@ -99,7 +128,7 @@ impl<'a> Shapes<'a> {
             )?;
             for (member, reference) in members {
                 let target = reference["shape"].as_str().ok_or("a member without a shape")?;
-                if self.0[target]["exception"] != true {
+                if self.all[target]["exception"] != true {
                     let variant = pascal_case(member);
                     if variant != *member {
                         writeln!(out, "#[serde(rename = \"{member}\")]")?;
@@ -121,16 +150,23 @@ impl<'a> Shapes<'a> {
             .filter_map(|member| member["shape"].as_str())
             .any(|shape| self.is_secret(shape));
         let debug = if hides { "" } else { "Debug, " };
+        // A body that streams can be read once: it has no copy and no equal.
+        let streams = members.values().any(|member| self.is_streaming(member));
+        let values = if streams { "" } else { "Clone, PartialEq, " };
         writeln!(
             out,
-            "\n#[derive({debug}Clone, Default, PartialEq, Serialize, Deserialize)] #[serde(default)] pub struct {name} {{"
+            "\n#[derive({debug}{values}Default, Serialize, Deserialize)] #[serde(default)] pub struct {name} {{"
         )?;
         for (member, reference) in members {
             let target = reference["shape"].as_str().ok_or("a member without a shape")?;
-            if self.0[target]["eventstream"] == true {
+            if self.all[target]["eventstream"] == true {
                 continue;
             }
             let field = snake_case(member);
+            if self.is_streaming(reference) {
+                writeln!(out, "#[serde(skip)]\npub {field}: danbi_wire::StreamingBlob,")?;
+                continue;
+            }
             let rename = if field == *member {
                 String::new()
             } else {
@@ -179,9 +215,16 @@ impl<'a> Shapes<'a> {
         Ok(())
     }
 
+    /// Whether a member is the body itself, read and written while the operation runs.
+    fn is_streaming(&self, member: &Value) -> bool {
+        let shape = member["shape"].as_str().map(|name| &self.all[name]);
+        let blob = shape.is_some_and(|shape| shape["type"] == "blob");
+        blob && (member["streaming"] == true || shape.is_some_and(|shape| shape["streaming"] == true))
+    }
+
     /// Whether the model calls a scalar shape sensitive, or what a list or map of it holds. Blobs hide themselves.
     fn is_secret(&self, name: &str) -> bool {
-        let shape = &self.0[name];
+        let shape = &self.all[name];
         match shape["type"].as_str() {
             Some("structure" | "blob") => false,
             Some("list" | "map") => {
@@ -199,7 +242,7 @@ impl<'a> Shapes<'a> {
             if name == owner {
                 return true;
             }
-            if self.0[name]["type"] == "structure" && seen.insert(name.to_owned()) {
+            if self.all[name]["type"] == "structure" && seen.insert(name.to_owned()) {
                 pending.extend(self.references(name));
             }
         }
@@ -207,7 +250,10 @@ impl<'a> Shapes<'a> {
     }
 
     fn rust_type(&self, name: &str) -> Result<String, Failure> {
-        let shape = &self.0[name];
+        if let Some(path) = self.own_type(name) {
+            return Ok(path.into());
+        }
+        let shape = &self.all[name];
         let nested = |side: &str| -> Result<String, Failure> {
             let target = shape[side]["shape"]
                 .as_str()

@@ -1,0 +1,3 @@
+//! Amazon S3: buckets and objects.
+
+mod shapes;
