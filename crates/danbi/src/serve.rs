@@ -7,6 +7,7 @@ use crate::gateway::{Drain, Limits, SandboxDoor, Server};
 use crate::platform::Platform;
 use danbi_blobs::Blobs;
 use danbi_core::{Clock, SystemClock};
+use danbi_dynamodb::DynamoDb;
 use danbi_iam::{Credentials, GivenRootKey, NoIdentityPolicies, PolicyAuthorizer, RootCredentials, Sessions};
 use danbi_lambda::{Lambda, ResourcePolicies};
 use danbi_logs::Logs;
@@ -49,6 +50,8 @@ enum ServeError {
     Runtime(#[from] danbi_runtime::RuntimeError),
     #[error("the functions could not be taken up again: {0}")]
     Lambda(danbi_core::ServiceError),
+    #[error("the tables could not be taken up again: {0}")]
+    DynamoDb(#[from] danbi_dynamodb::Error),
     #[error("{0}")]
     Environment(String),
     #[error("cannot start: {0}")]
@@ -174,8 +177,18 @@ async fn serve_until_told(
     .await
     .map_err(|error| ServeError::Lambda(error.into()))?;
 
+    let dynamodb = DynamoDb::start(danbi_dynamodb::Parts {
+        store: store.clone(),
+        blobs: blobs.clone(),
+        clock: Arc::clone(&clock),
+        options: danbi_dynamodb::Options::default(),
+    })
+    .await?;
+
     let services = vec![
         danbi_lambda::service(Arc::clone(&lambda)),
+        dynamodb.service(),
+        dynamodb.streams_service(),
         logs.service(),
         danbi_iam::sts::service(),
     ];
@@ -207,6 +220,7 @@ async fn serve_until_told(
     let _ = serving.await;
     platform.drain(DRAIN_GRACE).await;
     lambda.drain(DRAIN_GRACE).await;
+    dynamodb.drain().await;
     runtime.drain(DRAIN_GRACE).await;
     door.close().await;
     logs.drain().await;

@@ -1,7 +1,35 @@
-//! Amazon DynamoDB: tables, items and streams.
+//! Amazon DynamoDB: tables, items and streams, kept in the [`Store`](danbi_store::Store).
+//!
+//! # Table of contents
+//! [`DynamoDb::service`] and [`DynamoDb::streams_service`] (`service`) list every operation beside the question it puts
+//! to the authorizer (`access`) and its room.
+//!
+//! Values: [`AttributeValue`] (`value`), its 38-digit numbers (`number`), the form in which an item lies in the store
+//! (`item_codec`). The layout of the store is the table in `keys`; the errors and their words are in [`Error`].
+//!
+//! # Promises
+//! - A write that was answered is on disk, with its index entries and its stream record: they are one transaction.
+//! - Reads and conditions see whole transactions only. Every read is as consistent as `ConsistentRead` asks for, also
+//!   where the caller did not ask, and also of a global index.
+//! - Errors, their order and their words are AWS's.
+//! - A request touches what it answers: a Query reads its range, a page of it at a time. Nothing that grows with a
+//!   table is kept in memory.
+//! - The table's record is in the read set of every write: none lands in a table that was deleted, and none misses an
+//!   index that was added.
+//!
+//! # Never
+//! - It does not decide who may do what: the authorizer does.
+//! - It does not throttle, unless a table's provisioned throughput is told to bind.
+//! - It never asks another service but through the traits of `danbi_core`.
 
+mod dynamodb;
+mod error;
+mod keys;
+mod service;
 mod shapes;
 mod stream_shapes;
 mod value;
 
+pub use dynamodb::{DynamoDb, Options, Parts};
+pub use error::{Error, Reason, ReasonCode};
 pub use value::AttributeValue;
