@@ -1,4 +1,4 @@
-use crate::{AccountId, Arn, RequestContext, ServiceError};
+use crate::{AccountId, Arn, RequestContext, ResourceSide, ServiceError};
 use async_trait::async_trait;
 use std::collections::BTreeMap;
 
@@ -73,9 +73,34 @@ pub trait Authorizer: Send + Sync + 'static {
     async fn authorize(&self, context: &RequestContext, access: &Access) -> Result<(), ServiceError>;
 }
 
-/// Gives the resource-based policy of a resource to the authorizer. Implemented by each service that has such policies.
+/// Gives the resource's side of a decision to the authorizer. Implemented by each service whose resources have policies.
 #[async_trait]
 pub trait ResourcePolicySource: Send + Sync + 'static {
     /// The policy document (JSON text) attached to the resource with this ARN, if there is one.
     async fn resource_policy(&self, resource: &Arn) -> Result<Option<String>, ServiceError>;
+
+    /// All that the service knows of who may do `access`. Services with nothing but policies keep this one.
+    ///
+    /// # Errors
+    /// What the caller is answered instead of a decision: that the resource does not exist, where a service says so to
+    /// everybody.
+    async fn resource_side(&self, _context: &RequestContext, access: &Access) -> Result<ResourceSide, ServiceError> {
+        let Ok(arn) = access.resource.parse::<Arn>() else {
+            return Ok(ResourceSide::default());
+        };
+        let policy = self.resource_policy(&arn).await?;
+        Ok(ResourceSide {
+            policy: policy.map(Into::into),
+            ..ResourceSide::default()
+        })
+    }
+}
+
+/// Tells services that keep policy documents whether a document is one. Implemented by `iam`.
+pub trait PolicyLanguage: Send + Sync + 'static {
+    /// Whether `text` is a resource-based policy that can be decided with.
+    ///
+    /// # Errors
+    /// What is wrong with it, in IAM's words.
+    fn check_resource_policy(&self, text: &str) -> Result<(), String>;
 }

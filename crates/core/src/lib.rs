@@ -15,10 +15,11 @@ mod error;
 mod invoke;
 mod log;
 mod object;
+mod resource_side;
 mod scope;
 
 pub use arn::{Arn, ArnError};
-pub use authorize::{Access, Authorizer, Principal, ResourcePolicySource};
+pub use authorize::{Access, Authorizer, PolicyLanguage, Principal, ResourcePolicySource};
 pub use body::{Body, BodyError, ReadBodyError, empty_body, full_body, read_body};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use context::{RequestContext, RequestId};
@@ -27,4 +28,5 @@ pub use error::{Fault, ServiceError};
 pub use invoke::{InvocationType, InvokeRequest, InvokeResponse, Invoker};
 pub use log::{LogEvent, LogSink, LogStreamName};
 pub use object::{ObjectLocation, ObjectSource};
+pub use resource_side::{Granted, PolicyUse, Refusal, ResourceSide};
 pub use scope::{AccountId, Region, Scope, ScopeError};

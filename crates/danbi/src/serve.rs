@@ -157,7 +157,7 @@ async fn serve_until_told(
     let runtime = Runtime::start(options, launcher, Arc::clone(&logs) as _, sessions, Arc::clone(&clock))?;
 
     let authorizer = Arc::new(
-        PolicyAuthorizer::new(account.clone(), Arc::clone(&clock), Arc::new(NoIdentityPolicies))
+        PolicyAuthorizer::new(Arc::clone(&clock), Arc::new(NoIdentityPolicies))
             .with_resource_policies("lambda", Arc::new(ResourcePolicies::new(store.clone()))),
     );
     let mut options = danbi_lambda::Options::new(data.join("cache"));

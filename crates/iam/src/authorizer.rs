@@ -4,7 +4,8 @@ use crate::policy::{ContextKeys, Decision, Policy, PolicyKind, PolicySet, Reques
 use crate::sts::GET_CALLER_IDENTITY;
 use async_trait::async_trait;
 use danbi_core::{
-    Access, AccountId, Arn, Authorizer, Clock, Principal, RequestContext, ResourcePolicySource, ServiceError,
+    Access, AccountId, Arn, Authorizer, Clock, PolicyLanguage, Principal, Refusal, RequestContext,
+    ResourcePolicySource, ResourceSide, ServiceError,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,25 +40,23 @@ impl IdentityPolicySource for NoIdentityPolicies {
     }
 }
 
-/// The [`Authorizer`] of the platform: the account's root may do everything in its account, everyone else what
-/// [`decide`] allows.
+/// The [`Authorizer`] of the platform: the root of the account that owns the resource may do everything that the
+/// resource's policy does not deny it, everyone else what [`decide`] allows.
 ///
 /// Holds up to 256 parsed resource policies, found by their text, so that a policy is read once and never stale.
 pub struct PolicyAuthorizer {
-    account: AccountId,
     clock: Arc<dyn Clock>,
     identities: Arc<dyn IdentityPolicySource>,
     resources: HashMap<String, Arc<dyn ResourcePolicySource>>,
-    parsed: Mutex<HashMap<String, Arc<Policy>>>,
+    parsed: Mutex<HashMap<Arc<str>, Arc<Policy>>>,
 }
 
 const MAX_PARSED: usize = 256;
 
 impl PolicyAuthorizer {
-    /// An authorizer for the resources of `account`.
-    pub fn new(account: AccountId, clock: Arc<dyn Clock>, identities: Arc<dyn IdentityPolicySource>) -> Self {
+    /// An authorizer that asks `identities` for what principals bring along.
+    pub fn new(clock: Arc<dyn Clock>, identities: Arc<dyn IdentityPolicySource>) -> Self {
         Self {
-            account,
             clock,
             identities,
             resources: HashMap::new(),
@@ -65,34 +64,29 @@ impl PolicyAuthorizer {
         }
     }
 
-    /// Asks `source` for the policies of resources whose ARN names `service`, such as `lambda`.
+    /// Asks `source` about the resources of actions whose prefix is `service`, such as `lambda`.
     #[must_use]
     pub fn with_resource_policies(mut self, service: &str, source: Arc<dyn ResourcePolicySource>) -> Self {
         self.resources.insert(service.into(), source);
         self
     }
 
-    async fn resource_policy(&self, access: &Access) -> Result<Option<Arc<Policy>>, ServiceError> {
-        let Ok(arn) = access.resource.parse::<Arn>() else {
-            return Ok(None);
-        };
-        let Some(source) = self.resources.get(&arn.service) else {
-            return Ok(None);
-        };
-        let Some(text) = source.resource_policy(&arn).await? else {
-            return Ok(None);
-        };
-        self.parse(text, &arn).map(Some)
+    async fn resource_side(&self, context: &RequestContext, access: &Access) -> Result<ResourceSide, ServiceError> {
+        let service = access.action.split(':').next().unwrap_or_default();
+        match self.resources.get(service) {
+            Some(source) => source.resource_side(context, access).await,
+            None => Ok(ResourceSide::default()),
+        }
     }
 
-    fn parse(&self, text: String, arn: &Arn) -> Result<Arc<Policy>, ServiceError> {
+    fn parse(&self, text: Arc<str>, resource: &str) -> Result<Arc<Policy>, ServiceError> {
         let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(policy) = parsed.get(&text) {
             return Ok(policy.clone());
         }
         let policy = Policy::parse_resource(&text).map_err(|error| {
             // A policy that cannot be read may hold a deny, so nobody passes.
-            tracing::error!(resource = %arn, %error, "a stored resource policy cannot be read");
+            tracing::error!(resource, %error, "a stored resource policy cannot be read");
             ServiceError::server(
                 "InternalFailure",
                 500,
@@ -107,13 +101,26 @@ impl PolicyAuthorizer {
         Ok(policy)
     }
 
-    fn context_keys(&self, context: &RequestContext, access: &Access) -> ContextKeys {
+    /// Whose the resource is: as the service says, else as its ARN names it, else the caller's own.
+    fn owner(context: &RequestContext, access: &Access, side: &ResourceSide) -> AccountId {
+        let named = || access.resource.parse::<Arn>().ok()?.account.parse().ok();
+        let owner = side.owner.clone().or_else(named);
+        owner.unwrap_or_else(|| context.scope.account.clone())
+    }
+
+    fn context_keys(
+        &self,
+        context: &RequestContext,
+        access: &Access,
+        side: &ResourceSide,
+        owner: &AccountId,
+    ) -> ContextKeys {
         let now = self.clock.now();
         let mut keys = ContextKeys::new()
             .with("aws:SourceIp", context.source_ip.to_string())
             .with("aws:SecureTransport", context.secure.to_string())
             .with("aws:RequestedRegion", context.scope.region.as_str())
-            .with("aws:ResourceAccount", self.account.as_str())
+            .with("aws:ResourceAccount", owner.as_str())
             .with("aws:EpochTime", now.as_secs().to_string());
         if let Ok(text) = now.to_datetime().format(&Rfc3339) {
             keys.add("aws:CurrentTime", text);
@@ -124,6 +131,9 @@ impl PolicyAuthorizer {
         principal_keys(&context.principal, &mut keys);
         for (key, values) in &access.conditions {
             keys.add_all(key, values.iter().cloned());
+        }
+        for (key, value) in &side.conditions {
+            keys.add(key, value.as_str());
         }
         keys
     }
@@ -177,39 +187,59 @@ fn principal_keys(principal: &Principal, keys: &mut ContextKeys) {
 #[async_trait]
 impl Authorizer for PolicyAuthorizer {
     async fn authorize(&self, context: &RequestContext, access: &Access) -> Result<(), ServiceError> {
-        if matches!(&context.principal, Principal::Root(account) if *account == self.account) {
-            return Ok(());
-        }
         let is_known = matches!(context.principal, Principal::Root(_) | Principal::Identity { .. });
         if is_known && access.action == GET_CALLER_IDENTITY {
             return Ok(());
         }
-        let resource = self.resource_policy(access).await?;
+        let side = self.resource_side(context, access).await?;
+        let owner = Self::owner(context, access, &side);
+        if side.policy.is_none() && matches!(&context.principal, Principal::Root(account) if *account == owner) {
+            return Ok(());
+        }
+        let resource = side
+            .policy
+            .clone()
+            .map(|text| self.parse(text, &access.resource))
+            .transpose()?;
         let own = self.identities.policies(&context.principal).await?;
         let policies = PolicySet {
             identity: own.identity,
             resource,
+            resource_use: side.policy_use,
+            granted: side.granted,
             boundary: own.boundary,
             session: own.session,
         };
-        let keys = self.context_keys(context, access);
+        let keys = self.context_keys(context, access, &side, &owner);
         let request = Request {
             principal: &context.principal,
             action: access.action,
             resource: &access.resource,
-            resource_account: Some(&self.account),
+            resource_account: Some(&owner),
             context: &keys,
         };
         match decide(&request, &policies) {
             Decision::Allowed => Ok(()),
-            refused => Err(denied(&context.principal, access, refused)),
+            refused => Err(match side.refusal {
+                None => denied("AccessDeniedException", &context.principal, access, refused),
+                Some(Refusal::Code(code)) => denied(code, &context.principal, access, refused),
+                Some(Refusal::Error(error)) => error,
+            }),
         }
+    }
+}
+
+impl PolicyLanguage for PolicyAuthorizer {
+    fn check_resource_policy(&self, text: &str) -> Result<(), String> {
+        Policy::parse_resource(text)
+            .map(drop)
+            .map_err(|error| error.to_string())
     }
 }
 
 /// AWS's message.
 /// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>.
-fn denied(principal: &Principal, access: &Access, decision: Decision) -> ServiceError {
+fn denied(code: &'static str, principal: &Principal, access: &Access, decision: Decision) -> ServiceError {
     let who = match principal {
         Principal::Service(name) => name.clone(),
         other => other.arn().unwrap_or_else(|| "anonymous".into()),
@@ -222,7 +252,7 @@ fn denied(principal: &Principal, access: &Access, decision: Decision) -> Service
         Decision::Allowed => String::new(),
     };
     let message = format!("User: {who} is not authorized to perform: {action} on resource: {resource} {why}");
-    ServiceError::client("AccessDeniedException", 403, message)
+    ServiceError::client(code, 403, message)
 }
 
 fn article(kind: PolicyKind) -> &'static str {

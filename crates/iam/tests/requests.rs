@@ -28,7 +28,7 @@ impl Platform {
         let given = GivenRootKey::from_environment(|_| Some("test".into())).unwrap();
         let root = RootCredentials::open(folder.path(), given).unwrap();
         let credentials = Credentials::new(root.clone(), AccountId::default(), sessions.clone());
-        let authorizer = PolicyAuthorizer::new(AccountId::default(), clock.clone(), Arc::new(NoIdentityPolicies));
+        let authorizer = PolicyAuthorizer::new(clock.clone(), Arc::new(NoIdentityPolicies));
         let dispatcher = Dispatcher::new(
             vec![sts::service()],
             Arc::new(credentials),

@@ -1,5 +1,5 @@
 use super::*;
-use danbi_core::{RequestId, SystemClock};
+use danbi_core::{Granted, PolicyUse, RequestId, SystemClock};
 use std::net::{IpAddr, Ipv4Addr};
 
 const FUNCTION: &str = "arn:aws:lambda:us-east-1:000000000000:function:f";
@@ -27,12 +27,8 @@ fn context(principal: Principal) -> RequestContext {
 }
 
 async fn ask(document: &'static str, principal: Principal, access: &Access) -> Result<(), ServiceError> {
-    let authorizer = PolicyAuthorizer::new(
-        AccountId::default(),
-        Arc::new(SystemClock),
-        Arc::new(NoIdentityPolicies),
-    )
-    .with_resource_policies("lambda", Arc::new(Document(document)));
+    let authorizer = PolicyAuthorizer::new(Arc::new(SystemClock), Arc::new(NoIdentityPolicies))
+        .with_resource_policies("lambda", Arc::new(Document(document)));
     authorizer.authorize(&context(principal), access).await
 }
 
@@ -147,4 +143,100 @@ async fn actions_without_a_resource_are_decided_too() {
         .await
         .unwrap_err();
     assert!(error.message.contains("on resource: * because"), "{}", error.message);
+}
+
+/// A bucket of the account 111111111111, as its service knows it.
+struct Bucket(ResourceSide);
+
+const OBJECT: &str = "arn:aws:s3:::photos/cat";
+
+#[async_trait]
+impl ResourcePolicySource for Bucket {
+    async fn resource_policy(&self, _: &Arn) -> Result<Option<String>, ServiceError> {
+        unreachable!("the whole side is asked for")
+    }
+
+    async fn resource_side(&self, _: &RequestContext, _: &Access) -> Result<ResourceSide, ServiceError> {
+        Ok(self.0.clone())
+    }
+}
+
+fn side() -> ResourceSide {
+    ResourceSide {
+        owner: Some("111111111111".parse().unwrap()),
+        refusal: Some(Refusal::Code("AccessDenied")),
+        ..ResourceSide::default()
+    }
+}
+
+async fn ask_bucket(side: ResourceSide, principal: Principal) -> Result<(), ServiceError> {
+    let authorizer = PolicyAuthorizer::new(Arc::new(SystemClock), Arc::new(NoIdentityPolicies))
+        .with_resource_policies("s3", Arc::new(Bucket(side)));
+    let access = Access::new("s3:GetObject", OBJECT);
+    authorizer.authorize(&context(principal), &access).await
+}
+
+fn root(account: &str) -> Principal {
+    Principal::Root(account.parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_foreign_root_needs_leave_of_the_resource_and_the_owner_does_not() {
+    ask_bucket(side(), root("111111111111")).await.unwrap();
+    let error = ask_bucket(side(), root("222222222222")).await.unwrap_err();
+    assert_eq!((error.code, error.status), ("AccessDenied", 403));
+    let policy = r#"{"Statement":[{"Effect":"Allow","Principal":{"AWS":"222222222222"},"Action":"s3:GetObject",
+        "Resource":"arn:aws:s3:::photos/*"}]}"#;
+    let granting = ResourceSide {
+        policy: Some(policy.into()),
+        ..side()
+    };
+    ask_bucket(granting.clone(), root("222222222222")).await.unwrap();
+    ask_bucket(granting.clone(), root("333333333333")).await.unwrap_err();
+    let withheld = ResourceSide {
+        policy_use: PolicyUse::DeniesOnly,
+        ..granting
+    };
+    ask_bucket(withheld, root("222222222222")).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn a_policy_may_deny_the_owner_but_not_the_mending_of_the_policy() {
+    let denying = ResourceSide {
+        policy: Some(r#"{"Statement":[{"Effect":"Deny","Principal":"*","Action":"s3:*"}]}"#.into()),
+        ..side()
+    };
+    ask_bucket(denying.clone(), root("111111111111")).await.unwrap_err();
+    let sparing = ResourceSide {
+        policy_use: PolicyUse::SparesRoot,
+        ..denying
+    };
+    ask_bucket(sparing.clone(), root("111111111111")).await.unwrap();
+    ask_bucket(sparing, root("222222222222")).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn access_control_lists_grant_to_accounts_or_to_everybody() {
+    let granting = |granted| ResourceSide { granted, ..side() };
+    // Whose identity policies say nothing: an account's grant is passed on to them, everybody's is not.
+    for (granted, foreign_root, foreign_user, stranger) in [
+        (Granted::Nothing, false, false, false),
+        (Granted::ToAccount, true, false, true),
+        (Granted::ToEverybody, true, false, true),
+    ] {
+        assert_eq!(
+            ask_bucket(granting(granted), root("222222222222")).await.is_ok(),
+            foreign_root
+        );
+        assert_eq!(ask_bucket(granting(granted), session()).await.is_ok(), foreign_user);
+        assert_eq!(
+            ask_bucket(granting(granted), Principal::Anonymous).await.is_ok(),
+            stranger
+        );
+    }
+    let own = ResourceSide {
+        owner: Some(AccountId::default()),
+        ..granting(Granted::ToEverybody)
+    };
+    ask_bucket(own, session()).await.unwrap();
 }

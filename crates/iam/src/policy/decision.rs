@@ -4,7 +4,7 @@ use super::document::Policy;
 use super::principal::Naming;
 use super::request::Request;
 use super::statement::{Effect, Statement};
-use danbi_core::Principal;
+use danbi_core::{Granted, PolicyUse, Principal};
 use std::fmt;
 use std::sync::Arc;
 
@@ -39,6 +39,10 @@ pub struct PolicySet {
     pub identity: Vec<Arc<Policy>>,
     /// The one attached to the resource.
     pub resource: Option<Arc<Policy>>,
+    /// What of it counts.
+    pub resource_use: PolicyUse,
+    /// What an access control list of the resource grants the principal.
+    pub granted: Granted,
     /// The principal's permissions boundary.
     pub boundary: Option<Arc<Policy>>,
     /// Those passed when the session was made.
@@ -58,22 +62,31 @@ pub enum Decision {
 
 /// Decides.
 ///
-/// The account's root is decided like anyone else here; whoever lets it pass does so before asking. The order, from
-/// AWS's documentation, leaving out what does not exist here (service and resource control policies):
+/// The root of the owning account may do everything that the resource's policy does not deny it. The order, from AWS's
+/// documentation, leaving out what does not exist here (service and resource control policies):
 /// 1. an explicit deny in any policy;
 /// 2. a resource-based policy that allows the very principal (a user, a session, a service, everybody) suffices when the
 ///    resource is of the same account; one that names the role is still limited by boundary and session policies; one
 ///    that names the account passes the decision on to the account's identity policies;
 /// 3. identity policies, permissions boundary and session policies must each allow;
-/// 4. across accounts both the resource's policy and the identity's must allow.
+/// 4. across accounts both the resource's policy and the identity's must allow; a foreign root needs the resource's.
+///
+/// What an access control list grants counts like a statement of the resource's policy that names the account, or
+/// everybody.
 pub fn decide(request: &Request<'_>, policies: &PolicySet) -> Decision {
     use Decision::{Allowed, ExplicitDeny, ImplicitDeny};
     let denies = |policy: &Arc<Policy>| has(policy, Effect::Deny, request);
     let allows = |policy: &Arc<Policy>| has(policy, Effect::Allow, request);
     let resource = policies.resource.as_ref();
 
-    if resource.is_some_and(|policy| named(policy, Effect::Deny, request).is_some()) {
+    let same_account = is_same_account(request);
+    let owner = same_account && matches!(request.principal, Principal::Root(_));
+    let spared = owner && policies.resource_use == PolicyUse::SparesRoot;
+    if !spared && resource.is_some_and(|policy| named(policy, Effect::Deny, request).is_some()) {
         return ExplicitDeny(PolicyKind::Resource);
+    }
+    if owner {
+        return Allowed;
     }
     if policies.identity.iter().any(denies) {
         return ExplicitDeny(PolicyKind::Identity);
@@ -85,7 +98,15 @@ pub fn decide(request: &Request<'_>, policies: &PolicySet) -> Decision {
         return ExplicitDeny(PolicyKind::Session);
     }
 
-    let granted = resource.and_then(|policy| named(policy, Effect::Allow, request));
+    let by_policy = resource
+        .filter(|_| policies.resource_use != PolicyUse::DeniesOnly)
+        .and_then(|policy| named(policy, Effect::Allow, request));
+    let by_list = match policies.granted {
+        Granted::Nothing => None,
+        Granted::ToAccount => Some(Naming::Account),
+        Granted::ToEverybody => Some(Naming::Itself),
+    };
+    let granted = by_policy.max(by_list);
     if matches!(request.principal, Principal::Anonymous | Principal::Service(_)) {
         // They have no identity policies, so the resource alone decides.
         return if granted.is_some() {
@@ -94,9 +115,11 @@ pub fn decide(request: &Request<'_>, policies: &PolicySet) -> Decision {
             ImplicitDeny(PolicyKind::Resource)
         };
     }
-    let same_account = is_same_account(request);
     if !same_account && granted.is_none() {
         return ImplicitDeny(PolicyKind::Resource);
+    }
+    if matches!(request.principal, Principal::Root(_)) {
+        return Allowed;
     }
     if same_account && granted == Some(Naming::Itself) {
         return Allowed;

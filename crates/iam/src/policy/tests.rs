@@ -105,6 +105,7 @@ fn policies_combine_as_aws_documents() {
             resource: grants.map(|principal| resource_policy(&granting(&principal))),
             boundary: boundary.map(|text| identity_policy(&text)),
             session: session.iter().map(|text| identity_policy(text)).collect(),
+            ..PolicySet::default()
         };
         assert_eq!(ask(&identity(who), &policies), expected, "row {number}");
     }
