@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -226,17 +227,19 @@ impl Drop for Draft {
     }
 }
 
-/// Reads a file to its end in pieces, checking what was read against its name.
-pub(crate) struct CheckedFile {
+/// Reads a file, or a range of it, in pieces.
+pub(crate) struct FilePieces {
     id: BlobId,
     path: PathBuf,
     file: File,
-    hash: Sha256,
+    /// Of what was read so far; `None` when only a range is read, which no name vouches for.
+    hash: Option<Sha256>,
     left: u64,
 }
 
-impl CheckedFile {
-    pub(crate) fn open(disk: &Disk, id: BlobId) -> Result<Self, BlobError> {
+impl FilePieces {
+    /// The whole blob, checked against its name.
+    pub(crate) fn whole(disk: &Disk, id: BlobId) -> Result<Self, BlobError> {
         let (file, path, left) = disk.open_file(&id)?;
         if left == 0 && id != BlobId::of(b"") {
             return Err(BlobError::Damaged(id));
@@ -245,8 +248,24 @@ impl CheckedFile {
             id,
             path,
             file,
-            hash: Sha256::new(),
+            hash: Some(Sha256::new()),
             left,
+        })
+    }
+
+    /// A range of it, unchecked.
+    pub(crate) fn range(disk: &Disk, id: BlobId, range: Range<u64>) -> Result<Self, BlobError> {
+        let (mut file, path, bytes) = disk.open_file(&id)?;
+        if range.end > bytes || range.start > range.end {
+            return Err(BlobError::Damaged(id));
+        }
+        at(&path, file.seek(SeekFrom::Start(range.start)))?;
+        Ok(Self {
+            id,
+            path,
+            file,
+            hash: None,
+            left: range.end - range.start,
         })
     }
 
@@ -255,7 +274,7 @@ impl CheckedFile {
         self.left
     }
 
-    /// The next piece; `None` at the end. The last piece is given out only after the check.
+    /// The next piece; `None` at the end. The last piece of a whole blob is given out only after the check.
     pub(crate) fn next(&mut self) -> Result<Option<Bytes>, BlobError> {
         if self.left == 0 {
             return Ok(None);
@@ -266,9 +285,11 @@ impl CheckedFile {
             read => at(&self.path, read)?,
         }
         self.left -= chunk.len() as u64;
-        self.hash.update(&chunk);
-        if self.left == 0 && BlobId::from_bytes(self.hash.clone().finalize().into()) != self.id {
-            return Err(BlobError::Damaged(self.id));
+        if let Some(hash) = &mut self.hash {
+            hash.update(&chunk);
+            if self.left == 0 && BlobId::from_bytes(hash.clone().finalize().into()) != self.id {
+                return Err(BlobError::Damaged(self.id));
+            }
         }
         Ok(Some(chunk.into()))
     }

@@ -18,7 +18,8 @@
 //! # Promises
 //! - A `put` that returned survives a crash: the file, its name and the folder of the name are synced before.
 //! - A reader gets the bytes that were written or an error: whole reads are checked before they return
-//!   ([`Blobs::get`]), streams before their end ([`Blobs::open_blob`]).
+//!   ([`Blobs::get`]), streams before their end ([`Blobs::open_blob`]). Ranges ([`Blobs::open_range`]) are for callers
+//!   whose bytes carry their own proof.
 //! - Streams take constant memory in both directions; a `put` that is dropped or killed leaves nothing that counts,
 //!   and the next [`Blobs::open`] sweeps it away.
 //! - Garbage collection ([`Blobs::collect`]) never removes a blob that was put, or put again, within the grace period.
@@ -35,6 +36,7 @@ mod read;
 mod write;
 
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -144,6 +146,14 @@ impl Blobs {
     /// The blob piece by piece. The last piece comes only if all of them match the name.
     pub async fn open_blob(&self, id: &BlobId) -> Result<BlobReader, BlobError> {
         BlobReader::open(Arc::clone(&self.disk), *id).await
+    }
+
+    /// The bytes `range` of a blob piece by piece, without reading the rest. They are **not** checked against the name,
+    /// which only the whole blob can be: this is for bytes that carry their own proof, such as authenticated
+    /// ciphertext. A range that does not lie within the blob is [`BlobError::Damaged`]: whoever knows the range knows
+    /// the size that was written.
+    pub async fn open_range(&self, id: &BlobId, range: Range<u64>) -> Result<BlobReader, BlobError> {
+        BlobReader::open_range(Arc::clone(&self.disk), *id, range).await
     }
 
     /// The size of a blob in bytes, or `None` when there is no such blob. Its content is not checked.

@@ -1,33 +1,41 @@
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::Stream;
 
-use crate::disk::{CheckedFile, Disk, blocking};
+use crate::disk::{Disk, FilePieces, blocking};
 use crate::{BlobError, BlobId};
 
 /// A blob that is being read in pieces of at most [`crate::CHUNK_BYTES`].
 pub struct BlobReader {
     /// Away while a piece is being read; for good when that was cancelled or failed.
-    file: Option<CheckedFile>,
+    file: Option<FilePieces>,
     size: u64,
 }
 
 impl BlobReader {
     pub(crate) async fn open(disk: Arc<Disk>, id: BlobId) -> Result<Self, BlobError> {
-        let file = blocking(move || CheckedFile::open(&disk, id)).await?;
-        Ok(Self {
-            size: file.left(),
-            file: Some(file),
-        })
+        Ok(Self::of(blocking(move || FilePieces::whole(&disk, id)).await?))
     }
 
-    /// The size of the whole blob in bytes.
+    pub(crate) async fn open_range(disk: Arc<Disk>, id: BlobId, range: Range<u64>) -> Result<Self, BlobError> {
+        Ok(Self::of(blocking(move || FilePieces::range(&disk, id, range)).await?))
+    }
+
+    fn of(file: FilePieces) -> Self {
+        Self {
+            size: file.left(),
+            file: Some(file),
+        }
+    }
+
+    /// Bytes that this reader gives in all: the size of the blob, or of the range that was asked for.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// The next piece, or `None` when all was read and found to match the name. After an error, or when a call was
+    /// The next piece, or `None` when all was read (and, of a whole blob, found to match the name). After an error, or when a call was
     /// cancelled, it answers [`BlobError::Interrupted`]: what was read must not be taken for the blob.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, BlobError> {
         let mut file = self.file.take().ok_or(BlobError::Interrupted)?;

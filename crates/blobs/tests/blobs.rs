@@ -72,6 +72,33 @@ async fn what_was_put_is_got_whole_and_in_pieces() {
 }
 
 #[tokio::test]
+async fn a_range_is_read_without_the_rest() {
+    let (blobs, dir) = open().await;
+    let content = content(2 * CHUNK_BYTES + 100);
+    let id = blobs.put(content.clone()).await.unwrap();
+    let size = content.len() as u64;
+    for range in [0..size, 0..0, size..size, 1..CHUNK_BYTES as u64 + 2, size - 7..size] {
+        let reader = blobs.open_range(&id, range.clone()).await.unwrap();
+        assert_eq!(reader.size(), range.end - range.start);
+        let chunks: Vec<Bytes> = reader.into_stream().try_collect().await.unwrap();
+        assert_eq!(chunks.concat(), content[range.start as usize..range.end as usize]);
+    }
+    // Nobody asks for what was never written, unless the file lost its end.
+    assert!(matches!(blobs.open_range(&id, 5..size + 1).await, Err(BlobError::Damaged(named)) if named == id));
+    let path = files(&dir.path().join("blobs")).pop().unwrap();
+    fs::write(&path, &content[..1000]).unwrap();
+    assert!(matches!(
+        blobs.open_range(&id, 999..1001).await,
+        Err(BlobError::Damaged(_))
+    ));
+    let unknown = BlobId::of(b"never put");
+    assert!(matches!(
+        blobs.open_range(&unknown, 0..0).await,
+        Err(BlobError::NotFound(_))
+    ));
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_not_found() {
     let (blobs, _dir) = open().await;
     let id = BlobId::of(b"never put");
