@@ -1,3 +1,5 @@
 //! Amazon S3: buckets and objects.
 
+pub mod checksum;
+pub mod crypto;
 mod shapes;
