@@ -24,12 +24,18 @@
 
 mod dynamodb;
 mod error;
+mod item_json;
 mod keys;
+mod number;
 mod service;
 mod shapes;
 mod stream_shapes;
+mod validation;
 mod value;
 
 pub use dynamodb::{DynamoDb, Options, Parts};
 pub use error::{Error, Reason, ReasonCode};
-pub use value::AttributeValue;
+pub use item_json::refusal;
+pub use number::{MAX_DIGITS, MAX_ENCODED_BYTES, Number};
+pub use validation::ValidationError;
+pub use value::{AttributeType, AttributeValue, Item, MAX_DEPTH, Set, item_size};
