@@ -31,6 +31,7 @@ mod service;
 mod shapes;
 mod stream_shapes;
 mod validation;
+mod tables;
 mod value;
 
 pub use dynamodb::{DynamoDb, Options, Parts};
