@@ -5,28 +5,18 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use md5::Md5;
-use serde::{Deserialize, Serialize};
 use sha2::Digest;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::CryptoError;
-use super::key::{SecretKey, WrappedKey};
-
-const CHECK: &[u8] = b"danbi s3 customer key";
+use super::key::SecretKey;
 
 /// The key of a request, proven to be what its MD5 says.
 #[derive(Clone)]
 pub struct CustomerKey {
     key: SecretKey,
     md5: String,
-}
-
-/// What is kept of a customer's key: a salted HMAC, by which it is known again and from which it does not follow.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CustomerKeyCheck {
-    salt: String,
-    hmac: String,
 }
 
 /// What is wrong with the three headers of a customer's key.
@@ -81,51 +71,22 @@ impl CustomerKey {
         &self.md5
     }
 
-    /// What to keep of it.
+    /// A data key, sealed under this key, as text that may be kept. It is salted and authenticated, so it is also how
+    /// the key is known again; nothing else of a customer's key is kept. Sealing a data key for another key lets a copy
+    /// share the bytes.
     ///
     /// # Errors
     /// [`CryptoError::Randomness`].
-    pub fn check(&self) -> Result<CustomerKeyCheck, CryptoError> {
-        let mut salt = [0; 16];
-        getrandom::fill(&mut salt).map_err(|_| CryptoError::Randomness)?;
-        Ok(CustomerKeyCheck {
-            salt: STANDARD.encode(salt),
-            hmac: STANDARD.encode(*self.key.derive(CHECK, &salt)),
-        })
-    }
-
-    /// Whether this is the key that `check` was made of.
-    pub fn matches(&self, check: &CustomerKeyCheck) -> bool {
-        let (Ok(salt), Ok(hmac)) = (STANDARD.decode(&check.salt), STANDARD.decode(&check.hmac)) else {
-            return false;
-        };
-        self.key.derive(CHECK, &salt).as_slice().ct_eq(&hmac).into()
-    }
-
-    /// A fresh data key and what is to be kept of it.
-    ///
-    /// # Errors
-    /// [`CryptoError::Randomness`].
-    pub fn data_key(&self) -> Result<(SecretKey, WrappedKey), CryptoError> {
-        let key = SecretKey::random()?;
-        let wrapped = self.key.wrap(&key)?;
-        Ok((key, wrapped))
-    }
-
-    /// Encrypts a data key, so that a copy need not encrypt the bytes anew.
-    ///
-    /// # Errors
-    /// [`CryptoError::Randomness`].
-    pub fn wrap(&self, key: &SecretKey) -> Result<WrappedKey, CryptoError> {
+    pub fn seal_key(&self, key: &SecretKey) -> Result<String, CryptoError> {
         self.key.wrap(key)
     }
 
-    /// The data key that was kept as `wrapped`.
+    /// The data key that [`CustomerKey::seal_key`] sealed.
     ///
     /// # Errors
-    /// [`CryptoError::Key`] when another key wrapped it.
-    pub fn unwrap(&self, wrapped: &WrappedKey) -> Result<SecretKey, CryptoError> {
-        self.key.unwrap(wrapped)
+    /// [`CryptoError::Key`] when another key sealed it.
+    pub fn open_key(&self, sealed: &str) -> Result<SecretKey, CryptoError> {
+        self.key.unwrap(sealed)
     }
 }
 

@@ -3,7 +3,6 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ring::{aead, hmac};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::CryptoError;
@@ -62,11 +61,13 @@ impl SecretKey {
         derived
     }
 
-    /// Encrypts `key` under this one.
-    ///
-    /// # Errors
-    /// [`CryptoError::Randomness`].
-    pub fn wrap(&self, key: &SecretKey) -> Result<WrappedKey, CryptoError> {
+    /// The key of one content among those that this data key is for. `salt` must never come twice with one data key.
+    pub fn for_content(&self, salt: &[u8]) -> SecretKey {
+        SecretKey(*self.derive(CONTENT, salt))
+    }
+
+    /// Seals `key` under this one: base64 of a salt, the encrypted key and its tag.
+    pub(super) fn wrap(&self, key: &SecretKey) -> Result<String, CryptoError> {
         let mut wrapped = [0; WRAPPED_BYTES];
         let (salt, sealed) = wrapped.split_at_mut(SALT_BYTES);
         getrandom::fill(salt).map_err(|_| CryptoError::Randomness)?;
@@ -79,57 +80,30 @@ impl SecretKey {
             body,
         );
         tag.copy_from_slice(made.map_err(|_| CryptoError::TooLong)?.as_ref());
-        Ok(WrappedKey(wrapped))
+        Ok(STANDARD_NO_PAD.encode(wrapped))
     }
 
-    /// Decrypts what [`SecretKey::wrap`] made.
-    ///
-    /// # Errors
-    /// [`CryptoError::Key`] when it was wrapped by another key, or altered.
-    pub fn unwrap(&self, wrapped: &WrappedKey) -> Result<SecretKey, CryptoError> {
-        let (salt, sealed) = wrapped.0.split_at(SALT_BYTES);
-        let mut sealed = Zeroizing::new(sealed.to_vec());
+    /// Opens what [`SecretKey::wrap`] made; [`CryptoError::Key`] when another key made it, or it was altered.
+    pub(super) fn unwrap(&self, wrapped: &str) -> Result<SecretKey, CryptoError> {
+        let mut wrapped = Zeroizing::new(STANDARD_NO_PAD.decode(wrapped).map_err(|_| CryptoError::Key)?);
+        if wrapped.len() != WRAPPED_BYTES {
+            return Err(CryptoError::Key);
+        }
+        let (salt, sealed) = wrapped.split_at_mut(SALT_BYTES);
         let opened = SecretKey(*self.derive(WRAP, salt)).cipher().open_in_place(
             aead::Nonce::assume_unique_for_key([0; 12]),
             aead::Aad::from(WRAP),
-            &mut sealed,
+            sealed,
         );
-        let opened = opened.map_err(|_| CryptoError::Key)?;
-        SecretKey::from_bytes(opened).ok_or(CryptoError::Key)
+        SecretKey::from_bytes(opened.map_err(|_| CryptoError::Key)?).ok_or(CryptoError::Key)
     }
 }
 
+const CONTENT: &[u8] = b"danbi s3 content";
 const WRAP: &[u8] = b"danbi s3 data key";
 
 impl fmt::Debug for SecretKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretKey(…)")
-    }
-}
-
-/// A data key as it may be kept: encrypted by the platform's master key or by a customer's.
-#[derive(Clone, PartialEq, Eq)]
-pub struct WrappedKey([u8; WRAPPED_BYTES]);
-
-impl fmt::Debug for WrappedKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WrappedKey(…)")
-    }
-}
-
-impl Serialize for WrappedKey {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&STANDARD_NO_PAD.encode(self.0))
-    }
-}
-
-impl<'de> Deserialize<'de> for WrappedKey {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        let bytes = STANDARD_NO_PAD.decode(text.as_bytes()).map_err(de::Error::custom)?;
-        let bytes = bytes
-            .try_into()
-            .map_err(|_| de::Error::custom("a wrapped key of another length"))?;
-        Ok(Self(bytes))
     }
 }

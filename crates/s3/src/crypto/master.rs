@@ -1,5 +1,6 @@
 //! The platform's own keys: each data key is kept encrypted under the current one.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -10,10 +11,9 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::key::{KEY_BYTES, SecretKey, WrappedKey};
+use super::key::{KEY_BYTES, SecretKey};
 use super::{CryptoError, hex};
 
 /// The first line of the file.
@@ -22,17 +22,13 @@ const TITLE: &str = "danbi master keys 1";
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// The name of a master key.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MasterKeyId(String);
 
-/// A data key under a master key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlatformWrapped {
-    /// Which master key opens it.
-    pub by: MasterKeyId,
-    /// The data key.
-    pub key: WrappedKey,
+impl Borrow<str> for MasterKeyId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }
 
 /// The master keys, of which the newest wraps: a cheap handle.
@@ -82,39 +78,23 @@ impl MasterKeys {
         Ok(Self(Arc::new(Ring { keys, current })))
     }
 
-    /// A fresh data key and what is to be kept of it.
+    /// A data key, sealed under the current master key, as text that may be kept.
     ///
     /// # Errors
     /// [`CryptoError::Randomness`].
-    pub fn data_key(&self) -> Result<(SecretKey, PlatformWrapped), CryptoError> {
-        let key = SecretKey::random()?;
-        let wrapped = self.wrap(&key)?;
-        Ok((key, wrapped))
+    pub fn seal_key(&self, key: &SecretKey) -> Result<String, CryptoError> {
+        let current = &self.0.current;
+        let master = self.0.keys.get(current).ok_or(CryptoError::Key)?;
+        Ok(format!("{}.{}", current.0, master.wrap(key)?))
     }
 
-    /// Encrypts a data key under the current master key.
+    /// The data key that [`MasterKeys::seal_key`] sealed, under whichever master key.
     ///
     /// # Errors
-    /// [`CryptoError::Randomness`].
-    pub fn wrap(&self, key: &SecretKey) -> Result<PlatformWrapped, CryptoError> {
-        let by = self.0.current.clone();
-        let master = self.0.keys.get(&by).ok_or(CryptoError::Key)?;
-        Ok(PlatformWrapped {
-            by,
-            key: master.wrap(key)?,
-        })
-    }
-
-    /// The data key that was kept as `wrapped`.
-    ///
-    /// # Errors
-    /// [`CryptoError::Key`] when the master key is gone from the file, or the wrapped key was altered.
-    pub fn unwrap(&self, wrapped: &PlatformWrapped) -> Result<SecretKey, CryptoError> {
-        self.0
-            .keys
-            .get(&wrapped.by)
-            .ok_or(CryptoError::Key)?
-            .unwrap(&wrapped.key)
+    /// [`CryptoError::Key`] when the master key is gone from the file, or the text was altered.
+    pub fn open_key(&self, sealed: &str) -> Result<SecretKey, CryptoError> {
+        let (by, sealed) = sealed.split_once('.').ok_or(CryptoError::Key)?;
+        self.0.keys.get(by).ok_or(CryptoError::Key)?.unwrap(sealed)
     }
 
     /// Whether the file still has the key of this name.

@@ -5,8 +5,12 @@
 //! only the segments it touches, and a segment that was altered, moved, repeated or left out is an error and never
 //! bytes. Each segment grows by 16 bytes.
 //!
-//! Because keys are wrapped one by one, a copy shares the encrypted bytes with its source whoever owns the keys: only
-//! the data key is wrapped anew.
+//! The way: [`SecretKey::random`] is an object's data key, kept as the text of [`MasterKeys::seal_key`] or
+//! [`CustomerKey::seal_key`]; each of its contents (one, or one a part) is encrypted under
+//! [`SecretKey::for_content`] of its salt, by an [`Encryptor`], and read back by a [`Decryptor`].
+//!
+//! Because data keys are sealed apart from the bytes, a copy shares the encrypted bytes with its source whoever owns the keys: only
+//! the data key is sealed anew.
 //!
 //! Never: no key is logged or shown; a customer's key is not kept; a data key encrypts one content only. SSE-KMS is not
 //! built: asking for it is answered with an error that says so.
@@ -24,11 +28,11 @@ use std::path::PathBuf;
 
 use crate::checksum::hex;
 
-pub use customer::{CustomerKey, CustomerKeyCheck, CustomerKeyProblem};
+pub use customer::{CustomerKey, CustomerKeyProblem};
 pub use decrypt::{Decryptor, open};
 pub use encrypt::{Encryptor, seal};
-pub use key::{SecretKey, WrappedKey};
-pub use master::{MasterKeyId, MasterKeys, PlatformWrapped};
+pub use key::SecretKey;
+pub use master::{MasterKeyId, MasterKeys};
 pub use segment::{SEGMENT_BYTES, TAG_BYTES, sealed_length, segments};
 
 /// Why bytes could not be encrypted or decrypted.

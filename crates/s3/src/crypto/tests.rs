@@ -121,18 +121,26 @@ fn a_range_reads_only_its_segments() {
 }
 
 #[test]
-fn a_wrapped_key_opens_with_its_own_key_only() {
+fn a_sealed_key_opens_with_its_own_key_only() {
     let master = MasterKeys::ephemeral().unwrap();
-    let (key, wrapped) = master.data_key().unwrap();
-    let bytes = seal(&key, content(10)).unwrap();
-    let kept = serde_json::to_string(&wrapped).unwrap();
-    let again = master.unwrap(&serde_json::from_str(&kept).unwrap()).unwrap();
-    assert_eq!(open(&again, 10, bytes).unwrap(), content(10));
+    let key = SecretKey::random().unwrap();
+    let kept = master.seal_key(&key).unwrap();
+    let bytes = seal(&key.for_content(b"salt"), content(10)).unwrap();
+    let again = master.open_key(&kept).unwrap();
+    assert_eq!(
+        open(&again.for_content(b"salt"), 10, bytes.clone()).unwrap(),
+        content(10)
+    );
+    assert!(open(&again.for_content(b"pepper"), 10, bytes).is_err());
+    assert!(!kept.contains(&STANDARD.encode(key.as_bytes())));
+    assert_ne!(kept, master.seal_key(&key).unwrap(), "salted");
+    for bad in ["", ".", "x.y", &kept[..kept.len() - 1], &kept.replace('.', "")] {
+        assert!(matches!(master.open_key(bad), Err(CryptoError::Key)), "{bad}");
+    }
     assert!(matches!(
-        MasterKeys::ephemeral().unwrap().unwrap(&wrapped),
+        MasterKeys::ephemeral().unwrap().open_key(&kept),
         Err(CryptoError::Key)
     ));
-    assert!(!kept.contains(&STANDARD.encode(key.as_bytes())));
 }
 
 #[test]
@@ -140,10 +148,10 @@ fn master_keys_are_made_once_and_kept_from_others() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("data/master-keys");
     let first = MasterKeys::open(&path).unwrap();
-    let (_, wrapped) = first.data_key().unwrap();
+    let wrapped = first.seal_key(&SecretKey::random().unwrap()).unwrap();
     let second = MasterKeys::open(&path).unwrap();
     assert_eq!(first.current(), second.current());
-    second.unwrap(&wrapped).unwrap();
+    second.open_key(&wrapped).unwrap();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
 
@@ -154,8 +162,8 @@ fn master_keys_are_made_once_and_kept_from_others() {
     let third = MasterKeys::open(&path).unwrap();
     assert_ne!(third.current(), first.current());
     assert!(third.has(first.current()));
-    third.unwrap(&wrapped).unwrap();
-    third.unwrap(&third.data_key().unwrap().1).unwrap();
+    let old = third.open_key(&wrapped).unwrap();
+    third.open_key(&third.seal_key(&old).unwrap()).unwrap();
 
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(matches!(MasterKeys::open(&path), Err(CryptoError::MasterKeys { .. })));
@@ -185,18 +193,15 @@ fn customer(fill: u8) -> CustomerKey {
 #[test]
 fn a_customer_key_is_known_again_but_not_kept() {
     let (mine, other) = (customer(1), customer(2));
-    let check = mine.check().unwrap();
-    assert!(mine.matches(&check));
-    assert!(!other.matches(&check));
-    assert_ne!(check, mine.check().unwrap(), "salted");
-    let kept = serde_json::to_string(&check).unwrap();
+    let key = SecretKey::random().unwrap();
+    let kept = mine.seal_key(&key).unwrap();
+    assert_ne!(kept, mine.seal_key(&key).unwrap(), "salted");
     assert!(!kept.contains(&STANDARD.encode([1; 32])) && !format!("{mine:?}").contains("AQEB"));
-    let (key, wrapped) = mine.data_key().unwrap();
-    assert!(matches!(other.unwrap(&wrapped), Err(CryptoError::Key)));
+    assert!(matches!(other.open_key(&kept), Err(CryptoError::Key)));
     let bytes = seal(&key, content(5)).unwrap();
     // A copy to another owner's key shares the bytes.
-    let handed = other.wrap(&mine.unwrap(&wrapped).unwrap()).unwrap();
-    assert_eq!(open(&other.unwrap(&handed).unwrap(), 5, bytes).unwrap(), content(5));
+    let handed = other.seal_key(&mine.open_key(&kept).unwrap()).unwrap();
+    assert_eq!(open(&other.open_key(&handed).unwrap(), 5, bytes).unwrap(), content(5));
 }
 
 #[test]
