@@ -1,0 +1,190 @@
+use crate::ids::VersionId;
+use crate::records::{Bucket, View};
+use crate::{Error, Result, keys};
+use danbi_blobs::{BlobId, Blobs};
+use danbi_core::{Authorizer, Clock, RequestContext, Timestamp};
+use danbi_store::{Direction, Snapshot, Store};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
+
+/// Bounds of the service.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Objects of at most so many bytes are kept in the store, larger ones in blobs. At most 64 KiB.
+    pub inline_bytes: usize,
+    /// How long a client may pause within the body of an upload.
+    pub body_idle: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            inline_bytes: 32 * 1024,
+            body_idle: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What the service is built of.
+pub struct Parts {
+    /// Where its records are.
+    pub store: Store,
+    /// Where the content of its objects is.
+    pub blobs: Blobs,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who may do what, where one request asks for more than one thing.
+    pub authorizer: Arc<dyn Authorizer>,
+    /// The file with the key that every data key of SSE-S3 is sealed under; made, with mode 0600, when it is missing.
+    pub master_key: PathBuf,
+    /// Bounds.
+    pub options: Options,
+}
+
+/// Amazon S3: a handle to its state, all of which is in the store and in blobs.
+pub struct S3 {
+    pub(crate) store: Store,
+    pub(crate) blobs: Blobs,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) options: Options,
+    /// Rung when something was doomed.
+    pub(crate) doomed: Notify,
+    stopping: watch::Sender<bool>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl std::fmt::Debug for S3 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("S3")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
+    }
+}
+
+impl S3 {
+    /// Opens the master key and starts the removal of what was doomed before. Must be called inside a tokio runtime; end
+    /// with [`S3::drain`].
+    ///
+    /// # Errors
+    /// [`Error::Keys`] when the master key cannot be read or made.
+    pub async fn start(parts: Parts) -> Result<Arc<Self>> {
+        let Parts {
+            store,
+            blobs,
+            clock,
+            authorizer,
+            master_key: _,
+            options,
+        } = parts;
+        Ok(Arc::new(Self {
+            store,
+            blobs,
+            clock,
+            authorizer,
+            options,
+            doomed: Notify::new(),
+            stopping: watch::Sender::new(false),
+            tasks: Mutex::default(),
+        }))
+    }
+
+    /// Ends the background work; waits at most `deadline` for what is under way. What is cut off goes on at the next
+    /// start.
+    pub async fn drain(&self, deadline: Duration) {
+        self.stopping.send_replace(true);
+        let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let finished = tokio::time::timeout(deadline, async { while tasks.join_next().await.is_some() {} });
+        if finished.await.is_err() {
+            tasks.shutdown().await;
+        }
+    }
+
+    /// Whether an object or an unfinished upload needs the blob: what the collector of blobs has to ask.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn uses_blob(&self, id: &BlobId) -> Result<bool> {
+        let uses = keys::below(keys::blob_uses(id));
+        let page = self.snapshot().await?.scan(uses, Direction::Forward, 1).await?;
+        Ok(!page.entries.is_empty())
+    }
+
+    /// Runs `task` for as long as the service does.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(task);
+    }
+
+    /// Waits until the service is being drained.
+    pub(crate) async fn stopped(&self) {
+        // The sender lives as long as `self`, so the wait only ends with the signal.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
+    }
+
+    pub(crate) async fn snapshot(&self) -> Result<Snapshot> {
+        Ok(self.store.snapshot().await?)
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The bucket of a request: **every** operation on a bucket comes through here.
+    ///
+    /// `expected_owner` is `x-amz-expected-bucket-owner`.
+    ///
+    /// # Errors
+    /// `NoSuchBucket`, `InvalidBucketOwnerAWSAccountID`, `AccessDenied` when another account owns it.
+    pub(crate) async fn bucket(
+        &self,
+        view: &impl View,
+        context: &RequestContext,
+        name: &str,
+        expected_owner: Option<&str>,
+    ) -> Result<Bucket> {
+        if let Some(expected) = expected_owner
+            && expected.parse::<danbi_core::AccountId>().is_err()
+        {
+            let message =
+                format!("The value of the expected bucket owner parameter must be an AWS Account ID... [{expected}]");
+            return Err(Error::client("InvalidBucketOwnerAWSAccountID", 400, message));
+        }
+        let bucket: Option<Bucket> = match name.len() {
+            // A name that no bucket can have may not even be a key of the store.
+            0..=255 => view.record(&keys::bucket(name)).await?,
+            _ => None,
+        };
+        let bucket = bucket.ok_or_else(|| Error::no_such_bucket(name))?;
+        if expected_owner.is_some_and(|expected| expected != bucket.owner) {
+            return Err(Error::access_denied());
+        }
+        crate::access::bucket_is_open_to(context, &bucket)?;
+        Ok(bucket)
+    }
+
+    /// A version id of a request, when it can be one.
+    ///
+    /// # Errors
+    /// `InvalidArgument` (`Invalid version id specified`).
+    pub(crate) fn version_id(text: &str) -> Result<WhichVersion> {
+        if text == "null" {
+            return Ok(WhichVersion::Null);
+        }
+        text.parse()
+            .map(WhichVersion::Id)
+            .map_err(|_| Error::invalid_version_id(text))
+    }
+}
+
+/// A version as a request names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WhichVersion {
+    /// The one written while the bucket kept no versions.
+    Null,
+    Id(VersionId),
+}

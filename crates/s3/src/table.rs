@@ -1,0 +1,18 @@
+//! Every operation that is built, with the permission it needs and the function that does it.
+
+mod buckets;
+
+use crate::S3;
+use danbi_wire::{Service, models};
+use std::sync::Arc;
+
+/// The largest request that is not an object's content, in bytes: the 1 MiB document of a `DeleteObjects` or
+/// `CompleteMultipartUpload` with all it may hold.
+const MAX_DOCUMENT_BYTES: usize = 4 << 20;
+
+/// The S3 API.
+pub fn service(s3: Arc<S3>) -> Service {
+    let service = Service::builder(&models::S3, s3).body_limit(MAX_DOCUMENT_BYTES);
+    let service = buckets::add(service);
+    service.build()
+}
