@@ -12,6 +12,7 @@ use danbi_iam::{Credentials, GivenRootKey, NoIdentityPolicies, PolicyAuthorizer,
 use danbi_lambda::{Lambda, ResourcePolicies};
 use danbi_logs::Logs;
 use danbi_runtime::Runtime;
+use danbi_s3::S3;
 use danbi_sandbox::{Launcher, LauncherOptions};
 use danbi_store::{EmbeddedOptions, Store};
 use danbi_wire::Dispatcher;
@@ -52,6 +53,8 @@ enum ServeError {
     Lambda(danbi_core::ServiceError),
     #[error("the tables could not be taken up again: {0}")]
     DynamoDb(#[from] danbi_dynamodb::Error),
+    #[error("the buckets could not be taken up again: {0}")]
+    S3(danbi_core::ServiceError),
     #[error("{0}")]
     Environment(String),
     #[error("cannot start: {0}")]
@@ -185,8 +188,20 @@ async fn serve_until_told(
     })
     .await?;
 
+    let s3 = S3::start(danbi_s3::Parts {
+        store: store.clone(),
+        blobs: blobs.clone(),
+        clock: Arc::clone(&clock),
+        authorizer: Arc::clone(&authorizer) as _,
+        master_key: data.join("s3.key"),
+        options: danbi_s3::Options::default(),
+    })
+    .await
+    .map_err(|error| ServeError::S3(error.into()))?;
+
     let services = vec![
         danbi_lambda::service(Arc::clone(&lambda)),
+        danbi_s3::service(Arc::clone(&s3)),
         dynamodb.service(),
         dynamodb.streams_service(),
         logs.service(),
@@ -200,6 +215,7 @@ async fn serve_until_told(
     let collecting = tokio::spawn(collect_blobs(
         blobs,
         Arc::clone(&lambda),
+        Arc::clone(&s3),
         delays.collect.unwrap_or([COLLECT_EVERY, COLLECT_GRACE]),
     ));
     let mut serving = tokio::spawn(server.serve(listener, DRAIN_GRACE));
@@ -220,6 +236,7 @@ async fn serve_until_told(
     let _ = serving.await;
     platform.drain(DRAIN_GRACE).await;
     lambda.drain(DRAIN_GRACE).await;
+    s3.drain(DRAIN_GRACE).await;
     dynamodb.drain().await;
     runtime.drain(DRAIN_GRACE).await;
     door.close().await;
@@ -230,14 +247,15 @@ async fn serve_until_told(
 }
 
 /// Removes the bytes that no record refers to, now and then, for as long as the platform runs.
-async fn collect_blobs(blobs: Blobs, lambda: Arc<Lambda>, [every, grace]: [Duration; 2]) {
+async fn collect_blobs(blobs: Blobs, lambda: Arc<Lambda>, s3: Arc<S3>, [every, grace]: [Duration; 2]) {
     loop {
         tokio::time::sleep(every).await;
-        let lambda = &lambda;
-        match blobs
-            .collect(grace, |id| async move { lambda.uses_blob(&id).await })
-            .await
-        {
+        let (lambda, s3) = (&lambda, &s3);
+        let is_used = |id| async move {
+            let used = lambda.uses_blob(&id).await.map_err(danbi_core::ServiceError::from)?;
+            Ok::<_, danbi_core::ServiceError>(used || s3.uses_blob(&id).await?)
+        };
+        match blobs.collect(grace, is_used).await {
             Ok(collected) if collected.removed > 0 => {
                 tracing::info!(removed = collected.removed, "unreferenced blobs were removed")
             }

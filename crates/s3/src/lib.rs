@@ -38,6 +38,7 @@ mod access;
 mod bucket_config;
 mod buckets;
 pub mod checksum;
+mod content;
 pub mod crypto;
 mod error;
 mod ids;
