@@ -9,7 +9,7 @@
 //! | `version, BUCKET, KEY, newest first` | [`Version`](crate::records::Version) | the *history*: every version that is not the head; a delete marker is always here, even when it is current |
 //! | `null, BUCKET, KEY` | sequence number | where the version `null` lies in the history; missing when it is the head or there is none |
 //! | `inline, CONTENT` | sealed bytes | the content of a small object, apart from its record so that listings stay small |
-//! | `segments, CONTENT, OFFSET` | [`SegmentPage`](crate::records::SegmentPage) | where the bytes from `OFFSET` on are, for content of many segments: a range reads the pages it needs |
+//! | `extents, CONTENT, OFFSET` | [`ExtentPage`](crate::records::ExtentPage) | where the bytes from `OFFSET` on are, for content of many extents: a range reads the pages it needs |
 //! | `upload, BUCKET, KEY, SEQUENCE, UPLOAD` | [`Upload`](crate::records::Upload) | an unfinished multipart upload; ordered as `ListMultipartUploads` lists them |
 //! | `part, UPLOAD, NUMBER` | [`Part`](crate::records::Part) | a part of an unfinished upload |
 //! | `blob, BLOB, HOLDER` | nothing | that the blob is in use; written and removed by the transaction that makes or unmakes the holder. The collector's question is one bounded scan |
@@ -137,14 +137,14 @@ pub(crate) fn inline(content: &ContentId) -> Bytes {
     kind("inline").bytes(content.as_bytes()).build()
 }
 
-/// The page of segments that begins at `offset` of the content.
-pub(crate) fn segment_page(content: &ContentId, offset: u64) -> Bytes {
-    kind("segments").bytes(content.as_bytes()).u64(offset).build()
+/// The page of extents that begins at `offset` of the content.
+pub(crate) fn extent_page(content: &ContentId, offset: u64) -> Bytes {
+    kind("extents").bytes(content.as_bytes()).u64(offset).build()
 }
 
-/// All pages of segments of a content, in order.
-pub(crate) fn segment_pages(content: &ContentId) -> Bytes {
-    kind("segments").bytes(content.as_bytes()).build()
+/// All pages of extents of a content, in order.
+pub(crate) fn extent_pages(content: &ContentId) -> Bytes {
+    kind("extents").bytes(content.as_bytes()).build()
 }
 
 /// An unfinished upload.

@@ -115,15 +115,15 @@ pub(crate) enum Content {
     Empty,
     /// Sealed, in the store, under [`keys::inline`](crate::keys::inline) of this id.
     Inline(ContentId),
-    /// One segment.
-    Whole(Segment),
-    /// Many segments, listed in pages under [`keys::segment_pages`](crate::keys::segment_pages) of this id.
-    Segmented(ContentId),
+    /// One extent.
+    Whole(Extent),
+    /// Many extents, listed in pages under [`keys::extent_pages`](crate::keys::extent_pages) of this id.
+    Spread(ContentId),
 }
 
 /// A sealed stretch of an object that is one blob.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Segment {
+pub(crate) struct Extent {
     /// The sealed bytes.
     pub blob: BlobId,
     /// What its key is derived with ([`crypto`](crate::crypto)); chosen at random when it was written and never used twice.
@@ -140,14 +140,14 @@ pub(crate) struct Segment {
     pub checksum: Option<String>,
 }
 
-/// Segments that follow each other, in one value: at most [`SegmentPage::LENGTH`].
+/// Extents that follow each other, in one value: at most [`ExtentPage::LENGTH`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub(crate) struct SegmentPage {
-    pub segments: Vec<Segment>,
+pub(crate) struct ExtentPage {
+    pub extents: Vec<Extent>,
 }
 
-impl SegmentPage {
-    /// Segments of a page. One takes 270 bytes at most, a value of the store 100,000.
+impl ExtentPage {
+    /// Extents of a page. One takes 270 bytes at most, a value of the store 100,000.
     pub(crate) const LENGTH: usize = 300;
 }
 
@@ -262,7 +262,7 @@ pub(crate) struct Part {
     pub etag: String,
     pub modified: Timestamp,
     /// Where the bytes are; none when there are none. Its holder is the part's own.
-    pub segment: Option<Segment>,
+    pub extent: Option<Extent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<Checksum>,
 }
@@ -270,8 +270,8 @@ pub(crate) struct Part {
 /// Something whose removal is too long for one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Doomed {
-    /// The pages of a segmented content and what their segments hold.
-    Segments(ContentId),
+    /// The pages of a spread content and what their extents hold.
+    Extents(ContentId),
     /// The parts of an upload that is gone, but for those that the completed object took over.
     Parts(UploadId),
     /// What a deleted bucket left: its configurations and unfinished uploads.
