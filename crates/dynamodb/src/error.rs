@@ -102,6 +102,9 @@ pub enum Error {
     /// The platform's fault; the cause is in the platform's log.
     #[error("The request processing has failed because of an unknown error, exception or failure.")]
     Internal,
+    /// The store did not do it. Kept apart from [`Error::Internal`], because a transaction that met it must end.
+    #[error("{}", store_message(.0))]
+    Store(StoreError),
     /// An error of another part, handed on as it is.
     #[error("{}", .0.message)]
     Other(ServiceError),
@@ -153,6 +156,16 @@ impl ReasonCode {
             Self::ValidationError => "ValidationError",
             Self::DuplicateItem => "DuplicateItem",
         }
+    }
+}
+
+fn store_message(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Contention { .. } => "Transaction is ongoing for the item",
+        StoreError::TransactionTooLarge { .. } => {
+            "Transaction request is too large: items, their index entries and stream records together exceed 10 MB"
+        }
+        _ => "The request processing has failed because of an unknown error, exception or failure.",
     }
 }
 
@@ -223,7 +236,9 @@ impl Error {
             Self::ExpiredIterator(_) => "ExpiredIteratorException",
             Self::TrimmedDataAccess(_) => "TrimmedDataAccessException",
             Self::Unsupported(_) => "NotImplemented",
-            Self::Internal => "InternalServerError",
+            Self::Store(StoreError::Contention { .. }) => "TransactionConflictException",
+            Self::Store(StoreError::TransactionTooLarge { .. }) => "ValidationException",
+            Self::Internal | Self::Store(_) => "InternalServerError",
             Self::Other(_) => "",
         }
     }
@@ -233,6 +248,13 @@ impl From<Error> for ServiceError {
     fn from(error: Error) -> Self {
         let message = error.to_string();
         match error {
+            Error::Store(StoreError::Contention { .. } | StoreError::TransactionTooLarge { .. }) => {
+                Self::client(error.code(), 400, message)
+            }
+            Error::Store(cause) => {
+                tracing::error!(%cause, "dynamodb: the store failed");
+                Self::server("InternalServerError", 500, message)
+            }
             Error::Internal => Self::server(error.code(), 500, message),
             Error::Unsupported(_) => Self::server(error.code(), 501, message),
             Error::Other(error) => error,
@@ -243,13 +265,7 @@ impl From<Error> for ServiceError {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::TransactionTooLarge { .. } => {
-                Self::validation("Collection size exceeded: too much for one request")
-            }
-            StoreError::Contention { .. } => Self::TransactionConflict,
-            error => Self::internal(error),
-        }
+        Self::Store(error)
     }
 }
 
