@@ -7,6 +7,7 @@
 //! | `dynamodb`, DATA, table id, OVERFLOW, digest of the partition key, sort key, part | the item's further parts |
 //! | `dynamodb`, DATA, table id, INDEX, index id, digest of the index partition key, index sort key, digest of the primary key | the projected item, or its primary key when it is long |
 //! | `dynamodb`, TOKEN, account, region, client request token | what a transactional write did, for ten minutes |
+//! | `dynamodb`, TOKEN_DUE, time, account, region, client request token | nothing: when the token is to be forgotten |
 //!
 //! Why so:
 //! - **Everything of a table lies under its id**, a random UUID that is never used again: deleting a table takes its
@@ -33,6 +34,7 @@ use uuid::Uuid;
 const TABLE: u64 = 0;
 const DATA: u64 = 1;
 const TOKEN: u64 = 2;
+const TOKEN_DUE: u64 = 3;
 
 /// What lies under a table's id; one byte behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,9 +93,25 @@ pub(crate) fn token(scope: &Scope, token: &str) -> Bytes {
     scoped(TOKEN, scope).str(token).build()
 }
 
-/// The records of all client request tokens.
-pub(crate) fn all_tokens() -> KeyRange {
-    KeyRange::prefix(root(TOKEN).build())
+/// When a client request token is to be forgotten, in milliseconds since the epoch.
+pub(crate) fn token_due(at: i64, scope: &Scope, token: &str) -> Bytes {
+    let key = root(TOKEN_DUE).i64(at).str(scope.account.as_str());
+    key.str(scope.region.as_str()).str(token).build()
+}
+
+/// The tokens that are to be forgotten before `at`.
+pub(crate) fn tokens_due_before(at: i64) -> KeyRange {
+    KeyRange::new(root(TOKEN_DUE).build(), root(TOKEN_DUE).i64(at).build())
+}
+
+/// The key of the token that a key of [`tokens_due_before`] speaks of.
+pub(crate) fn due_token(key: &[u8]) -> Result<Bytes, KeyError> {
+    let mut reader = KeyReader::new(key);
+    reader.str()?;
+    reader.u64()?;
+    reader.i64()?;
+    let key = root(TOKEN).str(&reader.str()?).str(&reader.str()?);
+    Ok(key.str(&reader.str()?).build())
 }
 
 static DATA_ROOT: LazyLock<Bytes> = LazyLock::new(|| root(DATA).build());

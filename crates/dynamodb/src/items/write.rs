@@ -19,6 +19,8 @@ pub(crate) type Edit = Box<dyn Fn(Item) -> Result<Item, Error> + Send + Sync>;
 pub(crate) struct Write {
     /// Where it is.
     pub table: TableRef,
+    /// The table as the request names it: a name or an ARN.
+    pub named: String,
     /// What happens to it.
     pub change: Change,
     /// What must hold before.
@@ -41,6 +43,8 @@ pub(crate) enum Change {
         key: Item,
         /// What becomes of it.
         edit: Edit,
+        /// Bytes in the request's values, which count towards a transaction's size.
+        payload: usize,
         /// Whether one is made when there is none: an update that only takes away makes none.
         creates: bool,
     },
@@ -57,6 +61,8 @@ pub(crate) struct Applied {
     pub old: Option<Item>,
     /// The item after an update.
     pub new: Option<Item>,
+    /// The larger of what DynamoDB counts for the item before and after.
+    pub size: usize,
     /// What it is charged.
     pub usage: Usage,
 }
@@ -103,7 +109,7 @@ impl Write {
             return Err(Error::ConditionalCheckFailed(shown));
         }
         let edited = match &self.change {
-            Change::Update { key, edit, creates } if *creates || old.is_some() => {
+            Change::Update { key, edit, creates, .. } if *creates || old.is_some() => {
                 let item = edit(old.clone().unwrap_or_else(|| key.clone()))?;
                 check_edited(&table, old.as_ref(), &item)?;
                 Some(item)
@@ -129,6 +135,7 @@ impl Write {
             table,
             old,
             new: edited,
+            size,
             usage,
         })
     }
