@@ -30,6 +30,7 @@ mod number;
 mod service;
 mod shapes;
 mod stream_shapes;
+mod tables;
 mod validation;
 mod tables;
 mod value;
