@@ -4,8 +4,11 @@
 //! [`DynamoDb::service`] and [`DynamoDb::streams_service`] (`service`) list every operation beside the question it puts
 //! to the authorizer (`access`) and its room.
 //!
-//! Values: [`AttributeValue`] (`value`), its 38-digit numbers (`number`), the form in which an item lies in the store
-//! (`item_codec`). The layout of the store is the table in `keys`; the errors and their words are in [`Error`].
+//! - Values: [`AttributeValue`] (`value`), its 38-digit numbers (`number`), its typed JSON (`item_json`).
+//! - Items: `items` has one room for each operation on them, and below them how an item lies in the store.
+//! - Tables: `tables` has what is kept of a table and how it is found.
+//!
+//! The layout of the store is the table in `keys`; the errors and their words are in [`Error`].
 //!
 //! # Promises
 //! - A write that was answered is on disk, with its index entries and its stream record: they are one transaction.
@@ -25,6 +28,7 @@
 mod dynamodb;
 mod error;
 mod item_json;
+mod items;
 mod keys;
 mod number;
 mod service;

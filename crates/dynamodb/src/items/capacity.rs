@@ -133,8 +133,12 @@ impl Usage {
             capacity_units: Some(units),
         };
         let of = |indexes: &BTreeMap<String, f64>| -> Option<BTreeMap<String, Capacity>> {
-            (detail == Detail::Indexes && !indexes.is_empty())
-                .then(|| indexes.iter().map(|(name, units)| (name.clone(), capacity(*units))).collect())
+            (detail == Detail::Indexes && !indexes.is_empty()).then(|| {
+                indexes
+                    .iter()
+                    .map(|(name, units)| (name.clone(), capacity(*units)))
+                    .collect()
+            })
         };
         Some(ConsumedCapacity {
             table_name: Some(table.to_owned()),

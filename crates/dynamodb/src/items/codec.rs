@@ -177,9 +177,13 @@ impl<'a> Reader<'a> {
                 let entry = |reader: &mut Self| Some((reader.text()?.to_owned(), reader.value()?));
                 AttributeValue::M(self.nested()?.all(entry)?.into_iter().collect())
             }
-            TEXTS => AttributeValue::Ss(Set::new(self.nested()?.all(|reader| reader.text().map(str::to_owned))?)?),
+            TEXTS => AttributeValue::Ss(Set::new(
+                self.nested()?.all(|reader| reader.text().map(str::to_owned))?,
+            )?),
             NUMBERS => AttributeValue::Ns(Set::new(self.nested()?.all(Self::number)?)?),
-            BLOBS => AttributeValue::Bs(Set::new(self.nested()?.all(|reader| reader.bytes().map(<[u8]>::to_vec))?)?),
+            BLOBS => AttributeValue::Bs(Set::new(
+                self.nested()?.all(|reader| reader.bytes().map(<[u8]>::to_vec))?,
+            )?),
             _ => return None,
         })
     }
@@ -200,7 +204,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn value() -> impl Strategy<Value = AttributeValue> {
-        let number = || (any::<i64>(), -50i32..50).prop_map(|(digits, exponent)| format!("{digits}e{exponent}").parse::<Number>().unwrap());
+        let number = || {
+            (any::<i64>(), -50i32..50)
+                .prop_map(|(digits, exponent)| format!("{digits}e{exponent}").parse::<Number>().unwrap())
+        };
         let scalar = prop_oneof![
             Just(AttributeValue::Null),
             any::<bool>().prop_map(AttributeValue::Bool),
@@ -208,7 +215,8 @@ mod tests {
             number().prop_map(AttributeValue::N),
             proptest::collection::vec(any::<u8>(), 0..300).prop_map(AttributeValue::B),
             proptest::collection::vec(".{0,9}", 1..5).prop_map(|texts| AttributeValue::Ss(Set::new(texts).unwrap())),
-            proptest::collection::vec(number(), 1..5).prop_map(|numbers| AttributeValue::Ns(Set::new(numbers).unwrap())),
+            proptest::collection::vec(number(), 1..5)
+                .prop_map(|numbers| AttributeValue::Ns(Set::new(numbers).unwrap())),
             proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..9), 1..5)
                 .prop_map(|blobs| AttributeValue::Bs(Set::new(blobs).unwrap())),
         ];

@@ -104,11 +104,16 @@ pub(crate) fn change(
         charged.push(match (&before, &after) {
             (None, None) => 0,
             (Some(before), Some(after)) if before.key == after.key => {
-                let same = before.value == after.value && (after.value[0] == INLINE || same_projection(table, index, old, new));
+                let same = before.value == after.value
+                    && (after.value[0] == INLINE || same_projection(table, index, old, new));
                 if before.value != after.value {
                     tx.put(&after.key, after.value.clone())?;
                 }
-                if same { 0 } else { write_units(before.size.max(after.size)) }
+                if same {
+                    0
+                } else {
+                    write_units(before.size.max(after.size))
+                }
             }
             _ => {
                 let mut units = 0;
@@ -166,7 +171,12 @@ impl Found {
     }
 
     /// What the index projects of the item.
-    pub(crate) async fn projected(&self, view: View<'_>, table: &TableRecord, index: &IndexRecord) -> Result<Item, Error> {
+    pub(crate) async fn projected(
+        &self,
+        view: View<'_>,
+        table: &TableRecord,
+        index: &IndexRecord,
+    ) -> Result<Item, Error> {
         if self.inline {
             return codec::decode(&self.body, |_| true);
         }

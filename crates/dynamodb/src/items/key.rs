@@ -243,7 +243,11 @@ fn check_index_piece(
             index.name, attribute.name
         )));
     }
-    let limit = if is_partition { MAX_PARTITION_BYTES } else { MAX_SORT_BYTES };
+    let limit = if is_partition {
+        MAX_PARTITION_BYTES
+    } else {
+        MAX_SORT_BYTES
+    };
     if value.size() > limit {
         return Err(Error::validation(format!(
             "One or more parameter values were invalid: Size of {} key has exceeded the maximum size limit of {limit} \

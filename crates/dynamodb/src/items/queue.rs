@@ -71,13 +71,14 @@ impl<W, R> Queues<W, R> {
                 Err(_) => return Err(Error::internal("the line before an item did not move")),
             },
         };
-        let (writes, turns): (Vec<W>, Vec<_>) =
-            others.into_iter().map(|waiting| (waiting.write, waiting.turn)).unzip();
+        let (writes, turns): (Vec<W>, Vec<_>) = others.into_iter().map(|waiting| (waiting.write, waiting.turn)).unzip();
         let mut batch = Vec::with_capacity(1 + writes.len());
         batch.push(write);
         batch.extend(writes);
         let mut results = run(batch).await.into_iter();
-        let own = results.next().unwrap_or_else(|| Err(Error::internal("a write was not answered")));
+        let own = results
+            .next()
+            .unwrap_or_else(|| Err(Error::internal("a write was not answered")));
         for (turn, result) in turns.into_iter().zip(results) {
             // One that has given up waiting needs no answer.
             let _ = turn.send(Turn::Done(result));
@@ -190,7 +191,13 @@ mod tests {
             tokio::task::yield_now().await;
         }
         let others: Vec<_> = (1..=50).map(submit).collect();
-        let waiting = || queues.shards.iter().map(|shard| lock(shard).values().map(Vec::len).sum::<usize>()).sum::<usize>();
+        let waiting = || {
+            queues
+                .shards
+                .iter()
+                .map(|shard| lock(shard).values().map(Vec::len).sum::<usize>())
+                .sum::<usize>()
+        };
         while waiting() < 50 {
             tokio::task::yield_now().await;
         }

@@ -65,12 +65,13 @@ impl DynamoDb {
         for (at, write) in writes.iter().enumerate() {
             let table = self.catalog.usable(tx, &write.table).await?;
             match write.locate(&table) {
-                Ok(key) if !located.insert(key.bytes) => {
-                    return Err(Error::validation(
-                        "Transaction request cannot include multiple operations on one item",
-                    ));
+                Ok(key) => {
+                    if !located.insert(key.bytes) {
+                        return Err(Error::validation(
+                            "Transaction request cannot include multiple operations on one item",
+                        ));
+                    }
                 }
-                Ok(_) => {}
                 Err(Error::Validation(message)) => refused = refused.or(Some((at, message))),
                 Err(error) => return Err(error),
             }

@@ -97,7 +97,8 @@ impl Write {
         let key = self.locate(&table)?;
         let stored = stored::get(View::Transaction(tx), &key.bytes).await?;
         let tracked = table.indexes().next().is_some() || table.records_changes();
-        let read = self.needs_old || self.condition.is_some() || tracked || matches!(self.change, Change::Update { .. });
+        let read =
+            self.needs_old || self.condition.is_some() || tracked || matches!(self.change, Change::Update { .. });
         let old = match &stored {
             Some(stored) if read => Some(stored.item()?),
             _ => None,
@@ -129,7 +130,9 @@ impl Write {
         if tracked && !matches!(self.change, Change::Check(_)) {
             charged = index::change(tx, &table, &key, old.as_ref(), new)?;
         }
-        let size = new.map_or(0, item_size).max(stored.as_ref().map_or(0, |stored| stored.size));
+        let size = new
+            .map_or(0, item_size)
+            .max(stored.as_ref().map_or(0, |stored| stored.size));
         let usage = Usage::of_write(&table, index::write_units(size), &charged);
         Ok(Applied {
             table,
@@ -144,10 +147,14 @@ impl Write {
 /// Checks what an update made of an item.
 fn check_edited(table: &TableRecord, old: Option<&Item>, item: &Item) -> Result<(), Error> {
     if item_size(item) > MAX_ITEM_BYTES {
-        return Err(Error::validation("Item size to update has exceeded the maximum allowed size"));
+        return Err(Error::validation(
+            "Item size to update has exceeded the maximum allowed size",
+        ));
     }
     // Only what changed: an item from before the index may hold what no index takes.
-    key::check_index_keys(table, item, |name| old.is_none_or(|old| old.get(name) != item.get(name)))
+    key::check_index_keys(table, item, |name| {
+        old.is_none_or(|old| old.get(name) != item.get(name))
+    })
 }
 
 impl DynamoDb {
