@@ -36,7 +36,6 @@ mod shapes;
 mod stream_shapes;
 mod tables;
 mod validation;
-mod tables;
 mod value;
 
 pub use dynamodb::{DynamoDb, Options, Parts};
