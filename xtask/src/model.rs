@@ -53,7 +53,7 @@ const SERVICES: &[Service] = &[
         home: "s3",
         file: "shapes.rs",
         operations: S3,
-        open_enums: &[],
+        open_enums: &["BucketLocationConstraint", "Event"],
         own_types: &[],
     },
     Service {
@@ -62,7 +62,7 @@ const SERVICES: &[Service] = &[
         file: "shapes.rs",
         operations: DYNAMODB,
         open_enums: &[],
-        own_types: &[("AttributeValue", "crate::AttributeValue")],
+        own_types: DYNAMODB_TYPES,
     },
     Service {
         name: "dynamodbstreams",
@@ -70,7 +70,7 @@ const SERVICES: &[Service] = &[
         file: "stream_shapes.rs",
         operations: &["ListStreams", "DescribeStream", "GetShardIterator", "GetRecords"],
         open_enums: &[],
-        own_types: &[("AttributeValue", "crate::AttributeValue")],
+        own_types: DYNAMODB_TYPES,
     },
     Service {
         name: "sts",
@@ -151,6 +151,19 @@ const DYNAMODB: &[&str] = &[
     "TransactGetItems", "TransactWriteItems", "UntagResource", "UpdateContinuousBackups", "UpdateItem", "UpdateTable",
     "UpdateTimeToLive",
 ];
+
+/// Values have a type of the crate's own; times are written by serde alone, so they must know their form.
+#[rustfmt::skip]
+const DYNAMODB_TYPES: &[(&str, &str)] = &[
+    ("AttributeValue", "crate::AttributeValue"),
+    ("BackupCreationDateTime", EPOCH_SECONDS), ("Date", EPOCH_SECONDS), ("ExportEndTime", EPOCH_SECONDS),
+    ("ExportFromTime", EPOCH_SECONDS), ("ExportStartTime", EPOCH_SECONDS), ("ExportTime", EPOCH_SECONDS),
+    ("ExportToTime", EPOCH_SECONDS), ("ImportEndTime", EPOCH_SECONDS), ("ImportStartTime", EPOCH_SECONDS),
+    ("TableCreationDateTime", EPOCH_SECONDS), ("TimeRangeLowerBound", EPOCH_SECONDS),
+    ("TimeRangeUpperBound", EPOCH_SECONDS),
+];
+
+const EPOCH_SECONDS: &str = "danbi_wire::EpochSeconds";
 
 /// Runs the verb with its command-line arguments.
 pub fn run(arguments: &[String]) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 use crate::{AccountId, Arn, RequestContext, ResourceSide, ServiceError};
 use async_trait::async_trait;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// Who makes a request.
@@ -38,8 +39,8 @@ pub struct Access {
     pub action: &'static str,
     /// The resource's ARN, or `*` for actions that name none.
     pub resource: String,
-    /// Condition keys that this action adds, such as `lambda:FunctionUrlAuthType`.
-    pub conditions: BTreeMap<&'static str, Vec<String>>,
+    /// Condition keys that this action adds, such as `lambda:FunctionUrlAuthType` or `s3:RequestObjectTag/team`.
+    pub conditions: BTreeMap<Cow<'static, str>, Vec<String>>,
 }
 
 impl Access {
@@ -59,9 +60,18 @@ impl Access {
 
     /// Adds a condition key.
     #[must_use]
-    pub fn with(mut self, key: &'static str, value: impl Into<String>) -> Self {
-        self.conditions.entry(key).or_default().push(value.into());
+    pub fn with(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.conditions.entry(key.into()).or_default().push(value.into());
         self
+    }
+}
+
+/// One access is a list of one: what asks for several at once (a batch over tables) gives a `Vec`.
+impl IntoIterator for Access {
+    type Item = Self;
+    type IntoIter = std::iter::Once<Self>;
+    fn into_iter(self) -> Self::IntoIter {
+        std::iter::once(self)
     }
 }
 

@@ -32,6 +32,30 @@ impl fmt::Debug for RequestId {
     }
 }
 
+/// How a request was signed, as far as policies may ask (`s3:authType`, `s3:signatureversion`, `s3:signatureAge`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignatureFacts {
+    /// `AWS4-HMAC-SHA256`, or `AWS` for version 2.
+    pub version: &'static str,
+    /// `REST-HEADER`, `REST-QUERY-STRING` or `POST`.
+    pub kind: &'static str,
+    /// Milliseconds since it was signed; 0 when the signature does not say.
+    pub age_ms: u64,
+}
+
+/// What few services ask of a request besides its input.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequestFacts {
+    /// The path as it was sent, still encoded, without the query: S3 names it in its errors.
+    pub resource: String,
+    /// `Referer`, cut to 4 KiB (`aws:Referer`).
+    pub referer: Option<String>,
+    /// How it was signed; `None` when it was not.
+    pub signature: Option<SignatureFacts>,
+    /// `x-amz-content-sha256` as it was sent (`s3:x-amz-content-sha256`).
+    pub content_sha256: Option<String>,
+}
+
 /// What an operation knows of the request that it serves.
 #[derive(Debug, Clone)]
 pub struct RequestContext {
@@ -49,4 +73,6 @@ pub struct RequestContext {
     pub host: String,
     /// The `User-Agent`, cut to 1 KiB.
     pub user_agent: String,
+    /// What few services ask.
+    pub facts: RequestFacts,
 }

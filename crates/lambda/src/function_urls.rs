@@ -199,6 +199,7 @@ impl FunctionUrls {
             secure: caller.secure,
             host: caller.host.clone(),
             user_agent: String::new(),
+            facts: Default::default(),
         };
         let access = Access::new("lambda:InvokeFunctionUrl", endpoint.function_arn())
             .with("lambda:FunctionUrlAuthType", endpoint.url.auth_type.clone());

@@ -217,6 +217,7 @@ pub(crate) fn context() -> RequestContext {
         secure: false,
         host: "127.0.0.1:4566".into(),
         user_agent: String::new(),
+        facts: Default::default(),
     }
 }
 

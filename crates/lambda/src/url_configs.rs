@@ -346,6 +346,7 @@ mod tests {
             secure,
             host: host.into(),
             user_agent: String::new(),
+            facts: Default::default(),
         }
     }
 

@@ -122,6 +122,7 @@ pub(crate) fn context() -> RequestContext {
         secure: false,
         host: "localhost:4566".into(),
         user_agent: String::new(),
+        facts: Default::default(),
     }
 }
 

@@ -24,12 +24,16 @@
 mod blob;
 #[cfg(test)]
 mod conformance;
+mod direct_json;
 mod dispatcher;
+mod epoch_seconds;
+mod handler;
 pub mod model;
 pub mod models;
 mod operation;
 pub mod protocol;
 mod route;
+pub mod s3;
 mod service;
 pub mod sigv4;
 mod streaming;
@@ -39,6 +43,8 @@ pub mod value;
 pub use blob::{Blob, Hidden};
 pub use danbi_core::Timestamp;
 pub use dispatcher::{Authenticated, Dispatcher, MAX_HEADER_BYTES, Peer};
+pub use epoch_seconds::EpochSeconds;
+pub use handler::ResponseParts;
 pub use model::LazyModel;
 pub use operation::{Empty, EventStream, Operation, StreamOperation};
 pub use service::{DEFAULT_BODY_LIMIT, Service, ServiceBuilder};

@@ -1,8 +1,7 @@
-use crate::value::{self, Value};
-use crate::{EventStream, LazyModel, Operation, StreamOperation};
+use crate::handler::{AccessOf, Answer, Call, Registered, admit, authorize, encode};
+use crate::{EventStream, LazyModel, Operation, ResponseParts, StreamOperation, direct_json};
 use danbi_core::{Access, Authorizer, RequestContext, ServiceError};
 use futures_util::StreamExt;
-use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -15,25 +14,8 @@ pub struct Service {
     pub(crate) model: &'static LazyModel,
     pub(crate) operations: BTreeMap<&'static str, Registered>,
     pub(crate) body_limit: usize,
-}
-
-/// A built operation, its types erased.
-pub(crate) struct Registered {
-    pub(crate) call: Handler,
-    pub(crate) body_limit: Option<usize>,
-}
-
-/// Decodes the typed input, asks the authorizer, runs the handler.
-pub(crate) type Handler = Box<
-    dyn Fn(RequestContext, Value, Arc<dyn Authorizer>) -> BoxFuture<'static, Result<Answer, ServiceError>>
-        + Send
-        + Sync,
->;
-
-/// What a handler answered.
-pub(crate) struct Answer {
-    pub(crate) output: Value,
-    pub(crate) events: Option<EventStream<Value>>,
+    pub(crate) anonymous: bool,
+    pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
 }
 
 impl Service {
@@ -45,6 +27,8 @@ impl Service {
                 model,
                 operations: BTreeMap::new(),
                 body_limit: DEFAULT_BODY_LIMIT,
+                anonymous: false,
+                authorizer: None,
             },
         }
     }
@@ -73,37 +57,85 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
         self
     }
 
+    /// Lets requests without a signature in, as those of [`danbi_core::Principal::Anonymous`]: the authorizer decides what
+    /// nobody may do. Unsigned requests that belong to no other service come here. Every other service refuses them.
+    #[must_use]
+    pub fn anonymous(mut self) -> Self {
+        self.service.anonymous = true;
+        self
+    }
+
+    /// Asks `authorizer` instead of the dispatcher's, for a service whose resources are guarded by more than policies
+    /// (S3's ACLs, owners and public access blocks).
+    #[must_use]
+    pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
+        self.service.authorizer = Some(authorizer);
+        self
+    }
+
     /// Builds `operation`.
     ///
-    /// `access` says from the input which action on which resource the request asks for; the authorizer is asked before
-    /// the handler runs. `handler` is an `async fn(Arc<S>, RequestContext, Input) -> Result<Output, E>`; its error
-    /// becomes a [`ServiceError`].
+    /// `access` says from the input which action on which resource the request asks for: one [`Access`], or a `Vec` of
+    /// them that must all be allowed. The authorizer is asked before the handler runs. `handler` is an
+    /// `async fn(Arc<S>, RequestContext, Input) -> Result<Output, E>`; its error becomes a [`ServiceError`].
+    ///
+    /// A body that the model streams ([`Operation::request_body`]) is in the input as it arrives, without `aws-chunked`
+    /// framing, and breaks off with a [`ServiceError`] (see [`ServiceError::of_body`]) when it is not what was signed,
+    /// not as long as declared, or past the operation's limit; announced trailers come as its last frame. **Nothing read
+    /// from it may be acted upon before it has ended without error.**
     #[must_use]
-    pub fn on<O, Fut, E>(
+    pub fn on<O, A, Fut, E>(
         mut self,
         _operation: O,
-        access: fn(&S, &RequestContext, &O::Input) -> Result<Access, ServiceError>,
+        access: AccessOf<S, O, A>,
         handler: fn(Arc<S>, RequestContext, O::Input) -> Fut,
     ) -> Self
     where
         O: Operation,
+        A: IntoIterator<Item = Access> + 'static,
         Fut: Future<Output = Result<O::Output, E>> + Send + 'static,
         E: Into<ServiceError> + Send + 'static,
     {
         let state = self.state.clone();
         self.register(
             O::NAME,
-            Box::new(move |context, input, authorizer| {
+            Call::Modelled(Box::new(move |context, incoming, authorizer| {
                 let state = state.clone();
                 Box::pin(async move {
-                    let input = admit::<O, S>(&state, &context, input, authorizer, access).await?;
+                    let input = admit::<O, S, A>(&state, &context, incoming, authorizer, access).await?;
                     let output = handler(state, context, input).await.map_err(Into::into)?;
-                    Ok(Answer {
-                        output: encode::<O, _>(&output)?,
-                        events: None,
-                    })
+                    Answer::of::<O>(output, ResponseParts::default())
                 })
-            }),
+            })),
+        );
+        self
+    }
+
+    /// Builds an operation whose handler also says what the model has no place for: another status, further headers.
+    #[must_use]
+    pub fn on_parts<O, A, Fut, E>(
+        mut self,
+        _operation: O,
+        access: AccessOf<S, O, A>,
+        handler: fn(Arc<S>, RequestContext, O::Input) -> Fut,
+    ) -> Self
+    where
+        O: Operation,
+        A: IntoIterator<Item = Access> + 'static,
+        Fut: Future<Output = Result<(O::Output, ResponseParts), E>> + Send + 'static,
+        E: Into<ServiceError> + Send + 'static,
+    {
+        let state = self.state.clone();
+        self.register(
+            O::NAME,
+            Call::Modelled(Box::new(move |context, incoming, authorizer| {
+                let state = state.clone();
+                Box::pin(async move {
+                    let input = admit::<O, S, A>(&state, &context, incoming, authorizer, access).await?;
+                    let (output, parts) = handler(state, context, input).await.map_err(Into::into)?;
+                    Answer::of::<O>(output, parts)
+                })
+            })),
         );
         self
     }
@@ -111,32 +143,66 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
     /// Builds an operation whose response is an event stream. The handler returns the output's other members and the
     /// events; the response starts at once and each event is sent when the stream yields it.
     #[must_use]
-    pub fn on_stream<O, Fut, E>(
+    pub fn on_stream<O, A, Fut, E>(
         mut self,
         _operation: O,
-        access: fn(&S, &RequestContext, &O::Input) -> Result<Access, ServiceError>,
+        access: AccessOf<S, O, A>,
         handler: fn(Arc<S>, RequestContext, O::Input) -> Fut,
     ) -> Self
     where
         O: StreamOperation,
+        A: IntoIterator<Item = Access> + 'static,
         Fut: Future<Output = Result<(O::Output, EventStream<O::Event>), E>> + Send + 'static,
         E: Into<ServiceError> + Send + 'static,
     {
         let state = self.state.clone();
         self.register(
             O::NAME,
-            Box::new(move |context, input, authorizer| {
+            Call::Modelled(Box::new(move |context, incoming, authorizer| {
                 let state = state.clone();
                 Box::pin(async move {
-                    let input = admit::<O, S>(&state, &context, input, authorizer, access).await?;
+                    let input = admit::<O, S, A>(&state, &context, incoming, authorizer, access).await?;
                     let (output, events) = handler(state, context, input).await.map_err(Into::into)?;
                     let events = events.map(|event| event.and_then(|event| encode::<O, _>(&event)));
-                    Ok(Answer {
-                        output: encode::<O, _>(&output)?,
-                        events: Some(Box::pin(events)),
-                    })
+                    let mut answer = Answer::of::<O>(output, ResponseParts::default())?;
+                    answer.events = Some(Box::pin(events));
+                    Ok(answer)
                 })
-            }),
+            })),
+        );
+        self
+    }
+
+    /// Builds an operation of an awsJson service without the value tree: serde reads the body into the input and writes
+    /// the output, and nothing is validated over the model, because the handler judges every member itself. Malformed
+    /// JSON, and JSON of other types than the input's, is `SerializationException`. What is written is what the types'
+    /// `Serialize` says, so a timestamp must be an [`EpochSeconds`](crate::EpochSeconds).
+    #[must_use]
+    pub fn on_json<O, A, Fut, E>(
+        mut self,
+        _operation: O,
+        access: AccessOf<S, O, A>,
+        handler: fn(Arc<S>, RequestContext, O::Input) -> Fut,
+    ) -> Self
+    where
+        O: Operation,
+        A: IntoIterator<Item = Access> + 'static,
+        Fut: Future<Output = Result<O::Output, E>> + Send + 'static,
+        E: Into<ServiceError> + Send + 'static,
+    {
+        let state = self.state.clone();
+        self.register(
+            O::NAME,
+            Call::Json(Box::new(move |context, body, authorizer| {
+                let state = state.clone();
+                Box::pin(async move {
+                    let input = direct_json::decode::<O>(&body)?;
+                    drop(body);
+                    authorize::<O, S, A>(&state, &context, &input, authorizer, access).await?;
+                    let output = handler(state, context, input).await.map_err(Into::into)?;
+                    direct_json::encode::<O>(&output)
+                })
+            })),
         );
         self
     }
@@ -146,35 +212,9 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
         self.service
     }
 
-    fn register(&mut self, name: &'static str, call: Handler) {
+    fn register(&mut self, name: &'static str, call: Call) {
         self.service
             .operations
             .insert(name, Registered { call, body_limit: None });
     }
-}
-
-/// Decodes the input and asks for permission.
-async fn admit<O: Operation, S>(
-    state: &S,
-    context: &RequestContext,
-    input: Value,
-    authorizer: Arc<dyn Authorizer>,
-    access: fn(&S, &RequestContext, &O::Input) -> Result<Access, ServiceError>,
-) -> Result<O::Input, ServiceError> {
-    let input: O::Input = value::from_value(input)
-        .map_err(|error| ServiceError::client("SerializationException", 400, error.to_string()))?;
-    let access = access(state, context, &input)?;
-    authorizer.authorize(context, &access).await?;
-    Ok(input)
-}
-
-fn encode<O: Operation, T: serde::Serialize>(typed: &T) -> Result<Value, ServiceError> {
-    value::to_value(typed).map_err(|error| {
-        tracing::error!(operation = O::NAME, %error, "a handler's answer does not fit its model");
-        ServiceError::server(
-            "InternalFailure",
-            500,
-            "The request processing has failed because of an internal error.",
-        )
-    })
 }

@@ -44,6 +44,10 @@ pub enum Door<'a> {
 /// count only on a host name that belongs to no app.
 pub fn door<'a>(host: &'a str, path: &'a str) -> Door<'a> {
     let name = host_name(host);
+    if danbi_wire::s3::Host::parse(host).is_some() {
+        // Below a bucket's own name every path is a key.
+        return Door::Aws;
+    }
     if let Some(door) = by_host(name, path) {
         return door;
     }
@@ -181,6 +185,14 @@ mod tests {
             door("lambda.us-east-1.amazonaws.com", "/2015-03-31/functions"),
             Door::Aws
         );
+        for host in [
+            "s3.localhost:4566",
+            "b.s3.localhost",
+            "b.lambda-url.s3.eu-west-1.localhost",
+            "b.s3.amazonaws.com",
+        ] {
+            assert_eq!(door(host, "/_danbi/health"), Door::Aws, "{host}");
+        }
         assert_eq!(door("127.0.0.1:4566", "/"), Door::Aws);
         assert_eq!(door("[::1]:4566", "/"), Door::Aws);
         assert_eq!(door("", "/"), Door::Aws);

@@ -23,6 +23,7 @@ fn context(principal: Principal) -> RequestContext {
         secure: false,
         host: "localhost:4566".into(),
         user_agent: String::new(),
+        facts: Default::default(),
     }
 }
 

@@ -46,7 +46,8 @@ pub(super) fn check(vector: &Vector) -> Result<Met, String> {
         headers: &headers,
         body: &body,
     };
-    let decoded = decode_request(&vector.model, operation, vector.protocol(), request).map_err(|error| error.0)?;
+    let decoded =
+        decode_request(&vector.model, operation, vector.protocol(), request).map_err(|error| error.message)?;
     let Some(member) = &operation.input else {
         return Ok(Met::Exactly);
     };

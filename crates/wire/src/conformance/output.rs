@@ -222,7 +222,7 @@ fn equivalent(vector: &Vector, shape: Option<&Shape>, value: &Value, got: &[u8],
             return Ok(Value::Map(Vec::new()));
         }
         let decoded = crate::protocol::decode_client(&vector.model, &body_member, vector.protocol(), body);
-        decoded.map(|value| canonical(&value)).map_err(|error| error.0)
+        decoded.map(|value| canonical(&value)).map_err(|error| error.message)
     };
     let in_body = match structure.payload {
         Some(at) => value

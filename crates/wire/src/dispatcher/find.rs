@@ -1,11 +1,12 @@
 //! Which service, protocol and operation a request addresses.
 
 use crate::Service;
-use crate::model::{Model, OperationModel};
+use crate::model::{Kind, Model, OperationModel};
 use crate::protocol::{Protocol, parse_form};
 use crate::route::{Match, NoMatch};
+use crate::s3;
 use bytes::Bytes;
-use danbi_core::ServiceError;
+use danbi_core::{Region, ServiceError};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
@@ -61,16 +62,22 @@ fn query_action(parts: &Parts) -> Option<String> {
 
 /// The addressed service: by the credential scope, else by what only one service's requests look like.
 pub(super) fn service<'s>(services: &'s [Service], parts: &Parts, scope: Option<&str>) -> Option<&'s Service> {
-    if let Some(scope) = scope {
-        return services
-            .iter()
-            .find(|service| service.model.get().metadata.signing_name == scope);
-    }
     let by_prefix = |prefix: &str| {
         services
             .iter()
             .find(|service| service.model.get().metadata.target_prefix.as_deref() == Some(prefix))
     };
+    if let Some(scope) = scope {
+        let signs_so = |service: &&Service| service.model.get().metadata.signing_name == scope;
+        // Services that share a signing name (DynamoDB and its streams) differ in the prefix of their targets.
+        let target = header(parts, "x-amz-target").and_then(|target| target.rsplit_once('.'));
+        let named = target.and_then(|(prefix, _)| by_prefix(prefix)).filter(signs_so);
+        return named.or_else(|| services.iter().find(signs_so));
+    }
+    let anonymous = || services.iter().find(|service| service.anonymous);
+    if s3::Host::parse(addressed_host(parts)).is_some() {
+        return anonymous();
+    }
     if let Some((prefix, _)) = header(parts, "x-amz-target").and_then(|target| target.rsplit_once('.')) {
         return by_prefix(prefix);
     }
@@ -80,14 +87,24 @@ pub(super) fn service<'s>(services: &'s [Service], parts: &Parts, scope: Option<
     let routed = services.iter().find(|service| {
         let model = service.model.get();
         let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
-        model.protocol().is_rest() && model.routes.find(parts.method.as_str(), path, query).is_ok()
+        // What would fit everything is asked last.
+        !service.anonymous
+            && model.protocol().is_rest()
+            && model.routes.find(parts.method.as_str(), path, query).is_ok()
     });
     routed.or_else(|| {
         let host = header(parts, "host").unwrap_or_default();
         services
             .iter()
             .find(|service| host.split('.').next() == Some(service.model.name()))
+            // A form sent to no path is a query request that lacks its signature.
+            .or_else(|| anonymous().filter(|_| parts.uri.path() != "/" || guess_protocol(parts).is_rest()))
     })
+}
+
+fn addressed_host(parts: &Parts) -> &str {
+    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+    header(parts, "host").or(authority).unwrap_or_default()
 }
 
 /// The protocol of a request to a service that may speak several.
@@ -103,8 +120,30 @@ pub(super) fn protocol(model: &Model, parts: &Parts) -> Protocol {
     spoken.iter().find(alike).copied().unwrap_or_else(|| model.protocol())
 }
 
-/// The operation, as far as it can be told without the body.
-pub(super) fn target<'m>(model: &'m Model, protocol: Protocol, parts: &Parts) -> Result<Target<'m>, ServiceError> {
+/// The operation, as far as it can be told without the body, and the region in the host name, if that is read.
+pub(super) fn target(
+    service: &Service,
+    model: &'static Model,
+    protocol: Protocol,
+    parts: &Parts,
+) -> Result<(Target<'static>, Option<Region>), ServiceError> {
+    if !s3::is_s3(model) {
+        return modelled_target(model, protocol, parts).map(|target| (target, None));
+    }
+    let address = s3::Address::of(parts)?;
+    let is_built = |name: &str| service.operations.contains_key(name);
+    let query = parts.uri.query().unwrap_or_default();
+    let operation = s3::find(model, &parts.method, &address, query, &parts.headers, is_built)?;
+    let region = address.region.and_then(|region| region.parse().ok());
+    let labels = [("Bucket", address.bucket), ("Key", address.key)];
+    let labels = labels
+        .into_iter()
+        .filter_map(|(name, text)| Some((name.to_owned(), text?)));
+    let labels = labels.collect();
+    Ok((Target::Known(Match { operation, labels }), region))
+}
+
+fn modelled_target<'m>(model: &'m Model, protocol: Protocol, parts: &Parts) -> Result<Target<'m>, ServiceError> {
     let named = |name: &str| {
         let operation = model.operation(name).ok_or_else(|| unknown_operation(""))?;
         Ok(Target::Known(Match {
@@ -115,11 +154,16 @@ pub(super) fn target<'m>(model: &'m Model, protocol: Protocol, parts: &Parts) ->
     match protocol {
         Protocol::Json10 | Protocol::Json11 => {
             let target = header(parts, "x-amz-target").and_then(|target| target.rsplit_once('.'));
-            let (prefix, name) = target.ok_or_else(|| unknown_operation(""))?;
+            // awsJson1_0 services answer 400, the others 404.
+            let unknown = || ServiceError {
+                status: if protocol == Protocol::Json10 { 400 } else { 404 },
+                ..unknown_operation("")
+            };
+            let (prefix, name) = target.ok_or_else(unknown)?;
             if model.metadata.target_prefix.as_deref() != Some(prefix) {
-                return Err(unknown_operation(""));
+                return Err(unknown());
             }
-            named(name)
+            named(name).map_err(|_| unknown())
         }
         Protocol::RpcV2Cbor => {
             let (_, name) = rpc_v2_path(parts.uri.path()).ok_or_else(|| unknown_operation(""))?;
@@ -159,6 +203,25 @@ impl<'m> Target<'m> {
         }
     }
 
+    /// Whether the operation reads its body while it arrives.
+    pub(super) fn streams(&self, service: &Service) -> bool {
+        let model = service.model.get();
+        let known = self.name().filter(|name| service.operations.contains_key(name));
+        let operation = known.and_then(|name| model.operation(name));
+        let structure = operation.and_then(|operation| model.structure(operation.input.as_ref()?));
+        structure
+            .and_then(|structure| Some(&structure.members[structure.payload?]))
+            .is_some_and(|payload| payload.streaming && matches!(model.shape(payload.shape).kind, Kind::Blob))
+    }
+
+    /// The largest body, in bytes.
+    pub(super) fn body_limit(&self, service: &Service) -> usize {
+        let known = self.name().and_then(|name| service.operations.get(name));
+        known
+            .and_then(|registered| registered.body_limit)
+            .unwrap_or(service.body_limit)
+    }
+
     /// Whether this can be an operation that is built and needs no signature.
     pub(super) fn may_be_unsigned(&self, service: &Service) -> bool {
         let model = service.model.get();
@@ -183,7 +246,7 @@ impl<'m> Target<'m> {
 fn form_action(model: &Model, parts: &Parts, body: &Bytes) -> Result<String, ServiceError> {
     let text =
         std::str::from_utf8(body).map_err(|_| ServiceError::client("MalformedInput", 400, "The form is not UTF-8."))?;
-    let form = parse_form(text).map_err(|error| ServiceError::client("MalformedInput", 400, error.0))?;
+    let form = parse_form(text).map_err(|error| ServiceError::client("MalformedInput", 400, error.message))?;
     let value = |wanted: &str| {
         form.iter()
             .find(|(name, _)| name == wanted)
@@ -217,11 +280,16 @@ fn invalid_action(model: &Model, action: &str) -> ServiceError {
 }
 
 /// The honest answer for an operation that is modelled and not built.
-pub(super) fn not_built(service: &str, operation: &str) -> ServiceError {
-    let message = format!("{operation} of {service} is not implemented. Nothing was changed.");
+pub(super) fn not_built(service: &Service, operation: &str) -> ServiceError {
+    let name = service.model.name();
+    let message = format!("{operation} of {name} is not implemented. Nothing was changed.");
+    let code = match s3::is_s3(service.model.get()) {
+        true => "NotImplemented",
+        false => "NotImplementedException",
+    };
     ServiceError {
         fault: danbi_core::Fault::Client,
-        ..ServiceError::server("NotImplementedException", 501, message)
+        ..ServiceError::server(code, 501, message)
     }
 }
 
@@ -232,6 +300,29 @@ pub(super) fn unknown_service(name: &str) -> ServiceError {
     ServiceError {
         fault: danbi_core::Fault::Client,
         ..ServiceError::server("NotImplementedException", 501, message)
+    }
+}
+
+/// The same in S3's words: one for objects, one for documents.
+pub(super) fn too_large_for_s3(
+    model: &Model,
+    limit: usize,
+    operation: Option<&str>,
+    proposed: Option<u64>,
+) -> ServiceError {
+    let operation = operation.and_then(|name| model.operation(name));
+    let structure = operation.and_then(|operation| model.structure(operation.input.as_ref()?));
+    let object = structure.and_then(|structure| Some(structure.members[structure.payload?].streaming));
+    if object != Some(true) {
+        let message = "Your request was too big.";
+        return ServiceError::client("MaxMessageLengthExceeded", 400, message)
+            .with("MaxMessageLengthBytes", limit.to_string());
+    }
+    let message = "Your proposed upload exceeds the maximum allowed size";
+    let error = ServiceError::client("EntityTooLarge", 400, message).with("MaxSizeAllowed", limit.to_string());
+    match proposed {
+        Some(proposed) => error.with("ProposedSize", proposed.to_string()),
+        None => error,
     }
 }
 

@@ -22,7 +22,7 @@ pub(super) fn decode(model: &Model, member: &Member, body: &[u8]) -> Result<Valu
 
 impl From<minicbor::decode::Error> for DecodeError {
     fn from(error: minicbor::decode::Error) -> Self {
-        Self(format!("Invalid CBOR: {error}"))
+        Self::new(format!("Invalid CBOR: {error}"))
     }
 }
 
@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
         }
         let kind = member.map_or(&Kind::Document, |member| &self.model.shape(member.shape).kind);
         let token = self.input.datatype()?;
-        let cannot = || DecodeError(format!("{token:?} can not be converted to {}", name(kind)));
+        let cannot = || DecodeError::new(format!("{token:?} can not be converted to {}", name(kind)));
         match token {
             Type::Null | Type::Undefined => {
                 self.input.skip()?;
@@ -111,14 +111,15 @@ impl<'a> Reader<'a> {
         read: fn(&mut Decoder<'a>) -> Result<f32, minicbor::decode::Error>,
     ) -> Result<Value, DecodeError> {
         let number = f64::from(read(&mut self.input)?);
-        from_float(kind, number).ok_or_else(|| DecodeError(format!("a float can not be converted to {}", name(kind))))
+        from_float(kind, number)
+            .ok_or_else(|| DecodeError::new(format!("a float can not be converted to {}", name(kind))))
     }
 
     fn tagged(&mut self, member: Option<&'a Member>, depth: usize) -> Result<Value, DecodeError> {
         let tag = self.input.tag()?;
         match tag {
             tag if tag == Tag::new(1) => self.value(member, depth + 1),
-            other => Err(DecodeError(format!(
+            other => Err(DecodeError::new(format!(
                 "CBOR tag {} is not used by any shape",
                 other.as_u64()
             ))),

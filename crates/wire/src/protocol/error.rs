@@ -5,7 +5,8 @@ use super::rest::write_header;
 use super::xml::{XmlWriter, scalar};
 use super::{Members, Protocol, cbor, is_set, json};
 use crate::model::{Kind, Location, Model, Shape, Structure};
-use crate::value::Value;
+use crate::s3;
+use crate::value::{self, Value};
 use danbi_core::{Fault, ServiceError};
 use http::header::{HeaderName, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -64,9 +65,14 @@ impl ErrorContext<'_> {
                 },
             );
         }
+        let json = error.json_members().iter();
+        members.extend(json.map(|(name, value)| ((*name).to_owned(), value::to_value(value).unwrap_or(Value::Null))));
         let mut encoded = self.encode_value(code, error.fault, status, &Value::Map(members));
         if let Some(secs) = error.retry_after_secs {
             encoded.headers.insert(RETRY_AFTER, HeaderValue::from(secs));
+        }
+        for (name, value) in error.headers() {
+            crate::handler::set_header(&mut encoded.headers, name, value);
         }
         encoded
     }
@@ -133,6 +139,7 @@ impl ErrorContext<'_> {
         let name = match (self.protocol, self.model) {
             (Protocol::Json11, _) => name.to_owned(),
             (_, Some(model)) if shape.is_some() => format!("{}#{name}", namespace(model)),
+            _ if name == "ValidationException" => format!("com.amazon.coral.validate#{name}"),
             _ => format!("com.amazon.coral.service#{name}"),
         };
         let mut all = vec![("__type".to_owned(), Value::String(name))];
@@ -202,8 +209,8 @@ impl ErrorContext<'_> {
         let Some(model) = self.model.or(empty.as_ref()) else {
             return Vec::new();
         };
-        let mut xml = XmlWriter::new(model);
-        let is_s3 = model.metadata.signing_name == "s3";
+        let mut xml = XmlWriter::declared(model);
+        let is_s3 = s3::is_s3(model);
         let namespace = model.metadata.xml_namespace.as_ref();
         match self.protocol {
             Protocol::Ec2 => {
@@ -226,7 +233,8 @@ impl ErrorContext<'_> {
             xml.text("Message", message);
         }
         let is_message = |name: &str| name.eq_ignore_ascii_case("message");
-        match self.structure(shape) {
+        // S3's errors say more than its model does.
+        match self.structure(shape).filter(|_| !is_s3) {
             Some((_, structure)) => {
                 let only_body = if self.protocol.is_rest() {
                     Members::BodyOnly
@@ -253,6 +261,7 @@ impl ErrorContext<'_> {
         }
         if is_s3 && self.protocol == Protocol::RestXml {
             xml.text("RequestId", self.request_id);
+            xml.text("HostId", &s3::host_id(self.request_id));
         }
         xml.close("Error");
         match self.protocol {

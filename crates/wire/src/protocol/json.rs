@@ -29,7 +29,7 @@ fn message(error: serde_json::Error) -> DecodeError {
     let text = error.to_string();
     // A message of ours comes back with the position behind it; a syntax error keeps it.
     let ours = error.is_data().then(|| text.rfind(" at line ")).flatten();
-    DecodeError(ours.map_or(text.clone(), |end| text[..end].to_owned()))
+    DecodeError::new(ours.map_or(text.clone(), |end| text[..end].to_owned()))
 }
 
 /// Reads one value of a shape; of any shape when `member` is `None`.

@@ -20,7 +20,7 @@ pub(crate) use query::{decode_component, parse_form};
 pub use request::{RoutedRequest, decode_request, decode_value};
 pub(crate) use response::encode_initial;
 pub use response::{Encoded, encode_response};
-pub(crate) use timestamp::format as format_timestamp;
+pub(crate) use timestamp::{format as format_timestamp, from_seconds as seconds_to_millis};
 
 use crate::model::Member;
 use crate::value::Value;
@@ -61,12 +61,20 @@ pub const MAX_PARAMETERS: usize = 50_000;
 
 /// A request whose form is wrong. Its text is AWS's message where one is known.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct DecodeError(pub String);
+#[error("{message}")]
+pub struct DecodeError {
+    /// What is wrong.
+    pub message: String,
+    /// The query parameter or header that it is about, and its text.
+    pub argument: Option<(String, String)>,
+}
 
 impl DecodeError {
     fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        Self {
+            message: message.into(),
+            argument: None,
+        }
     }
 
     fn too_deep() -> Self {

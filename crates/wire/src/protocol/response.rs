@@ -4,6 +4,7 @@ use super::rest::write_header;
 use super::xml::XmlWriter;
 use super::{Members, Protocol, cbor, is_set, json};
 use crate::model::{Kind, Location, Member, Model, Namespace, OperationModel};
+use crate::s3;
 use crate::value::Value;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -35,7 +36,7 @@ impl Encoded {
 }
 
 impl Protocol {
-    pub(super) fn content_type(self) -> &'static str {
+    pub(crate) fn content_type(self) -> &'static str {
         match self {
             Self::Json10 => "application/x-amz-json-1.0",
             Self::Json11 => "application/x-amz-json-1.1",
@@ -129,6 +130,12 @@ fn encode_rest(model: &Model, operation: &OperationModel, protocol: Protocol, ou
     };
     let mut encoded = match structure.payload.map(|at| &structure.members[at]) {
         Some(payload) => encode_payload(model, payload, protocol, is_set(output.get(&payload.name))),
+        None if operation.name == "GetBucketLocation" && s3::is_s3(model) => {
+            let region = output.get("LocationConstraint").and_then(Value::as_str);
+            let mut xml = XmlWriter::declared(model).finish();
+            xml.extend(s3::location_constraint(region));
+            Encoded::new(200, Some(protocol.content_type()), xml)
+        }
         None => {
             let in_body = structure
                 .members
@@ -201,16 +208,24 @@ fn encode_payload(model: &Model, payload: &Member, protocol: Protocol, value: Op
 /// A document whose root is `name`, else what the shape is called on the wire.
 fn xml_root(model: &Model, member: &Member, name: Option<&str>, members: Members, value: &Value) -> Vec<u8> {
     let shape = model.shape(member.shape);
+    let is_s3 = s3::is_s3(model);
     let name = name
+        .or(s3::root_name(&shape.name).filter(|_| is_s3))
         .or(shape.location_name.as_deref())
         .unwrap_or(&shape.name)
         .to_owned();
     let inherited: Option<Namespace> = member.xml_namespace.clone().or(model.metadata.xml_namespace.clone());
+    let inherited = inherited.or_else(|| {
+        is_s3.then(|| Namespace {
+            uri: s3::NAMESPACE.into(),
+            prefix: None,
+        })
+    });
     let root = Member {
         xml_namespace: inherited,
         ..member.clone()
     };
-    let mut xml = XmlWriter::new(model);
+    let mut xml = XmlWriter::declared(model);
     xml.element(&name, &root, members, value);
     xml.finish()
 }

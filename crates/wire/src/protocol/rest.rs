@@ -30,6 +30,27 @@ impl<'r> Bindings<'r> {
 
     /// The value of a member that is not in the body; `None` when it is absent.
     pub(super) fn read(&self, model: &Model, member: &Member) -> Result<Option<Value>, DecodeError> {
+        self.read_plain(model, member).or_else(|mut error| {
+            // S3 takes a date it cannot read for none: a condition then does not hold back the object.
+            let is_date = matches!(model.shape(member.shape).kind, Kind::Timestamp);
+            if is_date && crate::s3::is_s3(model) {
+                return Ok(None);
+            }
+            let name = member.wire_name();
+            let text = match member.location {
+                Location::Query => self
+                    .query
+                    .iter()
+                    .find(|(key, _)| key == name)
+                    .map(|(_, text)| text.clone()),
+                _ => header_text(self.headers, name),
+            };
+            error.argument = text.map(|text| (name.to_owned(), text));
+            Err(error)
+        })
+    }
+
+    fn read_plain(&self, model: &Model, member: &Member) -> Result<Option<Value>, DecodeError> {
         let name = member.wire_name();
         let kind = &model.shape(member.shape).kind;
         match member.location {

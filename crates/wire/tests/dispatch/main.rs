@@ -1,6 +1,8 @@
 //! The dispatcher from outside: signed HTTP requests in, AWS's responses out.
 
+mod direct_json;
 mod errors;
+mod s3;
 mod service;
 mod success;
 
@@ -56,7 +58,14 @@ impl Authorizer for NotForbidden {
 }
 
 fn dispatcher() -> Dispatcher {
-    let services = vec![service::logs(), service::lambda(), service::sts()];
+    let services = vec![
+        service::logs(),
+        service::lambda(),
+        service::sts(),
+        s3::service(),
+        direct_json::service(),
+        direct_json::streams(),
+    ];
     Dispatcher::new(
         services,
         Arc::new(OneKey),

@@ -79,7 +79,7 @@ pub(in super::super) fn parse(body: &[u8]) -> Result<Element, DecodeError> {
 }
 
 fn malformed(detail: impl std::fmt::Display) -> DecodeError {
-    DecodeError(format!(
+    DecodeError::new(format!(
         "The XML you provided was not well-formed or did not validate against our published schema: {detail}"
     ))
 }
@@ -198,7 +198,7 @@ fn entries<'e>(
 /// Text as a scalar; shared with query strings, forms, headers and labels.
 pub(in super::super) fn scalar(kind: &Kind, text: &str) -> Result<Value, DecodeError> {
     let trimmed = text.trim();
-    let wrong = |expected: &str| DecodeError(format!("{trimmed:.64?} can not be converted to {expected}"));
+    let wrong = |expected: &str| DecodeError::new(format!("{trimmed:.64?} can not be converted to {expected}"));
     match kind {
         Kind::String => Ok(Value::String(text.into())),
         Kind::Blob => base64::engine::general_purpose::STANDARD

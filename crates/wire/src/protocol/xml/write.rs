@@ -18,6 +18,15 @@ impl<'m> XmlWriter<'m> {
         }
     }
 
+    /// The same; a document of S3 begins with the declaration, as it does at AWS.
+    pub(in super::super) fn declared(model: &'m Model) -> Self {
+        let mut writer = Self::new(model);
+        if crate::s3::is_s3(model) {
+            writer.out.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+        }
+        writer
+    }
+
     pub(in super::super) fn finish(self) -> Vec<u8> {
         self.out.into_bytes()
     }
@@ -156,6 +165,13 @@ impl<'m> XmlWriter<'m> {
 
     fn scalar(&self, member: &Member, value: &Value) -> String {
         let kind = &self.model.shape(member.shape).kind;
+        if let (Kind::Timestamp, Value::Integer(millis), None) = (kind, value, member.timestamp_format)
+            && crate::s3::is_s3(self.model)
+        {
+            // S3 knows whole seconds and writes milliseconds.
+            let whole = timestamp::format(millis.div_euclid(1000) * 1000, TimestampFormat::Iso8601);
+            return whole.replace('Z', ".000Z");
+        }
         scalar(kind, member.timestamp_format.unwrap_or(TimestampFormat::Iso8601), value)
     }
 }

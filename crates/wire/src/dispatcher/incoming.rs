@@ -1,0 +1,137 @@
+//! What is read of a request besides its modelled members, and what S3 reads differently.
+
+use crate::model::{Kind, Location, Model, OperationModel};
+use crate::protocol::{DecodeError, Protocol};
+use crate::s3;
+use crate::sigv4::{self, Claim, Payload};
+use crate::validate;
+use crate::value::Value;
+use bytes::Bytes;
+use danbi_core::{RequestFacts, ServiceError, SignatureFacts, Timestamp};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, REFERER};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Version};
+use std::borrow::Cow;
+
+const DECODED_LENGTH: HeaderName = HeaderName::from_static("x-amz-decoded-content-length");
+const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
+/// The most bytes of a `Referer` that a context keeps.
+const MAX_REFERER: usize = 4096;
+
+/// The headers as the input's members read them: of an `aws-chunked` body of S3, its length and encoding are those of
+/// the content.
+pub(super) fn headers<'h>(model: &Model, headers: &'h HeaderMap) -> Cow<'h, HeaderMap> {
+    let length = headers.get(DECODED_LENGTH).filter(|_| s3::is_s3(model));
+    let Some(length) = length.cloned() else {
+        return Cow::Borrowed(headers);
+    };
+    let mut content = headers.clone();
+    content.insert(CONTENT_LENGTH, length);
+    let encodings = headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let kept: Vec<&str> = encodings
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|encoding| !encoding.is_empty() && !encoding.eq_ignore_ascii_case("aws-chunked"))
+        .collect();
+    content.remove(CONTENT_ENCODING);
+    if let Ok(value) = HeaderValue::try_from(kept.join(","))
+        && !kept.is_empty()
+    {
+        content.insert(CONTENT_ENCODING, value);
+    }
+    Cow::Owned(content)
+}
+
+/// How many bytes the content of a body that streams has, as the request says.
+///
+/// # Errors
+/// `MissingContentLength`: S3 stores nothing whose length it was not told.
+pub(super) fn declared_length(parts: &Parts, payload: Payload) -> Result<Option<u64>, ServiceError> {
+    let number = |name: HeaderName| parts.headers.get(name)?.to_str().ok()?.trim().parse().ok();
+    let chunked = matches!(payload, Payload::SignedChunks { .. } | Payload::UnsignedChunks);
+    let length = number(if chunked { DECODED_LENGTH } else { CONTENT_LENGTH });
+    // HTTP/2 frames a body without saying its length.
+    if length.is_none() && parts.version < Version::HTTP_2 {
+        let message = "You must provide the Content-Length HTTP header.";
+        return Err(ServiceError::client("MissingContentLength", 411, message));
+    }
+    Ok(length)
+}
+
+/// A request whose form is wrong.
+pub(super) fn malformed(model: &Model, protocol: Protocol, error: DecodeError) -> ServiceError {
+    let code = match protocol {
+        Protocol::RestXml if s3::is_s3(model) => {
+            let Some((name, text)) = error.argument else {
+                return malformed_xml();
+            };
+            let message = match name.as_str() {
+                "max-keys" | "max-uploads" | "max-parts" | "part-number-marker" => {
+                    format!("Provided {name} not an integer or within integer range")
+                }
+                "partNumber" => "Part number must be an integer between 1 and 10000, inclusive".to_owned(),
+                _ => error.message,
+            };
+            return ServiceError::client("InvalidArgument", 400, message)
+                .with("ArgumentName", name)
+                .with("ArgumentValue", text);
+        }
+        Protocol::RestXml => "MalformedXML",
+        Protocol::Query | Protocol::Ec2 => "MalformedInput",
+        _ => "SerializationException",
+    };
+    ServiceError::client(code, 400, error.message)
+}
+
+fn malformed_xml() -> ServiceError {
+    let message = "The XML you provided was not well-formed or did not validate against our published schema";
+    ServiceError::client("MalformedXML", 400, message)
+}
+
+/// S3 holds only documents against its schema; what headers and parameters say each operation judges itself.
+pub(super) fn check_document(
+    model: &Model,
+    operation: &OperationModel,
+    input: &Value,
+    body: &Bytes,
+) -> Result<(), ServiceError> {
+    let structure = operation.input.as_ref().and_then(|member| model.structure(member));
+    let Some(payload) = structure.and_then(|structure| structure.payload.map(|at| &structure.members[at])) else {
+        return Ok(());
+    };
+    if !matches!(model.shape(payload.shape).kind, Kind::Structure(_)) || payload.location != Location::Body {
+        return Ok(());
+    }
+    match input.get(&payload.name).filter(|value| !value.is_null()) {
+        Some(document) => validate::validate(model, payload, document).map_err(|_| malformed_xml()),
+        None if payload.required && body.is_empty() => Err(ServiceError::client(
+            "MissingRequestBodyError",
+            400,
+            "Request Body is empty",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// What few services ask of a request.
+pub(super) fn facts(parts: &Parts, claim: Option<&Claim>, now: Timestamp) -> RequestFacts {
+    let text = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
+    let signature = claim.map(|claim| SignatureFacts {
+        version: "AWS4-HMAC-SHA256",
+        kind: match claim.location {
+            sigv4::Location::Header => "REST-HEADER",
+            sigv4::Location::Query => "REST-QUERY-STRING",
+        },
+        age_ms: u64::try_from(now.as_millis() - claim.signed_at.as_millis()).unwrap_or(0),
+    });
+    RequestFacts {
+        resource: parts.uri.path().to_owned(),
+        // Header text is ASCII, so every cut is at a character.
+        referer: text(REFERER).map(|text| text[..text.len().min(MAX_REFERER)].to_owned()),
+        signature,
+        content_sha256: text(CONTENT_SHA256).map(str::to_owned),
+    }
+}
