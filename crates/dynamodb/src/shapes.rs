@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[serde(default)]
 pub struct ArchivalSummary {
     #[serde(rename = "ArchivalDateTime", skip_serializing_if = "Option::is_none")]
-    pub archival_date_time: Option<danbi_wire::Timestamp>,
+    pub archival_date_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "ArchivalReason", skip_serializing_if = "Option::is_none")]
     pub archival_reason: Option<String>,
     #[serde(rename = "ArchivalBackupArn", skip_serializing_if = "Option::is_none")]
@@ -59,9 +59,9 @@ pub struct BackupDetails {
     #[serde(rename = "BackupType")]
     pub backup_type: String,
     #[serde(rename = "BackupCreationDateTime")]
-    pub backup_creation_date_time: danbi_wire::Timestamp,
+    pub backup_creation_date_time: danbi_wire::EpochSeconds,
     #[serde(rename = "BackupExpiryDateTime", skip_serializing_if = "Option::is_none")]
-    pub backup_expiry_date_time: Option<danbi_wire::Timestamp>,
+    pub backup_expiry_date_time: Option<danbi_wire::EpochSeconds>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -78,9 +78,9 @@ pub struct BackupSummary {
     #[serde(rename = "BackupName", skip_serializing_if = "Option::is_none")]
     pub backup_name: Option<String>,
     #[serde(rename = "BackupCreationDateTime", skip_serializing_if = "Option::is_none")]
-    pub backup_creation_date_time: Option<danbi_wire::Timestamp>,
+    pub backup_creation_date_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "BackupExpiryDateTime", skip_serializing_if = "Option::is_none")]
-    pub backup_expiry_date_time: Option<danbi_wire::Timestamp>,
+    pub backup_expiry_date_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "BackupStatus", skip_serializing_if = "Option::is_none")]
     pub backup_status: Option<String>,
     #[serde(rename = "BackupType", skip_serializing_if = "Option::is_none")]
@@ -197,7 +197,7 @@ pub struct BillingModeSummary {
         rename = "LastUpdateToPayPerRequestDateTime",
         skip_serializing_if = "Option::is_none"
     )]
-    pub last_update_to_pay_per_request_date_time: Option<danbi_wire::Timestamp>,
+    pub last_update_to_pay_per_request_date_time: Option<danbi_wire::EpochSeconds>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -741,9 +741,9 @@ pub struct ExportDescription {
     #[serde(rename = "ExportStatus", skip_serializing_if = "Option::is_none")]
     pub export_status: Option<String>,
     #[serde(rename = "StartTime", skip_serializing_if = "Option::is_none")]
-    pub start_time: Option<danbi_wire::Timestamp>,
+    pub start_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "EndTime", skip_serializing_if = "Option::is_none")]
-    pub end_time: Option<danbi_wire::Timestamp>,
+    pub end_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "ExportManifest", skip_serializing_if = "Option::is_none")]
     pub export_manifest: Option<String>,
     #[serde(rename = "TableArn", skip_serializing_if = "Option::is_none")]
@@ -751,7 +751,7 @@ pub struct ExportDescription {
     #[serde(rename = "TableId", skip_serializing_if = "Option::is_none")]
     pub table_id: Option<String>,
     #[serde(rename = "ExportTime", skip_serializing_if = "Option::is_none")]
-    pub export_time: Option<danbi_wire::Timestamp>,
+    pub export_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "ClientToken", skip_serializing_if = "Option::is_none")]
     pub client_token: Option<String>,
     #[serde(rename = "S3Bucket", skip_serializing_if = "Option::is_none")]
@@ -797,7 +797,7 @@ pub struct ExportTableToPointInTimeInput {
     #[serde(rename = "TableArn")]
     pub table_arn: String,
     #[serde(rename = "ExportTime", skip_serializing_if = "Option::is_none")]
-    pub export_time: Option<danbi_wire::Timestamp>,
+    pub export_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "ClientToken", skip_serializing_if = "Option::is_none")]
     pub client_token: Option<String>,
     #[serde(rename = "S3Bucket")]
@@ -997,9 +997,9 @@ pub struct ImportSummary {
     #[serde(rename = "InputFormat", skip_serializing_if = "Option::is_none")]
     pub input_format: Option<String>,
     #[serde(rename = "StartTime", skip_serializing_if = "Option::is_none")]
-    pub start_time: Option<danbi_wire::Timestamp>,
+    pub start_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "EndTime", skip_serializing_if = "Option::is_none")]
-    pub end_time: Option<danbi_wire::Timestamp>,
+    pub end_time: Option<danbi_wire::EpochSeconds>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -1030,9 +1030,9 @@ pub struct ImportTableDescription {
     #[serde(rename = "TableCreationParameters", skip_serializing_if = "Option::is_none")]
     pub table_creation_parameters: Option<TableCreationParameters>,
     #[serde(rename = "StartTime", skip_serializing_if = "Option::is_none")]
-    pub start_time: Option<danbi_wire::Timestamp>,
+    pub start_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "EndTime", skip_serializing_if = "Option::is_none")]
-    pub end_time: Option<danbi_wire::Timestamp>,
+    pub end_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "ProcessedSizeBytes", skip_serializing_if = "Option::is_none")]
     pub processed_size_bytes: Option<i64>,
     #[serde(rename = "ProcessedItemCount", skip_serializing_if = "Option::is_none")]
@@ -1073,9 +1073,9 @@ pub struct ImportTableOutput {
 #[serde(default)]
 pub struct IncrementalExportSpecification {
     #[serde(rename = "ExportFromTime", skip_serializing_if = "Option::is_none")]
-    pub export_from_time: Option<danbi_wire::Timestamp>,
+    pub export_from_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "ExportToTime", skip_serializing_if = "Option::is_none")]
-    pub export_to_time: Option<danbi_wire::Timestamp>,
+    pub export_to_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "ExportViewType", skip_serializing_if = "Option::is_none")]
     pub export_view_type: Option<String>,
 }
@@ -1135,9 +1135,9 @@ pub struct ListBackupsInput {
     #[serde(rename = "Limit", skip_serializing_if = "Option::is_none")]
     pub limit: Option<i32>,
     #[serde(rename = "TimeRangeLowerBound", skip_serializing_if = "Option::is_none")]
-    pub time_range_lower_bound: Option<danbi_wire::Timestamp>,
+    pub time_range_lower_bound: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "TimeRangeUpperBound", skip_serializing_if = "Option::is_none")]
-    pub time_range_upper_bound: Option<danbi_wire::Timestamp>,
+    pub time_range_upper_bound: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "ExclusiveStartBackupArn", skip_serializing_if = "Option::is_none")]
     pub exclusive_start_backup_arn: Option<String>,
     #[serde(rename = "BackupType", skip_serializing_if = "Option::is_none")]
@@ -1306,9 +1306,9 @@ pub struct PointInTimeRecoveryDescription {
     #[serde(rename = "RecoveryPeriodInDays", skip_serializing_if = "Option::is_none")]
     pub recovery_period_in_days: Option<i32>,
     #[serde(rename = "EarliestRestorableDateTime", skip_serializing_if = "Option::is_none")]
-    pub earliest_restorable_date_time: Option<danbi_wire::Timestamp>,
+    pub earliest_restorable_date_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "LatestRestorableDateTime", skip_serializing_if = "Option::is_none")]
-    pub latest_restorable_date_time: Option<danbi_wire::Timestamp>,
+    pub latest_restorable_date_time: Option<danbi_wire::EpochSeconds>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -1342,9 +1342,9 @@ pub struct ProvisionedThroughput {
 #[serde(default)]
 pub struct ProvisionedThroughputDescription {
     #[serde(rename = "LastIncreaseDateTime", skip_serializing_if = "Option::is_none")]
-    pub last_increase_date_time: Option<danbi_wire::Timestamp>,
+    pub last_increase_date_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "LastDecreaseDateTime", skip_serializing_if = "Option::is_none")]
-    pub last_decrease_date_time: Option<danbi_wire::Timestamp>,
+    pub last_decrease_date_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "NumberOfDecreasesToday", skip_serializing_if = "Option::is_none")]
     pub number_of_decreases_today: Option<i64>,
     #[serde(rename = "ReadCapacityUnits", skip_serializing_if = "Option::is_none")]
@@ -1526,7 +1526,7 @@ pub struct ReplicaDescription {
     #[serde(rename = "GlobalSecondaryIndexes", skip_serializing_if = "Option::is_none")]
     pub global_secondary_indexes: Option<Vec<ReplicaGlobalSecondaryIndexDescription>>,
     #[serde(rename = "ReplicaInaccessibleDateTime", skip_serializing_if = "Option::is_none")]
-    pub replica_inaccessible_date_time: Option<danbi_wire::Timestamp>,
+    pub replica_inaccessible_date_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "ReplicaTableClassSummary", skip_serializing_if = "Option::is_none")]
     pub replica_table_class_summary: Option<TableClassSummary>,
     #[serde(
@@ -1579,7 +1579,7 @@ pub struct RestoreSummary {
     #[serde(rename = "SourceTableArn", skip_serializing_if = "Option::is_none")]
     pub source_table_arn: Option<String>,
     #[serde(rename = "RestoreDateTime")]
-    pub restore_date_time: danbi_wire::Timestamp,
+    pub restore_date_time: danbi_wire::EpochSeconds,
     #[serde(rename = "RestoreInProgress")]
     pub restore_in_progress: bool,
 }
@@ -1626,7 +1626,7 @@ pub struct RestoreTableToPointInTimeInput {
     #[serde(rename = "UseLatestRestorableTime", skip_serializing_if = "Option::is_none")]
     pub use_latest_restorable_time: Option<bool>,
     #[serde(rename = "RestoreDateTime", skip_serializing_if = "Option::is_none")]
-    pub restore_date_time: Option<danbi_wire::Timestamp>,
+    pub restore_date_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "BillingModeOverride", skip_serializing_if = "Option::is_none")]
     pub billing_mode_override: Option<String>,
     #[serde(rename = "GlobalSecondaryIndexOverride", skip_serializing_if = "Option::is_none")]
@@ -1671,7 +1671,7 @@ pub struct SSEDescription {
     #[serde(rename = "KMSMasterKeyArn", skip_serializing_if = "Option::is_none")]
     pub kms_master_key_arn: Option<String>,
     #[serde(rename = "InaccessibleEncryptionDateTime", skip_serializing_if = "Option::is_none")]
-    pub inaccessible_encryption_date_time: Option<danbi_wire::Timestamp>,
+    pub inaccessible_encryption_date_time: Option<danbi_wire::EpochSeconds>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -1760,7 +1760,7 @@ pub struct SourceTableDetails {
     #[serde(rename = "KeySchema")]
     pub key_schema: Vec<KeySchemaElement>,
     #[serde(rename = "TableCreationDateTime")]
-    pub table_creation_date_time: danbi_wire::Timestamp,
+    pub table_creation_date_time: danbi_wire::EpochSeconds,
     #[serde(rename = "ProvisionedThroughput")]
     pub provisioned_throughput: ProvisionedThroughput,
     #[serde(rename = "OnDemandThroughput", skip_serializing_if = "Option::is_none")]
@@ -1803,7 +1803,7 @@ pub struct TableClassSummary {
     #[serde(rename = "TableClass", skip_serializing_if = "Option::is_none")]
     pub table_class: Option<String>,
     #[serde(rename = "LastUpdateDateTime", skip_serializing_if = "Option::is_none")]
-    pub last_update_date_time: Option<danbi_wire::Timestamp>,
+    pub last_update_date_time: Option<danbi_wire::EpochSeconds>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -1841,7 +1841,7 @@ pub struct TableDescription {
     #[serde(rename = "TableStatus", skip_serializing_if = "Option::is_none")]
     pub table_status: Option<String>,
     #[serde(rename = "CreationDateTime", skip_serializing_if = "Option::is_none")]
-    pub creation_date_time: Option<danbi_wire::Timestamp>,
+    pub creation_date_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "ProvisionedThroughput", skip_serializing_if = "Option::is_none")]
     pub provisioned_throughput: Option<ProvisionedThroughputDescription>,
     #[serde(rename = "TableSizeBytes", skip_serializing_if = "Option::is_none")]

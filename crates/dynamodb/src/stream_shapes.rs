@@ -172,7 +172,7 @@ pub struct StreamDescription {
     #[serde(rename = "StreamViewType", skip_serializing_if = "Option::is_none")]
     pub stream_view_type: Option<String>,
     #[serde(rename = "CreationRequestDateTime", skip_serializing_if = "Option::is_none")]
-    pub creation_request_date_time: Option<danbi_wire::Timestamp>,
+    pub creation_request_date_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "TableName", skip_serializing_if = "Option::is_none")]
     pub table_name: Option<String>,
     #[serde(rename = "KeySchema", skip_serializing_if = "Option::is_none")]
@@ -187,7 +187,7 @@ pub struct StreamDescription {
 #[serde(default)]
 pub struct StreamRecord {
     #[serde(rename = "ApproximateCreationDateTime", skip_serializing_if = "Option::is_none")]
-    pub approximate_creation_date_time: Option<danbi_wire::Timestamp>,
+    pub approximate_creation_date_time: Option<danbi_wire::EpochSeconds>,
     #[serde(rename = "Keys", skip_serializing_if = "Option::is_none")]
     pub keys: Option<std::collections::BTreeMap<String, crate::AttributeValue>>,
     #[serde(rename = "NewImage", skip_serializing_if = "Option::is_none")]
