@@ -71,6 +71,128 @@ fn no_kind_but_those_of_the_algorithm() {
     }
 }
 
+fn put() -> crate::shapes::PutObjectRequest {
+    crate::shapes::PutObjectRequest::default()
+}
+
+fn code(result: crate::Result<impl std::fmt::Debug>) -> (&'static str, String) {
+    let error = result.unwrap_err();
+    (error.code().unwrap(), error.to_string())
+}
+
+#[test]
+fn a_body_is_what_its_header_says_or_refused() {
+    let bytes = b"123456789";
+    for algorithm in ChecksumAlgorithm::ALL {
+        let (mut request, value) = (put(), Hasher::hash(algorithm, bytes));
+        request.show(&value);
+        let declared = Declared::of(&request, None, Some(algorithm.name()), None).unwrap();
+        let mut verifier = Verifier::of_object(declared.clone());
+        verifier.update(bytes);
+        let digests = verifier.finish(None).unwrap();
+        assert_eq!(digests.kept(), Some(&value));
+        let mut verifier = Verifier::of_object(declared);
+        verifier.update(b"other");
+        let message = format!("BadDigest: The {algorithm} you specified did not match the calculated checksum.");
+        assert_eq!(code(verifier.finish(None)), ("BadDigest", message));
+        *request.slot(algorithm) = Some("test".into());
+        let message = format!("InvalidRequest: Value for {} header is invalid.", algorithm.header());
+        assert_eq!(
+            code(Declared::of(&request, None, None, None)),
+            ("InvalidRequest", message)
+        );
+    }
+    let mut verifier = Verifier::of_object(Declared::of(&put(), None, None, None).unwrap());
+    verifier.update(bytes);
+    let digests = verifier.finish(None).unwrap();
+    assert_eq!(digests.declared, None);
+    assert_eq!(digests.kept().unwrap().algorithm(), ChecksumAlgorithm::Crc64nvme);
+}
+
+#[test]
+fn what_a_client_declares_must_make_sense() {
+    let mut both = put();
+    both.checksum_crc32 = Some("AAAAAA==".into());
+    assert_eq!(code(Declared::of(&both, None, Some("SHA1"), None)).0, "InvalidRequest");
+    both.checksum_sha1 = Some("AAAA".into());
+    assert_eq!(code(Declared::of(&both, None, None, None)).0, "InvalidRequest");
+    assert_eq!(
+        code(Declared::of(&put(), None, Some("CRC32"), None)).0,
+        "InvalidRequest"
+    );
+    assert_eq!(
+        code(Declared::of(&put(), None, Some("CRC31"), None)).0,
+        "InvalidRequest"
+    );
+    for md5 in [
+        "",
+        "AAAA",
+        "1B2M2Y8AsgTpgAmY7PhCfg",
+        "1B2M2Y8AsgTpgAmY7PhCfg===",
+        "!B2M2Y8AsgTpgAmY7PhCfg==",
+    ] {
+        assert_eq!(code(Declared::of(&put(), Some(md5), None, None)).0, "InvalidDigest");
+    }
+    let empty = Declared::of(&put(), Some("1B2M2Y8AsgTpgAmY7PhCfg=="), None, None).unwrap();
+    assert!(Verifier::of_object(empty.clone()).finish(None).is_ok());
+    let mut verifier = Verifier::of_object(empty);
+    verifier.update(b"x");
+    assert_eq!(code(verifier.finish(None)).0, "BadDigest");
+    let mut unbuilt = put();
+    unbuilt.checksum_xxhash64 = Some("AAAA".into());
+    assert_eq!(code(Declared::of(&unbuilt, None, None, None)).0, "NotImplemented");
+}
+
+#[test]
+fn a_trailer_is_as_good_as_a_header() {
+    let kind = Some("STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+    for announced in [Some("SHA256"), None] {
+        let declared = Declared::of(&put(), None, announced, kind).unwrap();
+        let trailers = |algorithm: ChecksumAlgorithm, bytes: &[u8]| {
+            let mut trailers = http::HeaderMap::new();
+            let value = Hasher::hash(algorithm, bytes).to_base64().parse().unwrap();
+            trailers.insert(algorithm.header(), value);
+            trailers
+        };
+        let finish = |trailers: Option<http::HeaderMap>| {
+            let mut verifier = Verifier::of_object(declared.clone());
+            verifier.update(b"body");
+            verifier.finish(trailers.as_ref())
+        };
+        let digests = finish(Some(trailers(ChecksumAlgorithm::Sha256, b"body"))).unwrap();
+        assert_eq!(digests.declared, Some(ChecksumAlgorithm::Sha256));
+        assert_eq!(
+            code(finish(Some(trailers(ChecksumAlgorithm::Sha256, b"other")))).0,
+            "BadDigest"
+        );
+        let other = finish(Some(trailers(ChecksumAlgorithm::Crc32, b"body")));
+        assert_eq!(other.is_ok(), announced.is_none());
+        assert_eq!(finish(None).is_ok(), announced.is_none());
+        let mut bad = http::HeaderMap::new();
+        bad.insert("x-amz-checksum-sha256", "x".parse().unwrap());
+        assert_eq!(code(finish(Some(bad))).0, "InvalidRequest");
+    }
+}
+
+#[test]
+fn an_upload_has_a_kind_of_checksum() {
+    use ChecksumAlgorithm::*;
+    use ChecksumType::*;
+    assert_eq!(parse_upload(None, None).unwrap(), None);
+    assert_eq!(parse_upload(Some("CRC32"), None).unwrap(), Some((Crc32, Composite)));
+    assert_eq!(
+        parse_upload(Some("CRC32"), Some("FULL_OBJECT")).unwrap(),
+        Some((Crc32, FullObject))
+    );
+    assert_eq!(
+        parse_upload(Some("CRC64NVME"), None).unwrap(),
+        Some((Crc64nvme, FullObject))
+    );
+    let message = "InvalidRequest: The FULL_OBJECT checksum type cannot be used with the sha256 checksum algorithm.";
+    assert_eq!(code(parse_upload(Some("SHA256"), Some("FULL_OBJECT"))).1, message);
+    assert_eq!(code(parse_upload(None, Some("COMPOSITE"))).0, "InvalidRequest");
+}
+
 proptest! {
     #[test]
     fn parts_combine_to_the_checksum_of_the_whole(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..600), 1..6)) {
