@@ -29,10 +29,10 @@
 //! - It hands out no paths, and knows nothing of what the bytes mean.
 //! - It never relies on a conditional write, so that any object store can stand behind the same type.
 
-mod collect;
 mod disk;
 mod id;
 mod read;
+mod remote;
 mod write;
 
 use std::io;
@@ -44,7 +44,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
-pub use collect::Collected;
+use disk::{Disk, FilePieces};
+use remote::{Remote, RemoteReader, RemoteWriter};
+
 pub use id::{BlobId, BlobIdError};
 pub use read::BlobReader;
 pub use write::BlobWriter;
@@ -53,6 +55,15 @@ pub use write::BlobWriter;
 pub const CHUNK_BYTES: usize = 256 << 10;
 /// Largest blob that [`Blobs::get`] reads whole; larger ones are streamed.
 pub const MAX_WHOLE_BYTES: u64 = 1 << 30;
+
+/// What a garbage collection did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Collected {
+    /// Blobs that nobody refers to and that were removed.
+    pub removed: u64,
+    /// Blobs that stay: referred to, or within the grace period.
+    pub kept: u64,
+}
 
 /// Why a blob could not be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -80,8 +91,19 @@ pub enum BlobError {
     /// A [`BlobWriter`] was used after one of its writes had failed or been cancelled; nothing was stored.
     #[error("an earlier write of this blob failed or was cancelled")]
     Interrupted,
-    /// The folder cannot be created, read or written: unusable path, missing rights, full disk.
-    #[error("the blob folder {} cannot be used: {source}", path.display())]
+    /// A blob took longer than this to be written to a remote; nothing was stored.
+    #[error("the blob was not written within {} h", .0.as_secs() / 3600)]
+    TooSlow(Duration),
+    /// The address of a remote cannot be used.
+    #[error("cannot keep blobs at {url}: {why}")]
+    Address {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The folder or the bucket cannot be read or written: unusable path, missing rights, full disk, no network.
+    #[error("the blobs at {} cannot be used: {source}", path.display())]
     Io {
         /// What was being touched.
         path: PathBuf,
@@ -93,7 +115,13 @@ pub enum BlobError {
 /// The blobs: a cheap handle.
 #[derive(Debug, Clone)]
 pub struct Blobs {
-    disk: Arc<disk::Disk>,
+    place: Place,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    Disk(Arc<Disk>),
+    Remote(Arc<Remote>),
 }
 
 impl Blobs {
@@ -101,22 +129,46 @@ impl Blobs {
     /// have a folder open; the store's lock on the data folder sees to that.
     pub async fn open(dir: &Path) -> Result<Self, BlobError> {
         let dir = dir.to_path_buf();
-        let disk = disk::blocking(move || disk::Disk::open(&dir)).await?;
-        Ok(Self { disk: Arc::new(disk) })
-    }
-
-    /// Stores `bytes`. Returns once they are on disk.
-    pub async fn put(&self, bytes: impl Into<Bytes>) -> Result<BlobId, BlobError> {
-        let (bytes, disk) = (bytes.into(), Arc::clone(&self.disk));
-        disk::blocking(move || {
-            let mut file = disk.begin()?;
-            file.write(&bytes)?;
-            file.finish()
+        let disk = disk::blocking(move || Disk::open(&dir)).await?;
+        Ok(Self {
+            place: Place::Disk(Arc::new(disk)),
         })
-        .await
     }
 
-    /// Stores what `stream` yields, in constant memory. Returns once it is on disk; an error in the stream stores
+    /// Opens the blobs in a bucket of any S3, or below a prefix in it: `s3://BUCKET/PREFIX`. Endpoint, region and
+    /// credentials come from the environment variables that the AWS tools know (`AWS_ENDPOINT_URL_S3`,
+    /// `AWS_ENDPOINT_URL`, `AWS_REGION`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_SESSION_TOKEN`; without keys,
+    /// web identity and the machine's role). The bucket must exist. Any number of processes may have it open; their
+    /// clocks and the remote's must agree far better than the grace of collections.
+    pub async fn open_remote(url: &str) -> Result<Self, BlobError> {
+        let remote = Remote::open(url).await?;
+        Ok(Self {
+            place: Place::Remote(Arc::new(remote)),
+        })
+    }
+
+    /// Stores `bytes`. Returns once they are durable.
+    pub async fn put(&self, bytes: impl Into<Bytes>) -> Result<BlobId, BlobError> {
+        let bytes = bytes.into();
+        match &self.place {
+            Place::Disk(disk) => {
+                let disk = Arc::clone(disk);
+                disk::blocking(move || {
+                    let mut file = disk.begin()?;
+                    file.write(&bytes)?;
+                    file.finish()
+                })
+                .await
+            }
+            Place::Remote(remote) => {
+                let mut writer = RemoteWriter::begin(Arc::clone(remote));
+                writer.write(bytes).await?;
+                writer.finish().await
+            }
+        }
+    }
+
+    /// Stores what `stream` yields, in constant memory. Returns once it is durable; an error in the stream stores
     /// nothing.
     pub async fn put_stream<S, E>(&self, mut stream: S) -> Result<(BlobId, u64), BlobError>
     where
@@ -134,18 +186,38 @@ impl Blobs {
 
     /// Stores bytes piece by piece, for callers that have no stream.
     pub async fn writer(&self) -> Result<BlobWriter, BlobError> {
-        BlobWriter::begin(Arc::clone(&self.disk)).await
+        match &self.place {
+            Place::Disk(disk) => BlobWriter::on_disk(Arc::clone(disk)).await,
+            Place::Remote(remote) => Ok(BlobWriter::on_remote(Arc::clone(remote))),
+        }
     }
 
     /// The whole blob, checked.
     pub async fn get(&self, id: &BlobId) -> Result<Bytes, BlobError> {
-        let (disk, id) = (Arc::clone(&self.disk), *id);
-        disk::blocking(move || disk.read_whole(&id)).await
+        match &self.place {
+            Place::Disk(disk) => {
+                let (disk, id) = (Arc::clone(disk), *id);
+                disk::blocking(move || disk.read_whole(&id)).await
+            }
+            Place::Remote(remote) => {
+                BlobReader::of_remote(RemoteReader::whole(remote, *id).await?)
+                    .whole(*id)
+                    .await
+            }
+        }
     }
 
     /// The blob piece by piece. The last piece comes only if all of them match the name.
     pub async fn open_blob(&self, id: &BlobId) -> Result<BlobReader, BlobError> {
-        BlobReader::open(Arc::clone(&self.disk), *id).await
+        match &self.place {
+            Place::Disk(disk) => {
+                let (disk, id) = (Arc::clone(disk), *id);
+                Ok(BlobReader::of_file(
+                    disk::blocking(move || FilePieces::whole(&disk, id)).await?,
+                ))
+            }
+            Place::Remote(remote) => Ok(BlobReader::of_remote(RemoteReader::whole(remote, *id).await?)),
+        }
     }
 
     /// The bytes `range` of a blob piece by piece, without reading the rest. They are **not** checked against the name,
@@ -153,38 +225,65 @@ impl Blobs {
     /// ciphertext. A range that does not lie within the blob is [`BlobError::Damaged`]: whoever knows the range knows
     /// the size that was written.
     pub async fn open_range(&self, id: &BlobId, range: Range<u64>) -> Result<BlobReader, BlobError> {
-        BlobReader::open_range(Arc::clone(&self.disk), *id, range).await
+        match &self.place {
+            Place::Disk(disk) => {
+                let (disk, id) = (Arc::clone(disk), *id);
+                Ok(BlobReader::of_file(
+                    disk::blocking(move || FilePieces::range(&disk, id, range)).await?,
+                ))
+            }
+            Place::Remote(remote) => Ok(BlobReader::of_remote(RemoteReader::range(remote, *id, range).await?)),
+        }
     }
 
     /// The size of a blob in bytes, or `None` when there is no such blob. Its content is not checked.
     pub async fn size(&self, id: &BlobId) -> Result<Option<u64>, BlobError> {
-        let (disk, id) = (Arc::clone(&self.disk), *id);
-        disk::blocking(move || disk.size(&id)).await
+        match &self.place {
+            Place::Disk(disk) => {
+                let (disk, id) = (Arc::clone(disk), *id);
+                disk::blocking(move || disk.size(&id)).await
+            }
+            Place::Remote(remote) => remote.size(id).await,
+        }
     }
 
-    /// Removes a blob, whoever may still refer to it; whether there was one. Readers that have it open finish.
+    /// Removes a blob, whoever may still refer to it; whether there was one. Readers that have it open on the local disk
+    /// finish.
     pub async fn delete(&self, id: &BlobId) -> Result<bool, BlobError> {
-        let (disk, id) = (Arc::clone(&self.disk), *id);
-        disk::blocking(move || disk.delete(&id, None)).await
+        match &self.place {
+            Place::Disk(disk) => {
+                let (disk, id) = (Arc::clone(disk), *id);
+                disk::blocking(move || disk.delete(&id, None)).await
+            }
+            Place::Remote(remote) => remote.delete(id).await,
+        }
     }
 
     /// Every blob behind `after` in the order of names, at most `limit`; a page shorter than `limit` is the last.
     pub async fn list(&self, after: Option<&BlobId>, limit: usize) -> Result<Vec<BlobId>, BlobError> {
-        let (disk, after) = (Arc::clone(&self.disk), after.copied());
-        disk::blocking(move || disk.list(after.as_ref(), limit)).await
+        match &self.place {
+            Place::Disk(disk) => {
+                let (disk, after) = (Arc::clone(disk), after.copied());
+                disk::blocking(move || disk.list(after.as_ref(), limit)).await
+            }
+            Place::Remote(remote) => remote.list(after, limit).await,
+        }
     }
 
     /// Removes the blobs for which `is_referenced` answers no and that were last put more than `grace` ago.
     ///
-    /// `grace` must be longer than any caller waits between `put` and the commit that refers to the blob: the putting
-    /// of a blob that is there already renews its age, so a blob is never taken from under such a caller. Can be
-    /// stopped or killed at any point; what it removed was garbage.
+    /// `grace` must be longer than any caller waits between `put` and the commit that refers to the blob, and than any
+    /// reader reads: the putting of a blob that is there already renews its age, so a blob is never taken from under
+    /// such a caller. Can be stopped or killed at any point; what it removed was garbage.
     pub async fn collect<F, Fut, E>(&self, grace: Duration, is_referenced: F) -> Result<Collected, BlobError>
     where
         F: Fn(BlobId) -> Fut,
         Fut: Future<Output = Result<bool, E>> + Send,
         E: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        collect::collect(self, grace, is_referenced).await
+        match &self.place {
+            Place::Disk(disk) => disk::collect(disk, grace, is_referenced).await,
+            Place::Remote(remote) => remote::collect(remote, grace, is_referenced).await,
+        }
     }
 }

@@ -1,32 +1,34 @@
-use std::ops::Range;
-use std::sync::Arc;
-
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures_util::Stream;
 
-use crate::disk::{Disk, FilePieces, blocking};
-use crate::{BlobError, BlobId};
+use crate::disk::{FilePieces, blocking};
+use crate::remote::RemoteReader;
+use crate::{BlobError, BlobId, MAX_WHOLE_BYTES};
 
 /// A blob that is being read in pieces of at most [`crate::CHUNK_BYTES`].
 pub struct BlobReader {
-    /// Away while a piece is being read; for good when that was cancelled or failed.
-    file: Option<FilePieces>,
+    from: From,
     size: u64,
 }
 
+enum From {
+    /// Away while a piece is being read; for good when that was cancelled or failed.
+    Disk(Option<FilePieces>),
+    Remote(Box<RemoteReader>),
+}
+
 impl BlobReader {
-    pub(crate) async fn open(disk: Arc<Disk>, id: BlobId) -> Result<Self, BlobError> {
-        Ok(Self::of(blocking(move || FilePieces::whole(&disk, id)).await?))
-    }
-
-    pub(crate) async fn open_range(disk: Arc<Disk>, id: BlobId, range: Range<u64>) -> Result<Self, BlobError> {
-        Ok(Self::of(blocking(move || FilePieces::range(&disk, id, range)).await?))
-    }
-
-    fn of(file: FilePieces) -> Self {
+    pub(crate) fn of_file(file: FilePieces) -> Self {
         Self {
             size: file.left(),
-            file: Some(file),
+            from: From::Disk(Some(file)),
+        }
+    }
+
+    pub(crate) fn of_remote(remote: RemoteReader) -> Self {
+        Self {
+            size: remote.left(),
+            from: From::Remote(Box::new(remote)),
         }
     }
 
@@ -35,17 +37,34 @@ impl BlobReader {
         self.size
     }
 
-    /// The next piece, or `None` when all was read (and, of a whole blob, found to match the name). After an error, or when a call was
-    /// cancelled, it answers [`BlobError::Interrupted`]: what was read must not be taken for the blob.
+    /// The next piece, or `None` when all was read (and, of a whole blob, found to match the name). After an error, or
+    /// when a call was cancelled, it answers [`BlobError::Interrupted`]: what was read must not be taken for the blob.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, BlobError> {
-        let mut file = self.file.take().ok_or(BlobError::Interrupted)?;
-        let (file, chunk) = blocking(move || {
-            let chunk = file.next()?;
-            Ok((file, chunk))
-        })
-        .await?;
-        self.file = Some(file);
-        Ok(chunk)
+        match &mut self.from {
+            From::Disk(file) => {
+                let mut reading = file.take().ok_or(BlobError::Interrupted)?;
+                let (read, chunk) = blocking(move || {
+                    let chunk = reading.next()?;
+                    Ok((reading, chunk))
+                })
+                .await?;
+                *file = Some(read);
+                Ok(chunk)
+            }
+            From::Remote(remote) => remote.next().await,
+        }
+    }
+
+    /// All of it at once.
+    pub(crate) async fn whole(mut self, id: BlobId) -> Result<Bytes, BlobError> {
+        if self.size > MAX_WHOLE_BYTES {
+            return Err(BlobError::TooLarge { id, bytes: self.size });
+        }
+        let mut content = BytesMut::with_capacity(self.size as usize);
+        while let Some(chunk) = self.chunk().await? {
+            content.extend_from_slice(&chunk);
+        }
+        Ok(content.freeze())
     }
 
     /// The pieces as a stream, which ends after the first error.

@@ -1,27 +1,31 @@
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use crate::disk::{Disk, Draft, blocking};
-use crate::{BlobError, BlobId, CHUNK_BYTES};
+use crate::disk::{Disk, DiskWriter};
+use crate::remote::{Remote, RemoteWriter};
+use crate::{BlobError, BlobId};
 
 /// A blob that is being written piece by piece. Dropped before [`BlobWriter::finish`], it leaves nothing.
 pub struct BlobWriter {
-    /// Away while a piece is being written; for good when that was cancelled or failed.
-    draft: Option<Draft>,
-    /// Small pieces gather here, so that each trip to the disk is worth it.
-    gathered: BytesMut,
+    to: To,
     size: u64,
 }
 
+enum To {
+    Disk(DiskWriter),
+    Remote(Box<RemoteWriter>),
+}
+
 impl BlobWriter {
-    pub(crate) async fn begin(disk: Arc<Disk>) -> Result<Self, BlobError> {
-        let draft = blocking(move || disk.begin()).await?;
-        Ok(Self {
-            draft: Some(draft),
-            gathered: BytesMut::new(),
-            size: 0,
-        })
+    pub(crate) async fn on_disk(disk: Arc<Disk>) -> Result<Self, BlobError> {
+        let to = To::Disk(DiskWriter::begin(disk).await?);
+        Ok(Self { to, size: 0 })
+    }
+
+    pub(crate) fn on_remote(remote: Arc<Remote>) -> Self {
+        let to = To::Remote(Box::new(RemoteWriter::begin(remote)));
+        Self { to, size: 0 }
     }
 
     /// Bytes written so far.
@@ -29,45 +33,23 @@ impl BlobWriter {
         self.size
     }
 
-    /// Appends a piece of any size.
+    /// Appends a piece of any size. It may return before the piece is written; [`BlobWriter::finish`] tells. A writer
+    /// one of whose writes failed or was cancelled answers [`BlobError::Interrupted`] from then on.
     pub async fn write(&mut self, piece: Bytes) -> Result<(), BlobError> {
         self.size += piece.len() as u64;
-        if self.gathered.len() + piece.len() < CHUNK_BYTES {
-            self.gathered.extend_from_slice(&piece);
-            return Ok(());
+        match &mut self.to {
+            To::Disk(writer) => writer.write(piece).await,
+            To::Remote(writer) => writer.write(piece).await,
         }
-        self.pour(piece).await
     }
 
-    /// Stores the blob; its name and size. Returns once it is on disk.
-    pub async fn finish(mut self) -> Result<(BlobId, u64), BlobError> {
-        if !self.gathered.is_empty() {
-            self.pour(Bytes::new()).await?;
-        }
-        let draft = self.draft.take().ok_or(BlobError::Interrupted)?;
-        Ok((blocking(move || draft.finish()).await?, self.size))
-    }
-
-    async fn pour(&mut self, piece: Bytes) -> Result<(), BlobError> {
-        let mut draft = self.draft.take().ok_or(BlobError::Interrupted)?;
-        let gathered = self.gathered.split().freeze();
-        let draft = blocking(move || {
-            draft.write(&gathered)?;
-            draft.write(&piece)?;
-            Ok(draft)
-        })
-        .await?;
-        self.draft = Some(draft);
-        Ok(())
-    }
-}
-
-impl Drop for BlobWriter {
-    fn drop(&mut self) {
-        // Removing a large file takes a while: not on a thread of the runtime, as long as there is one.
-        if let (Some(draft), Ok(runtime)) = (self.draft.take(), tokio::runtime::Handle::try_current()) {
-            runtime.spawn_blocking(move || drop(draft));
-        }
+    /// Stores the blob; its name and size. Returns once it is durable.
+    pub async fn finish(self) -> Result<(BlobId, u64), BlobError> {
+        let id = match self.to {
+            To::Disk(writer) => writer.finish().await?,
+            To::Remote(writer) => writer.finish().await?,
+        };
+        Ok((id, self.size))
     }
 }
 

@@ -147,7 +147,10 @@ async fn serve_until_told(
     let root = RootCredentials::open(data, given)?;
     let sessions = Arc::new(Sessions::open(&store, Arc::clone(&clock)).await?);
     let credentials = Arc::new(Credentials::new(root, account.clone(), Arc::clone(&sessions)));
-    let blobs = Blobs::open(&data.join("blobs")).await?;
+    let blobs = match &args.blobs {
+        Some(url) => Blobs::open_remote(url).await?,
+        None => Blobs::open(&data.join("blobs")).await?,
+    };
     let logs = Logs::start(store.clone(), Arc::clone(&clock), danbi_logs::Options::default());
 
     let (switch, drain) = Drain::new();

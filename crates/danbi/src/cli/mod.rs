@@ -80,6 +80,10 @@ pub struct ServeArgs {
     /// The folder that holds everything the platform keeps [default: ~/.local/share/danbi]
     #[arg(long, env = "DANBI_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
+    /// Keep the bytes of objects and packages in a bucket of any S3, not in the data folder; endpoint, region and
+    /// credentials from AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY
+    #[arg(long, env = "DANBI_BLOBS", value_name = "s3://BUCKET/PREFIX")]
+    pub blobs: Option<String>,
     /// The address and port that serve the API and the apps
     #[arg(long, default_value = "127.0.0.1:4566", value_name = "ADDR")]
     pub listen: SocketAddr,

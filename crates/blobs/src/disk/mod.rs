@@ -1,17 +1,26 @@
 //! The local disk: `aa/bb/<64 digits>` for blobs, `tmp/` for what is being written.
 
+mod collect;
+mod write;
+
 use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::SystemTime;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
+use tokio::task::JoinError;
 
 use crate::{BlobError, BlobId, CHUNK_BYTES, MAX_WHOLE_BYTES};
+pub(crate) use collect::collect;
+pub(crate) use write::DiskWriter;
+
+/// Written bytes after which the disk is put to work while more comes in.
+const FLUSH_BYTES: u64 = 32 << 20;
 
 #[derive(Debug)]
 pub(crate) struct Disk {
@@ -30,13 +39,21 @@ pub(crate) struct Draft {
     path: PathBuf,
     file: File,
     hash: Sha256,
+    /// Bytes written since the last early flush began.
+    unflushed: u64,
+    /// The outcome of an early flush. It must be looked at: the system reports a failed write only once.
+    flushing: Option<mpsc::Receiver<io::Result<()>>>,
 }
 
 /// Runs file work where it may block.
 pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BlobError> + Send + 'static,
 ) -> Result<T, BlobError> {
-    match tokio::task::spawn_blocking(work).await {
+    joined(tokio::task::spawn_blocking(work).await)
+}
+
+fn joined<T>(outcome: Result<Result<T, BlobError>, JoinError>) -> Result<T, BlobError> {
+    match outcome {
         Ok(result) => result,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
@@ -83,6 +100,8 @@ impl Disk {
             path,
             file,
             hash: Sha256::new(),
+            unflushed: 0,
+            flushing: None,
         })
     }
 
@@ -199,11 +218,37 @@ impl Disk {
 impl Draft {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), BlobError> {
         self.hash.update(bytes);
-        at(&self.path, self.file.write_all(bytes))
+        at(&self.path, self.file.write_all(bytes))?;
+        self.unflushed += bytes.len() as u64;
+        if self.unflushed >= FLUSH_BYTES {
+            self.flush_early()?;
+        }
+        Ok(())
+    }
+
+    /// Sends what was written to the disk while more comes in, so that the last sync has little left to do.
+    fn flush_early(&mut self) -> Result<(), BlobError> {
+        if let Some(outcome) = &self.flushing {
+            match outcome.try_recv() {
+                Err(mpsc::TryRecvError::Empty) => return Ok(()),
+                outcome => at(&self.path, flushed(outcome.ok()))?,
+            }
+        }
+        let file = at(&self.path, self.file.try_clone())?;
+        let (done, flushing) = mpsc::sync_channel(1);
+        tokio::task::spawn_blocking(move || {
+            // Nobody waits for it any more when the draft was given up.
+            let _ = done.send(file.sync_data());
+        });
+        (self.flushing, self.unflushed) = (Some(flushing), 0);
+        Ok(())
     }
 
     /// Puts the blob in its place, on disk with its name.
-    pub(crate) fn finish(self) -> Result<BlobId, BlobError> {
+    pub(crate) fn finish(mut self) -> Result<BlobId, BlobError> {
+        if let Some(outcome) = self.flushing.take() {
+            at(&self.path, flushed(outcome.recv().ok()))?;
+        }
         let id = BlobId::from_bytes(self.hash.clone().finalize().into());
         // The age that the collector sees is that of the end of the writing.
         at(&self.path, self.file.set_modified(SystemTime::now()))?;
@@ -218,6 +263,10 @@ impl Draft {
         at(&folder, sync_dir(&folder))?;
         Ok(id)
     }
+}
+
+fn flushed(outcome: Option<io::Result<()>>) -> io::Result<()> {
+    outcome.unwrap_or_else(|| Err(io::Error::other("the runtime ended in the middle of a flush")))
 }
 
 impl Drop for Draft {

@@ -1,20 +1,19 @@
+//! Garbage on the local disk.
+
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::{BlobError, BlobId, Blobs, disk};
+use super::Disk;
+use crate::{BlobError, BlobId, Collected, disk};
 
 /// Blobs looked at between two looks at the folder.
 const PAGE: usize = 1000;
 
-/// What a garbage collection did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Collected {
-    /// Blobs that nobody refers to and that were removed.
-    pub removed: u64,
-    /// Blobs that stay: referred to, or within the grace period.
-    pub kept: u64,
-}
-
-pub(crate) async fn collect<F, Fut, E>(blobs: &Blobs, grace: Duration, is_referenced: F) -> Result<Collected, BlobError>
+pub(crate) async fn collect<F, Fut, E>(
+    disk: &Arc<Disk>,
+    grace: Duration,
+    is_referenced: F,
+) -> Result<Collected, BlobError>
 where
     F: Fn(BlobId) -> Fut,
     Fut: Future<Output = Result<bool, E>> + Send,
@@ -27,12 +26,13 @@ where
     let mut collected = Collected::default();
     let mut after = None;
     loop {
-        let page = blobs.list(after.as_ref(), PAGE).await?;
+        let listing = Arc::clone(disk);
+        let page = disk::blocking(move || listing.list(after.as_ref(), PAGE)).await?;
         for &id in &page {
             let referenced = is_referenced(id)
                 .await
                 .map_err(|error| BlobError::References(error.into()))?;
-            if !referenced && remove(blobs, id, since).await? {
+            if !referenced && remove(disk, id, since).await? {
                 collected.removed += 1;
             } else {
                 collected.kept += 1;
@@ -46,7 +46,7 @@ where
     }
 }
 
-async fn remove(blobs: &Blobs, id: BlobId, since: SystemTime) -> Result<bool, BlobError> {
-    let disk = std::sync::Arc::clone(&blobs.disk);
+async fn remove(disk: &Arc<Disk>, id: BlobId, since: SystemTime) -> Result<bool, BlobError> {
+    let disk = Arc::clone(disk);
     disk::blocking(move || disk.delete(&id, Some(since))).await
 }
