@@ -44,10 +44,12 @@ mod error;
 mod ids;
 mod keys;
 mod names;
+mod object_lock;
 mod records;
 mod s3;
 pub mod shapes;
 mod table;
+mod tags;
 mod token;
 
 pub use error::Error;

@@ -89,6 +89,9 @@ pub(crate) struct Object {
     /// How many parts it was uploaded in; none when by one request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<u32>,
+    /// The multipart upload that became it, so that completing it once more gives the same answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<UploadId>,
     /// None is `STANDARD`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
@@ -104,8 +107,9 @@ pub(crate) struct Object {
     pub acl: Option<serde_json::Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub legal_hold: bool,
+    /// Whether it is held; none when nobody ever said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_hold: Option<bool>,
 }
 
 /// Where bytes are.
@@ -250,8 +254,9 @@ pub(crate) struct Upload {
     pub acl: Option<serde_json::Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub legal_hold: bool,
+    /// Whether it is held; none when nobody ever said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub legal_hold: Option<bool>,
 }
 
 /// A part of an unfinished upload.

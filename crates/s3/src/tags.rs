@@ -1,0 +1,190 @@
+//! The tags of objects: what may be one, and the two forms in which they come.
+//!
+//! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html>.
+
+use std::collections::BTreeMap;
+
+use crate::shapes::Tag;
+use crate::{Error, Result};
+
+/// Tags by their key.
+pub(crate) type Tags = BTreeMap<String, String>;
+
+/// Most tags of an object.
+const MAX_TAGS: usize = 10;
+/// Longest key, in characters.
+const MAX_KEY_CHARS: usize = 128;
+/// Longest value, in characters.
+const MAX_VALUE_CHARS: usize = 256;
+
+/// The tags of an `x-amz-tagging` header: `key1=value1&key2=value2`, encoded as a form.
+///
+/// # Errors
+/// `InvalidArgument`; `BadRequest` for too many; `InvalidTag` for a tag of AWS's own.
+pub(crate) fn from_header(header: &str) -> Result<Tags> {
+    let malformed = || {
+        let message = "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without \
+                       tag name duplicates.";
+        Error::invalid_argument("x-amz-tagging", header, message)
+    };
+    let mut tags = Tags::new();
+    for pair in header.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let key = decode(key).ok_or_else(malformed)?;
+        let value = decode(value).ok_or_else(malformed)?;
+        if !is_key(&key) || !is_value(&value) {
+            return Err(malformed());
+        }
+        refuse_system_tag(&key)?;
+        if tags.insert(key, value).is_some() {
+            return Err(malformed());
+        }
+    }
+    refuse_too_many(tags.len())?;
+    Ok(tags)
+}
+
+/// The tags of a `Tagging` document.
+///
+/// # Errors
+/// `InvalidTag`; `BadRequest` for too many.
+pub(crate) fn from_set(set: &[Tag]) -> Result<Tags> {
+    refuse_too_many(set.len())?;
+    let mut tags = Tags::new();
+    for Tag { key, value } in set {
+        if !is_key(key) {
+            return Err(invalid("The TagKey you have provided is invalid", key));
+        }
+        if !is_value(value) {
+            return Err(invalid("The TagValue you have provided is invalid", key).with("TagValue", value));
+        }
+        refuse_system_tag(key)?;
+        if tags.insert(key.clone(), value.clone()).is_some() {
+            return Err(invalid("Cannot provide multiple Tags with the same key", key));
+        }
+    }
+    Ok(tags)
+}
+
+/// As a `Tagging` document lists them.
+pub(crate) fn to_set(tags: &Tags) -> Vec<Tag> {
+    tags.iter()
+        .map(|(key, value)| Tag {
+            key: key.clone(),
+            value: value.clone(),
+        })
+        .collect()
+}
+
+fn refuse_too_many(count: usize) -> Result<()> {
+    if count > MAX_TAGS {
+        return Err(Error::client(
+            "BadRequest",
+            400,
+            "Object tags cannot be greater than 10",
+        ));
+    }
+    Ok(())
+}
+
+fn refuse_system_tag(key: &str) -> Result<()> {
+    if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
+        return Err(invalid("Your TagKey cannot be prefixed with aws:", key));
+    }
+    Ok(())
+}
+
+fn invalid(message: &str, key: &str) -> Error {
+    Error::client("InvalidTag", 400, message).with("TagKey", key)
+}
+
+fn is_key(key: &str) -> bool {
+    !key.is_empty() && is_text(key, MAX_KEY_CHARS)
+}
+
+fn is_value(value: &str) -> bool {
+    is_text(value, MAX_VALUE_CHARS)
+}
+
+fn is_text(text: &str, most: usize) -> bool {
+    let allowed = |c: char| c.is_alphanumeric() || c.is_whitespace() || "+-=._:/@".contains(c);
+    text.chars().count() <= most && text.chars().all(allowed)
+}
+
+/// One name or value of a form.
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        rest = match first {
+            b'+' => {
+                bytes.push(b' ');
+                after
+            }
+            b'%' => {
+                let (digits, after) = after.split_first_chunk::<2>()?;
+                let digit = |byte: u8| char::from(byte).to_digit(16);
+                // Two hexadecimal digits make a byte.
+                bytes.push((digit(digits[0])? * 16 + digit(digits[1])?) as u8);
+                after
+            }
+            plain => {
+                bytes.push(plain);
+                after
+            }
+        };
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(pairs: &[(&str, &str)]) -> Vec<Tag> {
+        let tag = |&(key, value): &(&str, &str)| Tag {
+            key: key.into(),
+            value: value.into(),
+        };
+        pairs.iter().map(tag).collect()
+    }
+
+    #[test]
+    fn a_header_is_a_form() {
+        let tags = from_header("tag1=tag1&tag2&tag=&k%20ey+x=a%3Db%2Fc").unwrap();
+        let expected = [("k ey x", "a=b/c"), ("tag", ""), ("tag1", "tag1"), ("tag2", "")];
+        assert_eq!(to_set(&tags), set(&expected));
+        assert!(from_header("").unwrap().is_empty());
+        for bad in [
+            "key1=val1&key1=val2",
+            "key1=val1,key2=val2",
+            "=x",
+            "a=%",
+            "a=%zz",
+            "a=%ff",
+            &format!("{}=1", "k".repeat(129)),
+        ] {
+            assert_eq!(from_header(bad).unwrap_err().code(), Some("InvalidArgument"), "{bad}");
+        }
+        let many: Vec<_> = (0..11).map(|n| format!("k{n}=v")).collect();
+        assert_eq!(from_header(&many.join("&")).unwrap_err().code(), Some("BadRequest"));
+        assert_eq!(from_header("aws:x=y").unwrap_err().code(), Some("InvalidTag"));
+    }
+
+    #[test]
+    fn a_set_is_checked() {
+        let longest = [("k".repeat(128), "é".repeat(256))];
+        let longest: Vec<_> = longest.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert!(from_set(&set(&longest)).is_ok());
+        for bad in [
+            [("a", "1"), ("a", "2")],
+            [("", "1"), ("b", "2")],
+            [("a,b", "1"), ("b", "2")],
+            [("a", "1,2"), ("b", "2")],
+            [("AWS:a", "1"), ("b", "2")],
+            [("a", "1"), ("b", &"v".repeat(257))],
+        ] {
+            assert_eq!(from_set(&set(&bad)).unwrap_err().code(), Some("InvalidTag"), "{bad:?}");
+        }
+    }
+}
