@@ -3,6 +3,7 @@
 //! Messages and members are those of AWS's own answers. Source:
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList>.
 
+use crate::crypto::CryptoError;
 use danbi_blobs::BlobError;
 use danbi_core::ServiceError;
 use danbi_store::StoreError;
@@ -23,9 +24,12 @@ pub enum Error {
     /// The bytes are never handed out.
     #[error("stored data is damaged: {0}")]
     Damaged(String),
-    /// A key of the platform is missing or unusable.
-    #[error("the encryption keys cannot be used: {0}")]
-    Keys(String),
+    /// Bytes could not be sealed or opened, or a key of the platform is missing or unusable.
+    #[error("the encryption failed: {0}")]
+    Crypto(#[from] CryptoError),
+    /// The platform is ending, or work was cut off by a fault that the log tells of.
+    #[error("work was interrupted: {0}")]
+    Interrupted(String),
 }
 
 /// What an operation of this crate results in.
@@ -64,6 +68,15 @@ impl Error {
     pub(crate) fn with(self, member: &'static str, value: impl Into<String>) -> Self {
         match self {
             Self::Answer(answer) => (*answer).with(member, value).into(),
+            other => other,
+        }
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub(crate) fn with_header(self, name: &'static str, value: impl Into<String>) -> Self {
+        match self {
+            Self::Answer(answer) => (*answer).with_header(name, value).into(),
             other => other,
         }
     }

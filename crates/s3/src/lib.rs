@@ -51,6 +51,7 @@ pub mod shapes;
 mod table;
 mod tags;
 mod token;
+mod versions;
 
 pub use error::Error;
 pub use s3::{Options, Parts, S3};

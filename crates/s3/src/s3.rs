@@ -1,3 +1,4 @@
+use crate::crypto::MasterKeys;
 use crate::ids::VersionId;
 use crate::records::{Bucket, View};
 use crate::{Error, Result, keys};
@@ -15,15 +16,12 @@ use tokio::task::JoinSet;
 pub struct Options {
     /// Objects of at most so many bytes are kept in the store, larger ones in blobs. At most 64 KiB.
     pub inline_bytes: usize,
-    /// How long a client may pause within the body of an upload.
-    pub body_idle: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             inline_bytes: 32 * 1024,
-            body_idle: Duration::from_secs(30),
         }
     }
 }
@@ -50,6 +48,7 @@ pub struct S3 {
     pub(crate) blobs: Blobs,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
+    pub(crate) master_keys: MasterKeys,
     pub(crate) options: Options,
     /// Rung when something was doomed.
     pub(crate) doomed: Notify,
@@ -70,21 +69,25 @@ impl S3 {
     /// with [`S3::drain`].
     ///
     /// # Errors
-    /// [`Error::Keys`] when the master key cannot be read or made.
+    /// [`Error::Crypto`] when the master key cannot be read or made.
     pub async fn start(parts: Parts) -> Result<Arc<Self>> {
         let Parts {
             store,
             blobs,
             clock,
             authorizer,
-            master_key: _,
+            master_key,
             options,
         } = parts;
+        let master_keys = tokio::task::spawn_blocking(move || MasterKeys::open(&master_key))
+            .await
+            .map_err(|error| Error::Interrupted(error.to_string()))??;
         Ok(Arc::new(Self {
             store,
             blobs,
             clock,
             authorizer,
+            master_keys,
             options,
             doomed: Notify::new(),
             stopping: watch::Sender::new(false),

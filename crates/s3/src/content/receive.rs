@@ -1,0 +1,232 @@
+use crate::checksum::{ChecksumAlgorithm, ChecksumValue, Hasher, Md5Hasher};
+use crate::crypto::{Encryptor, SecretKey};
+use crate::ids::ContentId;
+use crate::records::{Content, Extent};
+use crate::{Error, Result, S3, crypto, keys};
+use bytes::{Bytes, BytesMut};
+use danbi_core::{Body, ServiceError};
+use danbi_store::Transaction;
+use http::HeaderMap;
+use http_body_util::BodyExt;
+
+/// Bytes that are hashed and sealed at a time, off the threads that serve connections.
+const BATCH_BYTES: usize = 512 * 1024;
+
+/// What a request says of the body that it sends.
+#[derive(Debug, Default)]
+pub(crate) struct Expected {
+    /// Bytes, when it said.
+    pub length: Option<u64>,
+    /// The most bytes that are taken.
+    pub max: u64,
+    /// `Content-MD5`.
+    pub md5: Option<[u8; 16]>,
+    /// The checksum to compute. Its value is compared by the caller, because it may come in a trailer.
+    pub checksum: Option<ChecksumAlgorithm>,
+    /// Up to so many bytes go into the store instead of a blob.
+    pub inline_bytes: usize,
+}
+
+/// A body that was received whole, hashed and sealed.
+#[derive(Debug)]
+pub(crate) struct Received {
+    pub size: u64,
+    pub md5: [u8; 16],
+    pub checksum: Option<ChecksumValue>,
+    /// What followed the body.
+    pub trailers: HeaderMap,
+    pub place: Place,
+}
+
+/// Where the sealed bytes are.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    /// There are none.
+    Empty,
+    /// In memory, to be put into the store.
+    Inline(ContentId, Bytes),
+    /// In a blob that is on disk.
+    Blob(Extent),
+}
+
+impl Received {
+    /// The received bytes as the content of an object.
+    pub(crate) fn content(&self) -> Content {
+        match &self.place {
+            Place::Empty => Content::Empty,
+            Place::Inline(id, _) => Content::Inline(*id),
+            Place::Blob(extent) => Content::Whole(extent.clone()),
+        }
+    }
+
+    /// Stores, with the transaction, what makes the content the object's.
+    pub(crate) fn attach(&self, tx: &Transaction) -> Result<()> {
+        match &self.place {
+            Place::Empty => {}
+            Place::Inline(id, sealed) => tx.put(&keys::inline(id), sealed.clone())?,
+            Place::Blob(extent) => tx.put(&keys::blob_use(&extent.blob, &extent.holder), Bytes::new())?,
+        }
+        Ok(())
+    }
+}
+
+/// Receives a body to its end: hashes it, seals it under a key of `key`, stores it.
+///
+/// # Errors
+/// `IncompleteBody`, `EntityTooLarge`, `BadDigest` for the MD5, and whatever the wire found wrong with the body; nothing
+/// is stored then.
+pub(crate) async fn receive(s3: &S3, mut body: Body, key: &SecretKey, expected: Expected) -> Result<Received> {
+    if let Some(length) = expected.length.filter(|length| *length > expected.max) {
+        return Err(Error::entity_too_large(length, expected.max));
+    }
+    let id = ContentId::new(s3.now());
+    let key = key.for_content(id.as_bytes());
+    let mut intake = Intake::default();
+    // One byte more than fits inline tells that it does not.
+    intake.fill(&mut body, expected.inline_bytes + 1).await?;
+    let received = if intake.gathered.len() <= expected.inline_bytes {
+        small(intake, id, &key, &expected)?
+    } else {
+        large(s3, body, intake, id, &key, &expected).await?
+    };
+    if expected.length.is_some_and(|length| length != received.size) {
+        return Err(Error::incomplete_body());
+    }
+    if let Some(md5) = expected.md5.filter(|md5| *md5 != received.md5) {
+        use base64::Engine;
+        let base64 = |digest: [u8; 16]| base64::engine::general_purpose::STANDARD.encode(digest);
+        return Err(Error::bad_digest(&base64(md5), &base64(received.md5)));
+    }
+    Ok(received)
+}
+
+/// What came in of a body and was not worked on yet.
+#[derive(Default)]
+struct Intake {
+    gathered: BytesMut,
+    trailers: HeaderMap,
+    ended: bool,
+}
+
+impl Intake {
+    /// Reads on until there are at least `wanted` bytes, or no more come.
+    async fn fill(&mut self, body: &mut Body, wanted: usize) -> Result<()> {
+        while !self.ended && self.gathered.len() < wanted {
+            let Some(frame) = body.frame().await else {
+                self.ended = true;
+                break;
+            };
+            match frame.map_err(ServiceError::of_body)?.into_data() {
+                Ok(data) if self.gathered.is_empty() => {
+                    // The common case of a body in one piece is taken over without a copy.
+                    self.gathered = data.try_into_mut().unwrap_or_else(|data| BytesMut::from(&*data));
+                }
+                Ok(data) => self.gathered.extend_from_slice(&data),
+                Err(frame) => {
+                    if let Ok(trailers) = frame.into_trailers() {
+                        self.trailers = trailers;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn small(intake: Intake, id: ContentId, key: &SecretKey, expected: &Expected) -> Result<Received> {
+    let plain = intake.gathered.freeze();
+    let mut md5 = Md5Hasher::default();
+    md5.update(&plain);
+    let size = plain.len() as u64;
+    let checksum = expected.checksum.map(|algorithm| Hasher::hash(algorithm, &plain));
+    let place = if plain.is_empty() {
+        Place::Empty
+    } else {
+        Place::Inline(id, crypto::seal(key, plain)?)
+    };
+    Ok(Received {
+        size,
+        md5: md5.finish(),
+        checksum,
+        trailers: intake.trailers,
+        place,
+    })
+}
+
+/// What is computed over the bytes as they pass.
+struct Pass {
+    size: u64,
+    md5: Md5Hasher,
+    checksum: Option<Hasher>,
+    sealing: Encryptor,
+}
+
+impl Pass {
+    fn take(&mut self, mut plain: Bytes) -> Result<BytesMut> {
+        self.size += plain.len() as u64;
+        self.md5.update(&plain);
+        if let Some(checksum) = &mut self.checksum {
+            checksum.update(&plain);
+        }
+        let mut sealed = BytesMut::with_capacity(crypto::sealed_length(plain.len() as u64) as usize);
+        while let Some(segment) = self.sealing.push(&mut plain)? {
+            sealed.extend_from_slice(&segment);
+        }
+        Ok(sealed)
+    }
+}
+
+async fn large(
+    s3: &S3,
+    mut body: Body,
+    mut intake: Intake,
+    id: ContentId,
+    key: &SecretKey,
+    expected: &Expected,
+) -> Result<Received> {
+    let mut writer = s3.blobs.writer().await?;
+    let mut pass = Pass {
+        size: 0,
+        md5: Md5Hasher::default(),
+        checksum: expected.checksum.map(Hasher::new),
+        sealing: Encryptor::new(key),
+    };
+    let mut seen = 0;
+    loop {
+        intake.fill(&mut body, BATCH_BYTES).await?;
+        let batch = intake.gathered.split().freeze();
+        seen += batch.len() as u64;
+        if seen > expected.max {
+            return Err(Error::entity_too_large(seen, expected.max));
+        }
+        if batch.is_empty() {
+            break;
+        }
+        let working = tokio::task::spawn_blocking(move || {
+            let sealed = pass.take(batch);
+            (pass, sealed)
+        });
+        // The next batch comes in meanwhile; an error of the client's is found out after the work under way.
+        let filled = intake.fill(&mut body, BATCH_BYTES).await;
+        let (returned, sealed) = working.await.map_err(|error| Error::Interrupted(error.to_string()))?;
+        pass = returned;
+        writer.write(sealed?.freeze()).await?;
+        filled?;
+    }
+    writer.write(pass.sealing.finish()?).await?;
+    let (blob, _) = writer.finish().await?;
+    Ok(Received {
+        size: pass.size,
+        md5: pass.md5.finish(),
+        checksum: pass.checksum.map(Hasher::finish),
+        trailers: intake.trailers,
+        place: Place::Blob(Extent {
+            blob,
+            salt: id,
+            holder: id,
+            size: pass.size,
+            part: 0,
+            checksum: None,
+        }),
+    })
+}
