@@ -40,6 +40,7 @@ mod buckets;
 pub mod checksum;
 mod content;
 pub mod crypto;
+mod encryption;
 mod error;
 mod ids;
 mod keys;

@@ -1,4 +1,4 @@
-use crate::checksum::{ChecksumAlgorithm, ChecksumValue, Hasher, Md5Hasher};
+use crate::checksum::{Digests, Verifier};
 use crate::crypto::{Encryptor, SecretKey};
 use crate::ids::ContentId;
 use crate::records::{Content, Extent};
@@ -13,16 +13,14 @@ use http_body_util::BodyExt;
 const BATCH_BYTES: usize = 512 * 1024;
 
 /// What a request says of the body that it sends.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Expected {
     /// Bytes, when it said.
     pub length: Option<u64>,
     /// The most bytes that are taken.
     pub max: u64,
-    /// `Content-MD5`.
-    pub md5: Option<[u8; 16]>,
-    /// The checksum to compute. Its value is compared by the caller, because it may come in a trailer.
-    pub checksum: Option<ChecksumAlgorithm>,
+    /// Its checksums, in headers and trailers.
+    pub verifier: Verifier,
     /// Up to so many bytes go into the store instead of a blob.
     pub inline_bytes: usize,
 }
@@ -31,10 +29,7 @@ pub(crate) struct Expected {
 #[derive(Debug)]
 pub(crate) struct Received {
     pub size: u64,
-    pub md5: [u8; 16],
-    pub checksum: Option<ChecksumValue>,
-    /// What followed the body.
-    pub trailers: HeaderMap,
+    pub digests: Digests,
     pub place: Place,
 }
 
@@ -73,8 +68,8 @@ impl Received {
 /// Receives a body to its end: hashes it, seals it under a key of `key`, stores it.
 ///
 /// # Errors
-/// `IncompleteBody`, `EntityTooLarge`, `BadDigest` for the MD5, and whatever the wire found wrong with the body; nothing
-/// is stored then.
+/// `IncompleteBody`, `EntityTooLarge`, what [`Verifier::finish`] finds, and what the wire found wrong with the body;
+/// nothing is stored then.
 pub(crate) async fn receive(s3: &S3, mut body: Body, key: &SecretKey, expected: Expected) -> Result<Received> {
     if let Some(length) = expected.length.filter(|length| *length > expected.max) {
         return Err(Error::entity_too_large(length, expected.max));
@@ -84,20 +79,18 @@ pub(crate) async fn receive(s3: &S3, mut body: Body, key: &SecretKey, expected: 
     let mut intake = Intake::default();
     // One byte more than fits inline tells that it does not.
     intake.fill(&mut body, expected.inline_bytes + 1).await?;
-    let received = if intake.gathered.len() <= expected.inline_bytes {
-        small(intake, id, &key, &expected)?
+    if intake.gathered.len() <= expected.inline_bytes {
+        small(intake, id, &key, expected)
     } else {
-        large(s3, body, intake, id, &key, &expected).await?
-    };
-    if expected.length.is_some_and(|length| length != received.size) {
+        large(s3, body, intake, id, &key, expected).await
+    }
+}
+
+fn check_length(expected: Option<u64>, size: u64) -> Result<()> {
+    if expected.is_some_and(|length| length != size) {
         return Err(Error::incomplete_body());
     }
-    if let Some(md5) = expected.md5.filter(|md5| *md5 != received.md5) {
-        use base64::Engine;
-        let base64 = |digest: [u8; 16]| base64::engine::general_purpose::STANDARD.encode(digest);
-        return Err(Error::bad_digest(&base64(md5), &base64(received.md5)));
-    }
-    Ok(received)
+    Ok(())
 }
 
 /// What came in of a body and was not worked on yet.
@@ -121,7 +114,7 @@ impl Intake {
                     // The common case of a body in one piece is taken over without a copy.
                     self.gathered = data.try_into_mut().unwrap_or_else(|data| BytesMut::from(&*data));
                 }
-                Ok(data) => self.gathered.extend_from_slice(&data),
+                Ok(data) => self.gathered.extend_from_slice(&data[..]),
                 Err(frame) => {
                     if let Ok(trailers) = frame.into_trailers() {
                         self.trailers = trailers;
@@ -133,41 +126,32 @@ impl Intake {
     }
 }
 
-fn small(intake: Intake, id: ContentId, key: &SecretKey, expected: &Expected) -> Result<Received> {
+fn small(intake: Intake, id: ContentId, key: &SecretKey, expected: Expected) -> Result<Received> {
     let plain = intake.gathered.freeze();
-    let mut md5 = Md5Hasher::default();
-    md5.update(&plain);
     let size = plain.len() as u64;
-    let checksum = expected.checksum.map(|algorithm| Hasher::hash(algorithm, &plain));
+    check_length(expected.length, size)?;
+    let mut verifier = expected.verifier;
+    verifier.update(&plain);
+    let digests = verifier.finish(Some(&intake.trailers))?;
     let place = if plain.is_empty() {
         Place::Empty
     } else {
         Place::Inline(id, crypto::seal(key, plain)?)
     };
-    Ok(Received {
-        size,
-        md5: md5.finish(),
-        checksum,
-        trailers: intake.trailers,
-        place,
-    })
+    Ok(Received { size, digests, place })
 }
 
 /// What is computed over the bytes as they pass.
 struct Pass {
     size: u64,
-    md5: Md5Hasher,
-    checksum: Option<Hasher>,
+    verifier: Verifier,
     sealing: Encryptor,
 }
 
 impl Pass {
     fn take(&mut self, mut plain: Bytes) -> Result<BytesMut> {
         self.size += plain.len() as u64;
-        self.md5.update(&plain);
-        if let Some(checksum) = &mut self.checksum {
-            checksum.update(&plain);
-        }
+        self.verifier.update(&plain);
         let mut sealed = BytesMut::with_capacity(crypto::sealed_length(plain.len() as u64) as usize);
         while let Some(segment) = self.sealing.push(&mut plain)? {
             sealed.extend_from_slice(&segment);
@@ -182,13 +166,12 @@ async fn large(
     mut intake: Intake,
     id: ContentId,
     key: &SecretKey,
-    expected: &Expected,
+    expected: Expected,
 ) -> Result<Received> {
     let mut writer = s3.blobs.writer().await?;
     let mut pass = Pass {
         size: 0,
-        md5: Md5Hasher::default(),
-        checksum: expected.checksum.map(Hasher::new),
+        verifier: expected.verifier,
         sealing: Encryptor::new(key),
     };
     let mut seen = 0;
@@ -213,13 +196,14 @@ async fn large(
         writer.write(sealed?.freeze()).await?;
         filled?;
     }
+    // What is not as it was declared is dropped before it is put in place.
+    check_length(expected.length, pass.size)?;
+    let digests = pass.verifier.finish(Some(&intake.trailers))?;
     writer.write(pass.sealing.finish()?).await?;
     let (blob, _) = writer.finish().await?;
     Ok(Received {
         size: pass.size,
-        md5: pass.md5.finish(),
-        checksum: pass.checksum.map(Hasher::finish),
-        trailers: intake.trailers,
+        digests,
         place: Place::Blob(Extent {
             blob,
             salt: id,
