@@ -128,6 +128,9 @@ impl PolicyAuthorizer {
         if !context.user_agent.is_empty() {
             keys.add("aws:UserAgent", context.user_agent.as_str());
         }
+        if let Some(referer) = &context.facts.referer {
+            keys.add("aws:Referer", referer.as_str());
+        }
         principal_keys(&context.principal, &mut keys);
         for (key, values) in &access.conditions {
             keys.add_all(key, values.iter().cloned());

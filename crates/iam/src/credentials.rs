@@ -1,9 +1,9 @@
-//! The root key of the account, in `DATA/credentials`.
+//! The root keys of the platform's accounts, in `DATA/credentials`.
 
-use crate::{IamError, random};
+use crate::{IamError, profiles, random};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD;
-use danbi_core::SecretKey;
+use danbi_core::{AccountId, SecretKey};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -14,13 +14,30 @@ const FILE_NAME: &str = "credentials";
 /// A credentials file is some 150 bytes; more than this is something else.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
-/// The root key: an access key id and its secret.
-#[derive(Debug, Clone)]
-pub struct RootCredentials {
+/// A root key: an access key id, its secret, and the account that it speaks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootKey {
     /// Such as `AKIAIOSFODNN7EXAMPLE`.
     pub access_key_id: String,
     /// The secret.
     pub secret: SecretKey,
+    /// The account; `None` for the platform's own.
+    pub account: Option<AccountId>,
+    /// The account's canonical user id in S3, where it is not the one derived from its number.
+    pub canonical_id: Option<String>,
+    /// A name that S3 shows beside the canonical user id.
+    pub display_name: Option<String>,
+    /// The address by which S3's grants may name the account.
+    pub email: Option<String>,
+}
+
+/// The root keys of the platform's accounts.
+#[derive(Debug, Clone)]
+pub struct RootCredentials {
+    /// That of the profile `default`: made at the first start, or given by whoever starts the platform.
+    pub default: RootKey,
+    /// Those of the other profiles: further accounts, or further keys of one.
+    pub others: Vec<RootKey>,
 }
 
 /// A root key chosen by whoever starts the platform.
@@ -61,40 +78,84 @@ impl GivenRootKey {
 }
 
 impl RootCredentials {
-    /// The root key for the data folder `data`: the given one, else the one in `DATA/credentials`, else a fresh one. The
-    /// file then holds it, mode 0600, in the format of AWS's credentials files; it is replaced atomically when the given
-    /// key is another. Blocking.
+    /// The root keys for the data folder `data`. The default one is the given one, else the one in `DATA/credentials`,
+    /// else a fresh one. The file then holds it, mode 0600, in the format of AWS's credentials files, beside the other
+    /// profiles that were there; it is replaced atomically when the given key is another. Blocking.
     ///
     /// # Errors
-    /// [`IamError::Exposed`] and [`IamError::Damaged`] for a file that is not as it was left, unless a given key replaces
-    /// it; [`IamError::File`], [`IamError::Random`].
+    /// [`IamError::Exposed`] and [`IamError::Damaged`] for a file that is not as it was left, unless it has no other
+    /// profile and a given key replaces it; [`IamError::File`], [`IamError::Random`].
     pub fn open(data: &Path, given: Option<GivenRootKey>) -> Result<Self, IamError> {
         let path = data.join(FILE_NAME);
-        let existing = read(&path);
+        let text = read(&path);
+        let parse = |text: &str| {
+            profiles::parse(text).map_err(|reason| IamError::Damaged {
+                path: path.clone(),
+                reason,
+            })
+        };
         if let Some(GivenRootKey { access_key_id, secret }) = given {
-            let wanted = Self { access_key_id, secret };
-            let same = matches!(&existing, Ok(Some(have))
-                if have.access_key_id == wanted.access_key_id && have.secret == wanted.secret);
+            let kept = match &text {
+                Ok(Some(text)) if profiles::has_others(text) => Some(text.as_str()),
+                Err(error @ IamError::Exposed { .. }) => {
+                    tracing::warn!("{error}. The given key replaces the one in it");
+                    None
+                }
+                _ => None,
+            };
+            let same = matches!(&text, Ok(Some(text)) if profiles::parse(text).is_ok_and(|have| {
+                have.default.access_key_id == access_key_id && have.default.secret == secret
+            }));
+            let settings = kept.map(parse).transpose()?;
+            let default = match &settings {
+                Some(have) if same => have.default.clone(),
+                _ => RootKey::of(access_key_id, secret),
+            };
             if !same {
-                write(&path, &wanted)?;
+                write(&path, &default, kept)?;
             }
-            return Ok(wanted);
+            let others = settings.map(|settings| settings.others).unwrap_or_default();
+            return match others.iter().any(|other| other.access_key_id == default.access_key_id) {
+                true => Err(IamError::Environment(
+                    "DANBI_ROOT_ACCESS_KEY_ID names a key that another profile of the credentials file has",
+                )),
+                false => Ok(Self { default, others }),
+            };
         }
-        if let Some(existing) = existing? {
-            return Ok(existing);
+        if let Some(text) = text? {
+            return parse(&text);
         }
         // 30 bytes are 40 characters of base64.
         let secret = SecretKey::new(BASE64_STANDARD_NO_PAD.encode(random::bytes::<30>()?));
-        let fresh = Self {
-            access_key_id: random::id("AKIA", 16)?,
-            secret,
-        };
-        write(&path, &fresh)?;
-        Ok(fresh)
+        let default = RootKey::of(random::id("AKIA", 16)?, secret);
+        write(&path, &default, None)?;
+        Ok(Self {
+            default,
+            others: Vec::new(),
+        })
+    }
+
+    /// All keys, the default one first.
+    pub fn keys(&self) -> impl Iterator<Item = &RootKey> {
+        std::iter::once(&self.default).chain(&self.others)
     }
 }
 
-fn read(path: &Path) -> Result<Option<RootCredentials>, IamError> {
+impl RootKey {
+    fn of(access_key_id: String, secret: SecretKey) -> Self {
+        Self {
+            access_key_id,
+            secret,
+            account: None,
+            canonical_id: None,
+            display_name: None,
+            email: None,
+        }
+    }
+}
+
+/// The file's text; `None` when there is no file.
+fn read(path: &Path) -> Result<Option<String>, IamError> {
     let failed = |source| IamError::File {
         verb: "read",
         path: path.into(),
@@ -114,68 +175,38 @@ fn read(path: &Path) -> Result<Option<RootCredentials>, IamError> {
     }
     let mut bytes = Vec::new();
     file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-    let damaged = |reason| IamError::Damaged {
+    let damaged = |reason: &str| IamError::Damaged {
         path: path.into(),
-        reason,
+        reason: reason.into(),
     };
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(damaged("it is larger than 64 KiB"));
     }
-    let text = String::from_utf8(bytes).map_err(|_| damaged("it is not text"))?;
-    parse(&text).map(Some).map_err(damaged)
+    String::from_utf8(bytes)
+        .map(Some)
+        .map_err(|_| damaged("it is not text"))
 }
 
-fn parse(text: &str) -> Result<RootCredentials, &'static str> {
-    let (mut section, mut id, mut secret) = ("", None, None);
-    for line in text.lines().map(str::trim) {
-        if line.is_empty() || line.starts_with(['#', ';']) {
-            continue;
-        }
-        if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            section = name.trim();
-            continue;
-        }
-        let (key, value) = line
-            .split_once('=')
-            .ok_or("a line is neither a [section] nor key = value")?;
-        if section == "default" {
-            match key.trim() {
-                "aws_access_key_id" => id = Some(value.trim()),
-                "aws_secret_access_key" => secret = Some(value.trim()),
-                _ => {}
-            }
-        }
-    }
-    let id = id
-        .filter(|id| is_id(id))
-        .ok_or("aws_access_key_id is missing or malformed")?;
-    let secret = secret
-        .filter(|text| is_secret(text))
-        .ok_or("aws_secret_access_key is missing or malformed")?;
-    Ok(RootCredentials {
-        access_key_id: id.into(),
-        secret: SecretKey::new(secret),
-    })
-}
-
-fn is_id(text: &str) -> bool {
+pub(crate) fn is_id(text: &str) -> bool {
     (1..=128).contains(&text.len())
         && text
             .bytes()
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
-fn is_secret(text: &str) -> bool {
+pub(crate) fn is_secret(text: &str) -> bool {
     (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
-/// Writes beside the file, syncs, and renames over it, so that a crash leaves either the old one or the new one.
-fn write(path: &Path, credentials: &RootCredentials) -> Result<(), IamError> {
+/// Writes beside the file, syncs, and renames over it, so that a crash leaves either the old one or the new one. The
+/// other profiles of `old` stay as they are.
+fn write(path: &Path, key: &RootKey, old: Option<&str>) -> Result<(), IamError> {
     let text = format!(
         "# The root key of this platform's account. Keep it secret.\n[default]\naws_access_key_id = {}\naws_secret_access_key \
-         = {}\n",
-        credentials.access_key_id,
-        credentials.secret.expose()
+         = {}\n{}",
+        key.access_key_id,
+        key.secret.expose(),
+        old.map(profiles::others).unwrap_or_default()
     );
     let aside: PathBuf = path.with_extension("new");
     let attempt = || -> std::io::Result<()> {
@@ -221,12 +252,15 @@ mod tests {
     fn a_key_is_made_once_and_found_again() {
         let data = tempfile::tempdir().unwrap();
         let first = RootCredentials::open(data.path(), None).unwrap();
-        assert!(first.access_key_id.starts_with("AKIA"));
-        assert_eq!((first.access_key_id.len(), first.secret.expose().len()), (20, 40));
+        assert!(first.default.access_key_id.starts_with("AKIA"));
+        assert_eq!(
+            (first.default.access_key_id.len(), first.default.secret.expose().len()),
+            (20, 40)
+        );
         let file = data.path().join("credentials");
         assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         let again = RootCredentials::open(data.path(), None).unwrap();
-        assert_eq!((again.access_key_id, again.secret), (first.access_key_id, first.secret));
+        assert_eq!(again.default, first.default);
         assert_eq!(fs::read_dir(data.path()).unwrap().count(), 1);
     }
 
@@ -235,7 +269,41 @@ mod tests {
         let data = tempfile::tempdir().unwrap();
         RootCredentials::open(data.path(), None).unwrap();
         RootCredentials::open(data.path(), given("test", "test")).unwrap();
-        assert_eq!(RootCredentials::open(data.path(), None).unwrap().access_key_id, "test");
+        let opened = RootCredentials::open(data.path(), None).unwrap();
+        assert_eq!(
+            (opened.default.access_key_id.as_str(), opened.others.len()),
+            ("test", 0)
+        );
+    }
+
+    #[test]
+    fn other_profiles_are_further_accounts_and_outlive_a_given_key() {
+        let data = tempfile::tempdir().unwrap();
+        RootCredentials::open(data.path(), None).unwrap();
+        let file = data.path().join("credentials");
+        let other =
+            "# Ours too.\n[alt]\naws_access_key_id = ALT\naws_secret_access_key = s\naws_account_id = 111122223333\n";
+        let both = format!("{}\n{other}", fs::read_to_string(&file).unwrap());
+        fs::write(&file, &both).unwrap();
+        let opened = RootCredentials::open(data.path(), None).unwrap();
+        let account = |key: &RootKey| key.account.as_ref().map(ToString::to_string);
+        assert_eq!(
+            opened.keys().map(account).collect::<Vec<_>>(),
+            [None, Some("111122223333".into())]
+        );
+        let opened = RootCredentials::open(data.path(), given("test", "test")).unwrap();
+        assert_eq!(
+            (opened.default.access_key_id.as_str(), opened.others.len()),
+            ("test", 1)
+        );
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.ends_with(other) && !text.contains("AKIA"), "{text}");
+        assert!(RootCredentials::open(data.path(), given("ALT", "s")).is_err());
+        fs::write(&file, format!("{both}rubbish\n")).unwrap();
+        assert!(matches!(
+            RootCredentials::open(data.path(), given("test", "test")),
+            Err(IamError::Damaged { .. })
+        ));
     }
 
     #[test]

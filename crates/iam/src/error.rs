@@ -29,13 +29,14 @@ pub enum IamError {
     /// The file is not what was written there.
     #[error(
         "the root credentials file {path} is damaged: {reason}. It must hold a [default] section with aws_access_key_id and \
-         aws_secret_access_key. Restore it, or delete it and a new key is made (clients then need the new one)"
+         aws_secret_access_key; further profiles may name their account with aws_account_id. Restore it, or delete it and a \
+         new key is made (clients then need the new one)"
     )]
     Damaged {
         /// The file.
         path: PathBuf,
         /// What is wrong, without its content.
-        reason: &'static str,
+        reason: String,
     },
     /// One of the two environment variables is set without the other, or holds what no key looks like.
     #[error("{0}")]

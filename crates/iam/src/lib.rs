@@ -1,6 +1,6 @@
 //! Identity and access: who a caller is, and what a caller may do.
 //!
-//! - [`RootCredentials`]: the account's root key, kept in `DATA/credentials`.
+//! - [`RootCredentials`]: the root keys of the platform's accounts, kept in `DATA/credentials`.
 //! - [`Sessions`]: temporary credentials that carry their own proof, so that none has to be stored.
 //! - [`Credentials`]: both of them as the [`danbi_core::CredentialSource`] that signatures are verified against.
 //! - [`policy`]: the IAM policy language and AWS's evaluation logic, as pure functions.
@@ -17,6 +17,7 @@ mod authorizer;
 mod credentials;
 mod error;
 pub mod policy;
+mod profiles;
 mod random;
 mod sessions;
 pub mod shapes;
@@ -24,7 +25,7 @@ mod source;
 pub mod sts;
 
 pub use authorizer::{IdentityPolicies, IdentityPolicySource, NoIdentityPolicies, PolicyAuthorizer};
-pub use credentials::{GivenRootKey, RootCredentials};
+pub use credentials::{GivenRootKey, RootCredentials, RootKey};
 pub use error::IamError;
 pub use sessions::{SESSION_LIFETIME, Sessions};
 pub use source::Credentials;

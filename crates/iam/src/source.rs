@@ -3,7 +3,7 @@ use async_trait::async_trait;
 use danbi_core::{AccountId, Credential, CredentialSource, Principal, ServiceError};
 use std::sync::Arc;
 
-/// All credentials of the account: the root key and the sessions.
+/// All credentials of the platform: the root keys of its accounts and the sessions.
 #[derive(Debug)]
 pub struct Credentials {
     root: RootCredentials,
@@ -12,7 +12,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// `root` speaks for the root of `account`.
+    /// Keys of `root` that name no account speak for the root of `account`.
     pub fn new(root: RootCredentials, account: AccountId, sessions: Arc<Sessions>) -> Self {
         Self {
             root,
@@ -26,11 +26,14 @@ impl Credentials {
 impl CredentialSource for Credentials {
     async fn credential(&self, access_key_id: &str, token: Option<&str>) -> Result<Option<Credential>, ServiceError> {
         Ok(match token {
-            None => (access_key_id == self.root.access_key_id).then(|| Credential {
-                secret: self.root.secret.clone(),
-                principal: Principal::Root(self.account.clone()),
-                expires: None,
-            }),
+            None => {
+                let key = self.root.keys().find(|key| key.access_key_id == access_key_id);
+                key.map(|key| Credential {
+                    secret: key.secret.clone(),
+                    principal: Principal::Root(key.account.as_ref().unwrap_or(&self.account).clone()),
+                    expires: None,
+                })
+            }
             Some(token) => self.sessions.credential(access_key_id, token),
         })
     }

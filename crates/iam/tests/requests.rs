@@ -82,7 +82,12 @@ async fn the_root_is_told_that_it_is_the_root() {
     let platform = Platform::start().await;
     let root = &platform.root;
     let (status, body) = platform
-        .call(request(&root.access_key_id, &root.secret, None, SystemClock.now()))
+        .call(request(
+            &root.default.access_key_id,
+            &root.default.secret,
+            None,
+            SystemClock.now(),
+        ))
         .await;
     assert_eq!(status, 200, "{body}");
     assert!(body.contains("<Arn>arn:aws:iam::000000000000:root</Arn>"), "{body}");
@@ -138,14 +143,25 @@ async fn who_cannot_be_known_is_refused() {
         .body(full_body(FORM))
         .unwrap();
     for (request, code) in [
-        (request("AKIANOBODY", &root.secret, None, now), "InvalidClientTokenId"),
-        (request(&root.access_key_id, &wrong, None, now), "SignatureDoesNotMatch"),
         (
-            request(&root.access_key_id, &root.secret, None, now.plus_millis(-600_000)),
+            request("AKIANOBODY", &root.default.secret, None, now),
+            "InvalidClientTokenId",
+        ),
+        (
+            request(&root.default.access_key_id, &wrong, None, now),
             "SignatureDoesNotMatch",
         ),
         (
-            request(&root.access_key_id, &root.secret, Some("token"), now),
+            request(
+                &root.default.access_key_id,
+                &root.default.secret,
+                None,
+                now.plus_millis(-600_000),
+            ),
+            "SignatureDoesNotMatch",
+        ),
+        (
+            request(&root.default.access_key_id, &root.default.secret, Some("token"), now),
             "InvalidClientTokenId",
         ),
         (unsigned, "MissingAuthenticationToken"),
