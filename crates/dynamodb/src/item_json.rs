@@ -509,4 +509,4 @@ fn binary_set<E: de::Error>(blobs: Vec<Option<Vec<u8>>>) -> Result<AttributeValu
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

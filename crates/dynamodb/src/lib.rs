@@ -27,6 +27,7 @@
 
 mod dynamodb;
 mod error;
+pub mod expression;
 mod item_json;
 mod items;
 mod keys;
