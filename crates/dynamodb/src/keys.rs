@@ -34,7 +34,7 @@ use uuid::Uuid;
 const TABLE: u64 = 0;
 const DATA: u64 = 1;
 const TOKEN: u64 = 2;
-const TOKEN_DUE: u64 = 3;
+const TOKEN_DUE: u64 = 11;
 
 /// What lies under a table's id; one byte behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
