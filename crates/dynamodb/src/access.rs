@@ -50,3 +50,51 @@ pub(crate) fn query(_: &DynamoDb, context: &RequestContext, input: &QueryInput) 
 pub(crate) fn scan(_: &DynamoDb, context: &RequestContext, input: &ScanInput) -> Asked {
     index(context, "dynamodb:Scan", &input.table_name, input.index_name.as_ref())
 }
+
+/// Each table once, in order.
+fn tables<'n>(
+    context: &RequestContext,
+    action: &'static str,
+    names: impl IntoIterator<Item = &'n String>,
+) -> Result<Vec<Access>, ServiceError> {
+    let arns: std::collections::BTreeSet<String> = names.into_iter().map(|name| arn(context, name)).collect();
+    if arns.is_empty() {
+        return Ok(vec![Access::any(action)]);
+    }
+    Ok(arns.into_iter().map(|arn| Access::new(action, arn)).collect())
+}
+
+type AllAsked = Result<Vec<Access>, ServiceError>;
+
+pub(crate) fn batch_get(_: &DynamoDb, context: &RequestContext, input: &BatchGetItemInput) -> AllAsked {
+    tables(context, "dynamodb:BatchGetItem", input.request_items.keys())
+}
+
+pub(crate) fn batch_write(_: &DynamoDb, context: &RequestContext, input: &BatchWriteItemInput) -> AllAsked {
+    tables(context, "dynamodb:BatchWriteItem", input.request_items.keys())
+}
+
+/// A transaction asks for what its actions would ask for one by one.
+pub(crate) fn transact_get(_: &DynamoDb, context: &RequestContext, input: &TransactGetItemsInput) -> AllAsked {
+    let names = input.transact_items.iter().map(|item| &item.get.table_name);
+    tables(context, "dynamodb:GetItem", names)
+}
+
+pub(crate) fn transact_write(_: &DynamoDb, context: &RequestContext, input: &TransactWriteItemsInput) -> AllAsked {
+    let items = &input.transact_items;
+    let checks = items.iter().filter_map(|item| Some(&item.condition_check.as_ref()?.table_name));
+    let puts = items.iter().filter_map(|item| Some(&item.put.as_ref()?.table_name));
+    let deletes = items.iter().filter_map(|item| Some(&item.delete.as_ref()?.table_name));
+    let updates = items.iter().filter_map(|item| Some(&item.update.as_ref()?.table_name));
+    let mut asked = Vec::new();
+    asked.extend(checks.map(|name| ("dynamodb:ConditionCheckItem", arn(context, name))));
+    asked.extend(puts.map(|name| ("dynamodb:PutItem", arn(context, name))));
+    asked.extend(deletes.map(|name| ("dynamodb:DeleteItem", arn(context, name))));
+    asked.extend(updates.map(|name| ("dynamodb:UpdateItem", arn(context, name))));
+    asked.sort();
+    asked.dedup();
+    if asked.is_empty() {
+        return Ok(vec![Access::any("dynamodb:PutItem")]);
+    }
+    Ok(asked.into_iter().map(|(action, arn)| Access::new(action, arn)).collect())
+}

@@ -4,6 +4,7 @@ use super::index::Found;
 use super::key;
 use super::stored;
 use super::view::View;
+use crate::expression::{Condition, Projection};
 use crate::tables::record::{IndexRecord, TableRecord};
 use crate::{Error, Item};
 use bytes::Bytes;
@@ -16,14 +17,13 @@ const FIRST_BATCH: usize = 32;
 const MAX_BATCH: usize = 1024;
 
 /// What is wanted of each item of a page.
-pub(crate) enum Wanted<'a> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
     /// Nothing: they are counted.
     Count,
     /// What table or index holds.
-    All,
-    /// These attributes at least; the rest need not be decoded.
-    Some(&'a (dyn Fn(&str) -> bool + Send + Sync)),
-    /// From a local index that does not project everything: the whole item.
+    Held,
+    /// From a local index that does not hold all that is asked for: the item itself.
     Base,
 }
 
@@ -35,7 +35,11 @@ pub(crate) struct Source<'a> {
     pub direction: Direction,
     /// Items looked at, at most.
     pub limit: Option<usize>,
-    pub wanted: Wanted<'a>,
+    pub wanted: Wanted,
+    /// Which items are kept; all without.
+    pub filter: Option<&'a Condition>,
+    /// What is answered of each item; all of it without.
+    pub projection: Option<&'a Projection>,
 }
 
 /// What a page held.
@@ -55,14 +59,8 @@ pub(crate) struct Page {
     pub fetched: Vec<usize>,
 }
 
-/// Reads one page. `keep` says of each item whether the filter keeps it; `None` keeps all, and then a count decodes
-/// nothing.
-pub(crate) async fn read(
-    view: View<'_>,
-    source: Source<'_>,
-    keep: Option<&(dyn Fn(&Item) -> Result<bool, Error> + Send + Sync)>,
-    shape: &(dyn Fn(Item) -> Item + Send + Sync),
-) -> Result<Page, Error> {
+/// Reads one page. Where nothing is filtered, a count decodes nothing.
+pub(crate) async fn read(view: View<'_>, source: &Source<'_>) -> Result<Page, Error> {
     let mut page = Page::default();
     let mut range = source.range.clone();
     let mut batch = FIRST_BATCH;
@@ -70,7 +68,7 @@ pub(crate) async fn read(
         let left = source.limit.map_or(usize::MAX, |limit| limit - page.scanned);
         let found = view.scan(range.clone(), source.direction, left.min(batch)).await?;
         for (key, value) in &found.entries {
-            source.take(view, key, value, keep, shape, &mut page).await?;
+            source.take(view, key, value, &mut page).await?;
             if page.bytes >= PAGE_BYTES || source.limit == Some(page.scanned) {
                 page.last = Some(source.key(view, key, value).await?);
                 return Ok(page);
@@ -88,17 +86,9 @@ pub(crate) async fn read(
 }
 
 impl Source<'_> {
-    async fn take(
-        &self,
-        view: View<'_>,
-        key: &Bytes,
-        value: &Bytes,
-        keep: Option<&(dyn Fn(&Item) -> Result<bool, Error> + Send + Sync)>,
-        shape: &(dyn Fn(Item) -> Item + Send + Sync),
-        page: &mut Page,
-    ) -> Result<(), Error> {
+    async fn take(&self, view: View<'_>, key: &Bytes, value: &Bytes, page: &mut Page) -> Result<(), Error> {
         page.scanned += 1;
-        let counted = keep.is_none() && matches!(self.wanted, Wanted::Count);
+        let counted = self.filter.is_none() && self.wanted == Wanted::Count;
         let item = match self.index {
             None => {
                 if counted {
@@ -108,8 +98,10 @@ impl Source<'_> {
                 }
                 let stored = stored::assemble(view, key, value).await?;
                 page.bytes += stored.size;
-                match self.wanted {
-                    Wanted::Some(wanted) if keep.is_none() => stored.some(wanted)?,
+                match self.projection {
+                    Some(projection) if self.filter.is_none() => {
+                        stored.some(|name| projection.attributes().any(|wanted| wanted == name))?
+                    }
                     _ => stored.item()?,
                 }
             }
@@ -120,7 +112,7 @@ impl Source<'_> {
                     page.count += 1;
                     return Ok(());
                 }
-                if matches!(self.wanted, Wanted::Base) {
+                if self.wanted == Wanted::Base {
                     let base = found.base(view, self.table).await?;
                     page.fetched.push(base.size);
                     base.item()?
@@ -129,14 +121,15 @@ impl Source<'_> {
                 }
             }
         };
-        if let Some(keep) = keep
-            && !keep(&item)?
-        {
+        if self.filter.is_some_and(|filter| !filter.holds(&item)) {
             return Ok(());
         }
         page.count += 1;
-        if !matches!(self.wanted, Wanted::Count) {
-            page.items.push(shape(item));
+        if self.wanted != Wanted::Count {
+            page.items.push(match self.projection {
+                Some(projection) => projection.of(&item),
+                None => item,
+            });
         }
         Ok(())
     }

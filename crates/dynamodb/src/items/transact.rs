@@ -8,7 +8,7 @@ use danbi_store::{StoreError, Transaction};
 use std::collections::{BTreeMap, HashSet};
 
 /// The most bytes that a transaction's items, keys and values may have together, as DynamoDB counts them.
-const MAX_PAYLOAD_BYTES: usize = 4 * 1024 * 1024;
+pub(crate) const MAX_PAYLOAD_BYTES: usize = 4 * 1024 * 1024;
 
 /// What a transaction did.
 pub(crate) enum Transacted {
@@ -67,9 +67,7 @@ impl DynamoDb {
             match write.locate(&table) {
                 Ok(key) => {
                     if !located.insert(key.bytes) {
-                        return Err(Error::validation(
-                            "Transaction request cannot include multiple operations on one item",
-                        ));
+                        return Err(twice());
                     }
                 }
                 Err(Error::Validation(message)) => refused = refused.or(Some((at, message))),
@@ -111,6 +109,11 @@ impl DynamoDb {
     }
 }
 
+/// Two actions on one item.
+pub(crate) fn twice() -> Error {
+    Error::validation("Transaction request cannot include multiple operations on one item")
+}
+
 fn invalid(message: String) -> Reason {
     Reason {
         code: ReasonCode::ValidationError,
@@ -121,9 +124,9 @@ fn invalid(message: String) -> Reason {
 
 fn payload(write: &Write) -> usize {
     match &write.change {
-        Change::Put(item) => item_size(item),
+        Change::Put(item) | Change::Insert(item) => item_size(item),
         Change::Delete(key) | Change::Check(key) => item_size(key),
-        Change::Update { key, payload, .. } => item_size(key) + payload,
+        Change::Update { key, payload, .. } => item_size(key) + *payload,
     }
 }
 

@@ -3,17 +3,13 @@
 use super::capacity::Usage;
 use super::key::{self, ItemKey};
 use super::stored::{self, MAX_ITEM_BYTES};
-use super::{index, view::View};
+use super::{index, parameters, view::View};
+use crate::expression::{Condition, Update, UpdateAction, UpdateOperand, UpdateValue};
 use crate::tables::catalog::TableRef;
 use crate::tables::record::TableRecord;
 use crate::{DynamoDb, Error, Item, item_size};
 use danbi_store::Transaction;
 use std::sync::Arc;
-
-/// Whether an item is as it must be; asked of an empty item when there is none.
-pub(crate) type Condition = Box<dyn Fn(&Item) -> Result<bool, Error> + Send + Sync>;
-/// What becomes of an item; given its key alone when there is none.
-pub(crate) type Edit = Box<dyn Fn(Item) -> Result<Item, Error> + Send + Sync>;
 
 /// A write of one item.
 pub(crate) struct Write {
@@ -35,18 +31,18 @@ pub(crate) struct Write {
 pub(crate) enum Change {
     /// It is replaced.
     Put(Item),
+    /// It is made; that there is one already is [`Error::DuplicateItem`].
+    Insert(Item),
     /// The item of this key goes.
     Delete(Item),
     /// The item of this key is edited, or made.
     Update {
         /// The key.
         key: Item,
-        /// What becomes of it.
-        edit: Edit,
+        /// How.
+        update: Update,
         /// Bytes in the request's values, which count towards a transaction's size.
         payload: usize,
-        /// Whether one is made when there is none: an update that only takes away makes none.
-        creates: bool,
     },
     /// The item of this key must be as the condition says.
     Check(Item),
@@ -68,24 +64,31 @@ pub(crate) struct Applied {
 }
 
 impl Write {
-    /// Checks the key against the table; where the item lies.
+    /// Checks against the table what can be checked without the item; where the item lies.
     pub(crate) fn locate(&self, table: &TableRecord) -> Result<ItemKey, Error> {
-        match &self.change {
-            Change::Put(item) => {
+        let key = match &self.change {
+            Change::Put(item) | Change::Insert(item) => {
                 key::check_item(table, item)?;
-                key::item_key(table, item)
+                item
             }
-            Change::Delete(key) | Change::Update { key, .. } | Change::Check(key) => {
+            Change::Delete(key) | Change::Check(key) => {
                 key::check_key(table, key)?;
-                key::item_key(table, key)
+                key
             }
-        }
+            Change::Update { key, update, .. } => {
+                key::check_key(table, key)?;
+                check_update(table, update)?;
+                key
+            }
+        };
+        parameters::check_paths(table, parameters::condition_paths(self.condition.as_ref()))?;
+        key::item_key(table, key)
     }
 
     /// The item's key attributes.
     pub(crate) fn key(&self, table: &TableRecord) -> Item {
         match &self.change {
-            Change::Put(item) => key::key_of(&table.key, item),
+            Change::Put(item) | Change::Insert(item) => key::key_of(&table.key, item),
             Change::Delete(key) | Change::Update { key, .. } | Change::Check(key) => key.clone(),
         }
     }
@@ -104,21 +107,24 @@ impl Write {
             _ => None,
         };
         if let Some(condition) = &self.condition
-            && !condition(old.as_ref().unwrap_or(&Item::new()))?
+            && !condition.holds(old.as_ref().unwrap_or(&Item::new()))
         {
             let shown = old.filter(|_| self.show_on_failure).map(Box::new);
             return Err(Error::ConditionalCheckFailed(shown));
         }
+        if matches!(self.change, Change::Insert(_)) && stored.is_some() {
+            return Err(Error::DuplicateItem("Duplicate primary key exists in table".into()));
+        }
         let edited = match &self.change {
-            Change::Update { key, edit, creates, .. } if *creates || old.is_some() => {
-                let item = edit(old.clone().unwrap_or_else(|| key.clone()))?;
+            Change::Update { key, update, .. } if old.is_some() || makes(update) => {
+                let item = update.apply(old.as_ref().unwrap_or(key))?;
                 check_edited(&table, old.as_ref(), &item)?;
                 Some(item)
             }
             _ => None,
         };
         let new = match &self.change {
-            Change::Put(item) => Some(item),
+            Change::Put(item) | Change::Insert(item) => Some(item),
             _ => edited.as_ref(),
         };
         match (new, &stored) {
@@ -144,6 +150,33 @@ impl Write {
     }
 }
 
+/// Whether an update makes an item where there is none: one that only takes away does not.
+fn makes(update: &Update) -> bool {
+    let adds = |action: &UpdateAction| !matches!(action, UpdateAction::Remove | UpdateAction::Delete(_));
+    update.actions.is_empty() || update.actions.iter().any(|(_, action)| adds(action))
+}
+
+/// Checks what can be told of an update without the item.
+fn check_update(table: &TableRecord, update: &Update) -> Result<(), Error> {
+    if let Some(path) = update.targets().find(|path| table.key.contains(path.root())) {
+        return Err(Error::validation(format!(
+            "One or more parameter values were invalid: Cannot update attribute {}. This attribute is part of the key",
+            path.root()
+        )));
+    }
+    for (path, action) in update.actions.iter().filter(|(path, _)| path.steps().is_empty()) {
+        let value = match action {
+            UpdateAction::Set(UpdateValue::Operand(UpdateOperand::Value(value))) | UpdateAction::Add(value) => value,
+            _ => continue,
+        };
+        let alone = Item::from([(path.root().to_owned(), value.clone())]);
+        key::check_index_keys(table, &alone, |_| true)?;
+    }
+    let mut paths: Vec<_> = update.targets().collect();
+    update.each_source(&mut |path| paths.push(path));
+    parameters::check_paths(table, paths)
+}
+
 /// Checks what an update made of an item.
 fn check_edited(table: &TableRecord, old: Option<&Item>, item: &Item) -> Result<(), Error> {
     if item_size(item) > MAX_ITEM_BYTES {
@@ -166,6 +199,19 @@ impl DynamoDb {
         let key = write.locate(&table)?;
         self.queues
             .submit(&key.bytes, write, |batch| self.write_batch(batch))
+            .await
+    }
+
+    /// Does writes of several items in one transaction, none of which has a condition: all or none.
+    pub(crate) async fn write_together(&self, writes: &[Write]) -> Result<Vec<Applied>, Error> {
+        self.store
+            .transact(async |tx| {
+                let mut applied = Vec::with_capacity(writes.len());
+                for write in writes {
+                    applied.push(write.apply(self, &tx).await?);
+                }
+                Ok(applied)
+            })
             .await
     }
 
