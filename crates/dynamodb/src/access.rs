@@ -82,7 +82,9 @@ pub(crate) fn transact_get(_: &DynamoDb, context: &RequestContext, input: &Trans
 
 pub(crate) fn transact_write(_: &DynamoDb, context: &RequestContext, input: &TransactWriteItemsInput) -> AllAsked {
     let items = &input.transact_items;
-    let checks = items.iter().filter_map(|item| Some(&item.condition_check.as_ref()?.table_name));
+    let checks = items
+        .iter()
+        .filter_map(|item| Some(&item.condition_check.as_ref()?.table_name));
     let puts = items.iter().filter_map(|item| Some(&item.put.as_ref()?.table_name));
     let deletes = items.iter().filter_map(|item| Some(&item.delete.as_ref()?.table_name));
     let updates = items.iter().filter_map(|item| Some(&item.update.as_ref()?.table_name));
@@ -96,5 +98,8 @@ pub(crate) fn transact_write(_: &DynamoDb, context: &RequestContext, input: &Tra
     if asked.is_empty() {
         return Ok(vec![Access::any("dynamodb:PutItem")]);
     }
-    Ok(asked.into_iter().map(|(action, arn)| Access::new(action, arn)).collect())
+    Ok(asked
+        .into_iter()
+        .map(|(action, arn)| Access::new(action, arn))
+        .collect())
 }

@@ -1,6 +1,7 @@
 use danbi_core::ServiceError;
 use danbi_store::StoreError;
 use danbi_store::key::KeyError;
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 use crate::AttributeValue;
@@ -244,6 +245,33 @@ impl Error {
     }
 }
 
+/// The members that few errors have besides their message.
+fn with_members(answer: ServiceError, error: &Error) -> ServiceError {
+    match error {
+        Error::ConditionalCheckFailed(Some(item)) => answer.with_json("Item", json(item)),
+        Error::TransactionCanceled(reasons) => {
+            let reasons = reasons.iter().map(|reason| {
+                let mut shown = serde_json::Map::new();
+                shown.insert("Code".into(), reason.code.as_str().into());
+                if let Some(message) = &reason.message {
+                    shown.insert("Message".into(), message.as_str().into());
+                }
+                if let Some(item) = &reason.item {
+                    shown.insert("Item".into(), json(item));
+                }
+                Value::Object(shown)
+            });
+            answer.with_json("CancellationReasons", reasons.collect())
+        }
+        _ => answer,
+    }
+}
+
+fn json(item: &BTreeMap<String, AttributeValue>) -> Value {
+    // Maps with text keys always have a form in JSON.
+    serde_json::to_value(item).unwrap_or_default()
+}
+
 impl From<Error> for ServiceError {
     fn from(error: Error) -> Self {
         let message = error.to_string();
@@ -258,7 +286,7 @@ impl From<Error> for ServiceError {
             Error::Internal => Self::server(error.code(), 500, message),
             Error::Unsupported(_) => Self::server(error.code(), 501, message),
             Error::Other(error) => error,
-            error => Self::client(error.code(), 400, message),
+            error => with_members(Self::client(error.code(), 400, message), &error),
         }
     }
 }

@@ -23,7 +23,7 @@ mod update_apply;
 
 pub use compare::Comparator;
 pub use condition::{Condition, Operand};
-pub use key_condition::{KeyAttribute, KeyCondition, SortCondition};
+pub use key_condition::{KeyAttribute, KeyCondition, KeyConditions, SortCondition};
 pub use path::{Path, Step};
 pub use placeholders::Placeholders;
 pub use projection::Projection;

@@ -25,12 +25,14 @@
 //! - It does not throttle, unless a table's provisioned throughput is told to bind.
 //! - It never asks another service but through the traits of `danbi_core`.
 
+mod access;
 mod dynamodb;
 mod error;
 pub mod expression;
 mod item_json;
 mod items;
 mod keys;
+mod legacy;
 mod number;
 mod service;
 mod shapes;

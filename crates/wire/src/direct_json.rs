@@ -7,12 +7,15 @@ use crate::handler::does_not_fit;
 use bytes::Bytes;
 use danbi_core::ServiceError;
 
+/// What the service's own types say of JSON that they refuse, from serde's message; `None` when it is not theirs.
+pub(crate) type Refusal = fn(&str) -> Option<ServiceError>;
+
 /// Reads the input of an operation. serde_json bounds the nesting of what it reads (128 levels), and passes over what is
 /// no member without recursion.
 ///
 /// # Errors
 /// `SerializationException`, in the words of AWS's own reader as far as they are known.
-pub(crate) fn decode<O: Operation>(body: &[u8]) -> Result<O::Input, ServiceError> {
+pub(crate) fn decode<O: Operation>(body: &[u8], refusal: Refusal) -> Result<O::Input, ServiceError> {
     // A structure is an object; serde would take an array for one as well.
     if body.trim_ascii_start().first() != Some(&b'{') {
         return Err(malformed(""));
@@ -20,7 +23,7 @@ pub(crate) fn decode<O: Operation>(body: &[u8]) -> Result<O::Input, ServiceError
     serde_json::from_slice(body).map_err(|error| {
         let text = error.to_string();
         match error.classify() {
-            serde_json::error::Category::Data => malformed(&in_their_words(&text)),
+            serde_json::error::Category::Data => refusal(&text).unwrap_or_else(|| malformed(&in_their_words(&text))),
             _ => malformed(""),
         }
     })
@@ -92,7 +95,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_said_in_aws_words() {
         let message = |text: &str| {
-            let error = decode::<Any>(text.as_bytes()).unwrap_err();
+            let error = decode::<Any>(text.as_bytes(), |_| None).unwrap_err();
             assert_eq!((error.code, error.status), ("SerializationException", 400), "{text}");
             error.message
         };
@@ -116,10 +119,13 @@ mod tests {
         }
         // What is not a member is passed over without recursion.
         let deep = format!("{{\"x\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
-        assert!(decode::<Any>(deep.as_bytes()).is_ok());
+        assert!(decode::<Any>(deep.as_bytes(), |_| None).is_ok());
         assert!(serde_json::from_str::<serde_json::Value>(&deep).is_err());
         assert_eq!(
-            decode::<Any>(br#" {"name":"n","other":[1]}"#).unwrap().name.as_deref(),
+            decode::<Any>(br#" {"name":"n","other":[1]}"#, |_| None)
+                .unwrap()
+                .name
+                .as_deref(),
             Some("n")
         );
     }

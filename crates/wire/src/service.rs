@@ -30,6 +30,7 @@ impl Service {
                 anonymous: false,
                 authorizer: None,
             },
+            refusal: |_| None,
         }
     }
 }
@@ -38,6 +39,7 @@ impl Service {
 pub struct ServiceBuilder<S> {
     state: Arc<S>,
     service: Service,
+    refusal: direct_json::Refusal,
 }
 
 impl<S: Send + Sync + 'static> ServiceBuilder<S> {
@@ -173,6 +175,14 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
         self
     }
 
+    /// How the service's own types word what they refuse while JSON is read: `refusal` is given serde's message and
+    /// answers `None` for what is not theirs. Holds for the operations that [`ServiceBuilder::on_json`] builds after it.
+    #[must_use]
+    pub fn json_refusals(mut self, refusal: fn(&str) -> Option<ServiceError>) -> Self {
+        self.refusal = refusal;
+        self
+    }
+
     /// Builds an operation of an awsJson service without the value tree: serde reads the body into the input and writes
     /// the output, and nothing is validated over the model, because the handler judges every member itself. Malformed
     /// JSON, and JSON of other types than the input's, is `SerializationException`. What is written is what the types'
@@ -190,13 +200,13 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
         Fut: Future<Output = Result<O::Output, E>> + Send + 'static,
         E: Into<ServiceError> + Send + 'static,
     {
-        let state = self.state.clone();
+        let (state, refusal) = (self.state.clone(), self.refusal);
         self.register(
             O::NAME,
             Call::Json(Box::new(move |context, body, authorizer| {
                 let state = state.clone();
                 Box::pin(async move {
-                    let input = direct_json::decode::<O>(&body)?;
+                    let input = direct_json::decode::<O>(&body, refusal)?;
                     drop(body);
                     authorize::<O, S, A>(&state, &context, &input, authorizer, access).await?;
                     let output = handler(state, context, input).await.map_err(Into::into)?;

@@ -479,10 +479,7 @@ fn updates_change_items() {
             "remove l[0] set l[5] = :s",
             json!({"l": {"L": [{"S": "1"}, {"S": "2"}, {"S": "a"}]}}),
         ),
-        (
-            "set m.j = :s remove m.k, gone",
-            json!({"m": {"M": {"j": {"S": "a"}}}}),
-        ),
+        ("set m.j = :s remove m.k, gone", json!({"m": {"M": {"j": {"S": "a"}}}})),
         ("add n :m, a :n, ss :ss, b.c :ss", Json::Null),
         ("add n :m, a :n, ss :ss", json!({"n": {"N": "8"}, "a": {"N": "1"}})),
         ("delete ss :ss", json!({"ss": {"SS": ["b"]}})),

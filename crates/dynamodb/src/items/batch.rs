@@ -44,13 +44,23 @@ pub(crate) async fn get(
 ) -> Result<BatchGetItemOutput, Error> {
     let mut violations = Violations::default();
     violations.length("requestItems", input.request_items.len(), 1, MAX_GETS, || "{}".into());
-    violations.one_of("returnConsumedCapacity", input.return_consumed_capacity.as_ref(), members::CAPACITY);
+    violations.one_of(
+        "returnConsumedCapacity",
+        input.return_consumed_capacity.as_ref(),
+        members::CAPACITY,
+    );
     for (table, asked) in &input.request_items {
         let member = format!("requestItems.{table}.member.keys");
         violations.length(&member, asked.keys.len(), 1, MAX_GETS, || "[]".into());
     }
     violations.finish()?;
-    if input.request_items.values().map(|asked| asked.keys.len()).sum::<usize>() > MAX_GETS {
+    if input
+        .request_items
+        .values()
+        .map(|asked| asked.keys.len())
+        .sum::<usize>()
+        > MAX_GETS
+    {
         return Err(Error::validation("Too many items requested for the BatchGetItem call"));
     }
     let mut projections = Vec::new();
@@ -70,13 +80,24 @@ pub(crate) async fn get(
                 return Err(duplicates());
             }
         }
-        tables.push(Gets { named, table, asked, projection });
+        tables.push(Gets {
+            named,
+            table,
+            asked,
+            projection,
+        });
     }
 
     let detail = Detail::of(input.return_consumed_capacity.as_deref());
     let (mut responses, mut unprocessed, mut capacity) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
     let mut bytes = 0;
-    for Gets { named, table, asked, projection } in tables {
+    for Gets {
+        named,
+        table,
+        asked,
+        projection,
+    } in tables
+    {
         let rate = Rate::of(asked.consistent_read);
         let (mut items, mut left, mut units) = (Vec::new(), Vec::new(), 0.0);
         for key in &asked.keys {
@@ -170,7 +191,10 @@ pub(crate) async fn write(
             // Others write these items all the time; DynamoDB hands such writes back.
             Err(Error::Store(StoreError::Contention { .. })) => {
                 for write in chunk {
-                    unprocessed.entry(write.named.clone()).or_default().push(request(write.change));
+                    unprocessed
+                        .entry(write.named.clone())
+                        .or_default()
+                        .push(request(write.change));
                 }
                 continue;
             }
@@ -178,12 +202,15 @@ pub(crate) async fn write(
         };
         for (write, applied) in chunk.iter().zip(applied) {
             usages.entry(write.named.clone()).or_default().add(&applied.usage, 1.0);
-            if with_metrics && let Some(found) = single::collection_metrics(&applied.table, &write.key(&applied.table)) {
+            if with_metrics && let Some(found) = single::collection_metrics(&applied.table, &write.key(&applied.table))
+            {
                 metrics.entry(write.named.clone()).or_default().push(found);
             }
         }
     }
-    let capacity = usages.iter().filter_map(|(named, usage)| usage.report(detail, named, Kind::Plain));
+    let capacity = usages
+        .iter()
+        .filter_map(|(named, usage)| usage.report(detail, named, Kind::Plain));
     Ok(BatchWriteItemOutput {
         unprocessed_items: Some(unprocessed),
         item_collection_metrics: (!metrics.is_empty()).then_some(metrics),
@@ -194,18 +221,28 @@ pub(crate) async fn write(
 fn check_writes(input: &BatchWriteItemInput) -> Result<(), Error> {
     let mut violations = Violations::default();
     violations.length("requestItems", input.request_items.len(), 1, MAX_WRITES, || "{}".into());
-    violations.one_of("returnConsumedCapacity", input.return_consumed_capacity.as_ref(), members::CAPACITY);
+    violations.one_of(
+        "returnConsumedCapacity",
+        input.return_consumed_capacity.as_ref(),
+        members::CAPACITY,
+    );
     violations.one_of(
         "returnItemCollectionMetrics",
         input.return_item_collection_metrics.as_ref(),
         members::METRICS,
     );
-    if input.request_items.values().any(|requests| !(1..=MAX_WRITES).contains(&requests.len())) {
+    if input
+        .request_items
+        .values()
+        .any(|requests| !(1..=MAX_WRITES).contains(&requests.len()))
+    {
         violations.map_values("requestItems", 1, MAX_WRITES);
     }
     violations.finish()?;
     if input.request_items.values().map(Vec::len).sum::<usize>() > MAX_WRITES {
-        return Err(Error::validation("Too many items requested for the BatchWriteItem call"));
+        return Err(Error::validation(
+            "Too many items requested for the BatchWriteItem call",
+        ));
     }
     Ok(())
 }

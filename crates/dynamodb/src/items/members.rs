@@ -13,7 +13,12 @@ pub(crate) const ON_FAILURE: &[&str] = &["ALL_OLD", "NONE"];
 /// The values of `ConditionalOperator`.
 pub(crate) const OPERATOR: &[&str] = &["AND", "OR"];
 /// The values of `Select`.
-pub(crate) const SELECT: &[&str] = &["SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES"];
+pub(crate) const SELECT: &[&str] = &[
+    "SPECIFIC_ATTRIBUTES",
+    "COUNT",
+    "ALL_ATTRIBUTES",
+    "ALL_PROJECTED_ATTRIBUTES",
+];
 
 /// How many violations AWS lists.
 const MAX_LISTED: usize = 10;
@@ -31,8 +36,9 @@ impl Violations {
     }
 
     fn add(&mut self, value: &str, member: &str, constraint: impl std::fmt::Display) {
-        self.0
-            .push(format!("Value {value} at '{member}' failed to satisfy constraint: {constraint}"));
+        self.0.push(format!(
+            "Value {value} at '{member}' failed to satisfy constraint: {constraint}"
+        ));
     }
 
     /// A table's name must be there; [`crate::tables::catalog::TableRef`] judges the rest.

@@ -25,7 +25,10 @@ impl Given<'_> {
     /// Refuses what does not go together, in AWS's words.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let present = |list: &[(&str, bool)]| -> Vec<String> {
-            list.iter().filter(|(_, there)| *there).map(|(name, _)| (*name).to_owned()).collect()
+            list.iter()
+                .filter(|(_, there)| *there)
+                .map(|(name, _)| (*name).to_owned())
+                .collect()
         };
         let (expressions, others) = (present(self.expressions), present(self.others));
         if !expressions.is_empty() && !others.is_empty() {
@@ -41,8 +44,11 @@ impl Given<'_> {
                 "ExpressionAttributeNames can only be specified when using expressions",
             ));
         }
-        let with_values: Vec<&(&str, bool)> =
-            self.expressions.iter().filter(|(name, _)| *name != "ProjectionExpression").collect();
+        let with_values: Vec<&(&str, bool)> = self
+            .expressions
+            .iter()
+            .filter(|(name, _)| *name != "ProjectionExpression")
+            .collect();
         if self.values && with_values.iter().all(|(_, there)| !there) {
             let names: Vec<&str> = with_values.iter().map(|(name, _)| *name).collect();
             return Err(Error::validation(format!(
@@ -108,7 +114,10 @@ pub(crate) fn check_paths<'p>(table: &TableRecord, paths: impl IntoIterator<Item
     for path in paths.into_iter().filter(|path| !path.steps().is_empty()) {
         let kind = if table.key.contains(path.root()) {
             "Key"
-        } else if table.indexes().any(|index: &IndexRecord| index.key.contains(path.root())) {
+        } else if table
+            .indexes()
+            .any(|index: &IndexRecord| index.key.contains(path.root()))
+        {
             "IndexKey"
         } else {
             continue;

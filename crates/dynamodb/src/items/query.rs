@@ -11,7 +11,7 @@ use crate::keys::{self, Space};
 use crate::shapes::{QueryInput, QueryOutput};
 use crate::tables::catalog::TableRef;
 use crate::tables::record::{IndexRecord, KeyAttribute, KeySchema, TableRecord};
-use crate::{AttributeValue, DynamoDb, Error, Item, ValidationError, expression, legacy};
+use crate::{AttributeType, AttributeValue, DynamoDb, Error, Item, ValidationError, expression, legacy};
 use danbi_core::RequestContext;
 use danbi_store::{Direction, KeyRange};
 use std::sync::Arc;
@@ -67,7 +67,11 @@ pub(crate) async fn query(
         };
     }
     select::check_paths(&table, projection.as_ref(), None)?;
-    let property = if input.filter_expression.is_some() { "Filter Expression" } else { "QueryFilter" };
+    let property = if input.filter_expression.is_some() {
+        "Filter Expression"
+    } else {
+        "QueryFilter"
+    };
     check_filter(schema, filter.as_ref(), property)?;
     let wanted = select::wanted(&table, index, input.select.as_deref(), projection.as_ref())?;
     select::check_paths(&table, None, filter.as_ref())?;
@@ -103,8 +107,16 @@ fn check(input: &QueryInput) -> Result<(), Error> {
     violations.index(input.index_name.as_ref());
     violations.one_of("select", input.select.as_ref(), members::SELECT);
     violations.within("limit", input.limit, 1, i32::MAX);
-    violations.one_of("conditionalOperator", input.conditional_operator.as_ref(), members::OPERATOR);
-    violations.one_of("returnConsumedCapacity", input.return_consumed_capacity.as_ref(), members::CAPACITY);
+    violations.one_of(
+        "conditionalOperator",
+        input.conditional_operator.as_ref(),
+        members::OPERATOR,
+    );
+    violations.one_of(
+        "returnConsumedCapacity",
+        input.return_consumed_capacity.as_ref(),
+        members::CAPACITY,
+    );
     violations.finish()?;
     let expressed = input.key_condition_expression.is_some();
     Given {
@@ -134,7 +146,10 @@ fn check(input: &QueryInput) -> Result<(), Error> {
 
 fn check_filter(schema: &KeySchema, filter: Option<&Condition>, property: &str) -> Result<(), Error> {
     let paths = parameters::condition_paths(filter);
-    match schema.attributes().find(|attribute| paths.iter().any(|path| path.root() == attribute.name)) {
+    match schema
+        .attributes()
+        .find(|attribute| paths.iter().any(|path| path.root() == attribute.name))
+    {
         Some(attribute) => Err(Error::validation(format!(
             "{property} can only contain non-primary key attributes: Primary key attribute: {}",
             attribute.name
@@ -182,7 +197,7 @@ impl Asked {
                 return Ok(None);
             };
             let condition = conditions.remove(at).condition;
-            if !condition.is_of(attribute.kind.attribute_type()) {
+            if !is_of(&condition, attribute.kind.attribute_type()) {
                 let message = "Condition parameter type does not match schema type";
                 return Err(ValidationError::invalid_parameter(message).into());
             }
@@ -201,7 +216,10 @@ impl Asked {
             match take(attribute)? {
                 None => gap = gap.or(Some(&attribute.name)),
                 Some(_) if gap.is_some() || sort.is_some() => {
-                    return Err(gap.map_or_else(|| Error::validation("Query key condition not supported"), |name| missed(name)));
+                    return Err(gap.map_or_else(
+                        || Error::validation("Query key condition not supported"),
+                        |name| missed(name),
+                    ));
                 }
                 Some(SortCondition::Equal(value)) => equal.push(value),
                 Some(condition) => sort = Some(condition),
@@ -249,8 +267,16 @@ impl Asked {
     /// Refuses a start key outside of what is asked for.
     fn check_start(&self, schema: &KeySchema, start: &Item) -> Result<(), Error> {
         let same = |attribute: &KeyAttribute, value: &AttributeValue| start.get(&attribute.name) == Some(value);
-        let in_partition = schema.partition.iter().zip(&self.partition).all(|(name, value)| same(name, value))
-            && schema.sort.iter().zip(&self.equal).all(|(name, value)| same(name, value));
+        let in_partition = schema
+            .partition
+            .iter()
+            .zip(&self.partition)
+            .all(|(name, value)| same(name, value))
+            && schema
+                .sort
+                .iter()
+                .zip(&self.equal)
+                .all(|(name, value)| same(name, value));
         let Some(sort) = &self.sort else {
             return if in_partition {
                 Ok(())
@@ -260,14 +286,34 @@ impl Asked {
                 ))
             };
         };
-        let value = schema.sort.get(self.equal.len()).and_then(|attribute| start.get(&attribute.name));
+        let value = schema
+            .sort
+            .get(self.equal.len())
+            .and_then(|attribute| start.get(&attribute.name));
         if !value.is_some_and(|value| sort.holds(value)) {
-            return Err(Error::validation("The provided starting key does not match the range key predicate"));
+            return Err(Error::validation(
+                "The provided starting key does not match the range key predicate",
+            ));
         }
         if !in_partition {
-            return Err(Error::validation("The query can return at most one row and cannot be restarted"));
+            return Err(Error::validation(
+                "The query can return at most one row and cannot be restarted",
+            ));
         }
         Ok(())
+    }
+}
+
+/// Whether a condition compares with values of this type.
+fn is_of(condition: &SortCondition, kind: AttributeType) -> bool {
+    match condition {
+        SortCondition::Between(low, high) => low.kind() == kind && high.kind() == kind,
+        SortCondition::Equal(value)
+        | SortCondition::Less(value)
+        | SortCondition::LessOrEqual(value)
+        | SortCondition::Greater(value)
+        | SortCondition::GreaterOrEqual(value)
+        | SortCondition::BeginsWith(value) => value.kind() == kind,
     }
 }
 

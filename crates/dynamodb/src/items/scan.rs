@@ -55,7 +55,10 @@ pub(crate) async fn scan(
         Some(index) => keys::index(table.id, index.id),
     };
     // Bounded by the model: 0 ≤ segment < total ≤ a million.
-    let (segment, total) = (input.segment.unwrap_or(0) as u32, input.total_segments.unwrap_or(1) as u32);
+    let (segment, total) = (
+        input.segment.unwrap_or(0) as u32,
+        input.total_segments.unwrap_or(1) as u32,
+    );
     let mut range = keys::segment(&prefix, segment, total);
     if let Some(start) = start {
         if !range.contains(&start) {
@@ -98,8 +101,16 @@ fn check(input: &ScanInput) -> Result<(), Error> {
     violations.index(input.index_name.as_ref());
     violations.within("limit", input.limit, 1, i32::MAX);
     violations.one_of("select", input.select.as_ref(), members::SELECT);
-    violations.one_of("conditionalOperator", input.conditional_operator.as_ref(), members::OPERATOR);
-    violations.one_of("returnConsumedCapacity", input.return_consumed_capacity.as_ref(), members::CAPACITY);
+    violations.one_of(
+        "conditionalOperator",
+        input.conditional_operator.as_ref(),
+        members::OPERATOR,
+    );
+    violations.one_of(
+        "returnConsumedCapacity",
+        input.return_consumed_capacity.as_ref(),
+        members::CAPACITY,
+    );
     violations.within("totalSegments", input.total_segments, 1, MAX_SEGMENTS);
     violations.within("segment", input.segment, 0, MAX_SEGMENTS - 1);
     violations.finish()?;

@@ -17,19 +17,30 @@ pub(crate) fn index<'t>(
 ) -> Result<Option<&'t IndexRecord>, Error> {
     let Some(name) = name else { return Ok(None) };
     let Some(index) = table.index(name) else {
-        return Err(Error::validation(format!("The table does not have the specified index: {name}")));
+        return Err(Error::validation(format!(
+            "The table does not have the specified index: {name}"
+        )));
     };
     if consistent == Some(true) && !table.is_local(index) {
-        return Err(Error::validation("Consistent reads are not supported on global secondary indexes"));
+        return Err(Error::validation(
+            "Consistent reads are not supported on global secondary indexes",
+        ));
     }
     if !index.is_readable() {
-        return Err(Error::validation(format!("Cannot read from backfilling global secondary index: {name}")));
+        return Err(Error::validation(format!(
+            "Cannot read from backfilling global secondary index: {name}"
+        )));
     }
     Ok(Some(index))
 }
 
 /// Refuses a `Select` that does not go with the other parameters; `asking` is the parameter that names attributes.
-pub(crate) fn check_select(select: Option<&str>, asking: Option<&str>, has_index: bool, verb: &str) -> Result<(), Error> {
+pub(crate) fn check_select(
+    select: Option<&str>,
+    asking: Option<&str>,
+    has_index: bool,
+    verb: &str,
+) -> Result<(), Error> {
     match (select, asking) {
         (Some("ALL_PROJECTED_ATTRIBUTES"), _) if !has_index => Err(Error::validation(format!(
             "ALL_PROJECTED_ATTRIBUTES can be used only when {verb} using an IndexName"
@@ -118,7 +129,11 @@ pub(crate) fn start(table: &TableRecord, index: Option<&IndexRecord>, start: &It
         return Ok(key::item_key(table, start)?.bytes);
     };
     let expected = key::index_key_of(table, index, start);
-    let names = index.key.attributes().filter(|attribute| !table.key.contains(&attribute.name)).count();
+    let names = index
+        .key
+        .attributes()
+        .filter(|attribute| !table.key.contains(&attribute.name))
+        .count();
     if expected.len() != start.len() || start.len() != names + table.key.attributes().count() {
         return Err(bad_start());
     }

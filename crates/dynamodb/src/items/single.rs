@@ -21,7 +21,11 @@ pub(crate) async fn get(
     input: GetItemInput,
 ) -> Result<GetItemOutput, Error> {
     let mut violations = Violations::of_table(&input.table_name);
-    violations.one_of("returnConsumedCapacity", input.return_consumed_capacity.as_ref(), members::CAPACITY);
+    violations.one_of(
+        "returnConsumedCapacity",
+        input.return_consumed_capacity.as_ref(),
+        members::CAPACITY,
+    );
     violations.finish()?;
     Given {
         expressions: &[("ProjectionExpression", input.projection_expression.is_some())],
@@ -119,7 +123,11 @@ pub(crate) async fn put(
         show_on_failure: shows_old(input.return_values_on_condition_check_failure.as_deref()),
         needs_old: returns_old,
     };
-    let reported = Reported::of(&write, input.return_consumed_capacity.as_deref(), input.return_item_collection_metrics.as_deref());
+    let reported = Reported::of(
+        &write,
+        input.return_consumed_capacity.as_deref(),
+        input.return_item_collection_metrics.as_deref(),
+    );
     let applied = dynamodb.write(write).await?;
     Ok(PutItemOutput {
         consumed_capacity: reported.capacity(&applied),
@@ -173,7 +181,11 @@ pub(crate) async fn delete(
         show_on_failure: shows_old(input.return_values_on_condition_check_failure.as_deref()),
         needs_old: returns_old,
     };
-    let reported = Reported::of(&write, input.return_consumed_capacity.as_deref(), input.return_item_collection_metrics.as_deref());
+    let reported = Reported::of(
+        &write,
+        input.return_consumed_capacity.as_deref(),
+        input.return_item_collection_metrics.as_deref(),
+    );
     let applied = dynamodb.write(write).await?;
     Ok(DeleteItemOutput {
         consumed_capacity: reported.capacity(&applied),
@@ -241,7 +253,11 @@ pub(crate) async fn update(
         show_on_failure: shows_old(input.return_values_on_condition_check_failure.as_deref()),
         needs_old: returned.ends_with("OLD"),
     };
-    let reported = Reported::of(&write, input.return_consumed_capacity.as_deref(), input.return_item_collection_metrics.as_deref());
+    let reported = Reported::of(
+        &write,
+        input.return_consumed_capacity.as_deref(),
+        input.return_item_collection_metrics.as_deref(),
+    );
     let applied = dynamodb.write(write).await?;
     let (consumed_capacity, item_collection_metrics) = (reported.capacity(&applied), reported.metrics(&applied));
     let side = match returned {

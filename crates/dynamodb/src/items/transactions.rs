@@ -25,16 +25,29 @@ pub(crate) async fn get(
     input: TransactGetItemsInput,
 ) -> Result<TransactGetItemsOutput, Error> {
     let mut violations = Violations::default();
-    violations.length("transactItems", input.transact_items.len(), 1, MAX_ACTIONS, || "[...]".into());
-    violations.one_of("returnConsumedCapacity", input.return_consumed_capacity.as_ref(), members::CAPACITY);
+    violations.length("transactItems", input.transact_items.len(), 1, MAX_ACTIONS, || {
+        "[...]".into()
+    });
+    violations.one_of(
+        "returnConsumedCapacity",
+        input.return_consumed_capacity.as_ref(),
+        members::CAPACITY,
+    );
     for (at, item) in input.transact_items.iter().enumerate() {
-        violations.table(&format!("transactItems.{}.member.get.tableName", at + 1), &item.get.table_name);
+        violations.table(
+            &format!("transactItems.{}.member.get.tableName", at + 1),
+            &item.get.table_name,
+        );
     }
     violations.finish()?;
     let mut projections = Vec::new();
     for TransactGetItem { get } in &input.transact_items {
         let mut placeholders = Placeholders::new(get.expression_attribute_names.as_ref(), None)?;
-        projections.push(parameters::projection(get.projection_expression.as_deref(), None, &mut placeholders)?);
+        projections.push(parameters::projection(
+            get.projection_expression.as_deref(),
+            None,
+            &mut placeholders,
+        )?);
         placeholders.finish()?;
     }
     let snapshot = dynamodb.store.snapshot().await?;
@@ -76,7 +89,9 @@ pub(crate) async fn get(
 
 fn report(usages: &BTreeMap<String, Usage>, capacity: Option<&str>, kind: Kind) -> Option<Vec<ConsumedCapacity>> {
     let detail = Detail::of(capacity);
-    let reports = usages.iter().filter_map(|(named, usage)| usage.report(detail, named, kind));
+    let reports = usages
+        .iter()
+        .filter_map(|(named, usage)| usage.report(detail, named, kind));
     (detail != Detail::None).then(|| reports.collect())
 }
 
@@ -120,8 +135,14 @@ pub(crate) async fn write(
 
 fn check(input: &TransactWriteItemsInput) -> Result<(), Error> {
     let mut violations = Violations::default();
-    violations.length("transactItems", input.transact_items.len(), 1, MAX_ACTIONS, || "[...]".into());
-    violations.one_of("returnConsumedCapacity", input.return_consumed_capacity.as_ref(), members::CAPACITY);
+    violations.length("transactItems", input.transact_items.len(), 1, MAX_ACTIONS, || {
+        "[...]".into()
+    });
+    violations.one_of(
+        "returnConsumedCapacity",
+        input.return_consumed_capacity.as_ref(),
+        members::CAPACITY,
+    );
     violations.one_of(
         "returnItemCollectionMetrics",
         input.return_item_collection_metrics.as_ref(),
@@ -132,21 +153,38 @@ fn check(input: &TransactWriteItemsInput) -> Result<(), Error> {
     }
     for (at, item) in input.transact_items.iter().enumerate() {
         let (kind, table, on_failure) = match item {
-            TransactWriteItem { condition_check: Some(check), .. } => {
+            TransactWriteItem {
+                condition_check: Some(check),
+                ..
+            } => {
                 let member = format!("transactItems.{}.member.conditionCheck.conditionExpression", at + 1);
                 violations.required(&member, !check.condition_expression.is_empty());
-                ("conditionCheck", &check.table_name, &check.return_values_on_condition_check_failure)
+                (
+                    "conditionCheck",
+                    &check.table_name,
+                    &check.return_values_on_condition_check_failure,
+                )
             }
             TransactWriteItem { put: Some(put), .. } => {
                 ("put", &put.table_name, &put.return_values_on_condition_check_failure)
             }
-            TransactWriteItem { delete: Some(delete), .. } => {
-                ("delete", &delete.table_name, &delete.return_values_on_condition_check_failure)
-            }
-            TransactWriteItem { update: Some(update), .. } => {
+            TransactWriteItem {
+                delete: Some(delete), ..
+            } => (
+                "delete",
+                &delete.table_name,
+                &delete.return_values_on_condition_check_failure,
+            ),
+            TransactWriteItem {
+                update: Some(update), ..
+            } => {
                 let member = format!("transactItems.{}.member.update.updateExpression", at + 1);
                 violations.required(&member, !update.update_expression.is_empty());
-                ("update", &update.table_name, &update.return_values_on_condition_check_failure)
+                (
+                    "update",
+                    &update.table_name,
+                    &update.return_values_on_condition_check_failure,
+                )
             }
             _ => continue,
         };
@@ -179,24 +217,33 @@ fn action(context: &RequestContext, item: TransactWriteItem) -> Result<Write, Er
             let shown = put.return_values_on_condition_check_failure;
             (put.table_name, Change::Put(put.item), condition, shown)
         }
-        TransactWriteItem { delete: Some(delete), .. } => {
+        TransactWriteItem {
+            delete: Some(delete), ..
+        } => {
             let (names, values) = (delete.expression_attribute_names, delete.expression_attribute_values);
             let condition = condition(delete.condition_expression.as_deref(), &names, &values)?;
             let shown = delete.return_values_on_condition_check_failure;
             (delete.table_name, Change::Delete(delete.key), condition, shown)
         }
-        TransactWriteItem { condition_check: Some(check), .. } => {
+        TransactWriteItem {
+            condition_check: Some(check),
+            ..
+        } => {
             let (names, values) = (check.expression_attribute_names, check.expression_attribute_values);
             let condition = condition(Some(&check.condition_expression), &names, &values)?;
             let shown = check.return_values_on_condition_check_failure;
             (check.table_name, Change::Check(check.key), condition, shown)
         }
-        TransactWriteItem { update: Some(update), .. } => {
+        TransactWriteItem {
+            update: Some(update), ..
+        } => {
             let (names, values) = (update.expression_attribute_names, update.expression_attribute_values);
             let mut placeholders = Placeholders::new(names.as_ref(), values.as_ref())?;
             let updating = Updating::parse(&update.update_expression, &mut placeholders)?;
             let text = update.condition_expression.as_deref();
-            let condition = text.map(|text| Condition::parse(Parameter::Condition, text, &mut placeholders)).transpose()?;
+            let condition = text
+                .map(|text| Condition::parse(Parameter::Condition, text, &mut placeholders))
+                .transpose()?;
             placeholders.finish()?;
             let payload = values.iter().flatten().map(|(_, value)| value.size()).sum();
             let change = Change::Update {
@@ -204,7 +251,12 @@ fn action(context: &RequestContext, item: TransactWriteItem) -> Result<Write, Er
                 update: updating,
                 payload,
             };
-            (update.table_name, change, condition, update.return_values_on_condition_check_failure)
+            (
+                update.table_name,
+                change,
+                condition,
+                update.return_values_on_condition_check_failure,
+            )
         }
         TransactWriteItem { .. } => return Err(Error::internal("an action that was counted is not there")),
     };
