@@ -35,6 +35,7 @@ pub mod protocol;
 mod route;
 pub mod s3;
 mod service;
+mod sigv2;
 pub mod sigv4;
 mod streaming;
 pub mod validate;

@@ -2,6 +2,7 @@
 
 use super::budget::Held;
 use super::find::{self, Found, Target};
+use super::signed::Signed;
 use super::{Dispatcher, MAX_HEADER_BYTES, Peer, incoming, read, streamed};
 use crate::handler::{Answer, Call, Incoming};
 use crate::model::{Model, OperationModel, TimestampFormat};
@@ -9,7 +10,7 @@ use crate::protocol::{
     EVENT_STREAM, Encoded, ErrorContext, Protocol, RoutedRequest, decode_request, encode_initial, encode_response,
     event_body, format_timestamp,
 };
-use crate::sigv4::{Claim, Dialect, Payload, RequestView, Rules, SigV4Error, sha256};
+use crate::sigv4::{Dialect, Payload, RequestView, Rules, SigV4Error, sha256};
 use crate::{Service, s3, validate};
 use bytes::Bytes;
 use danbi_core::{
@@ -61,41 +62,37 @@ impl<'d> Exchange<'d> {
     pub(super) async fn run(&mut self, body: Body) -> Result<Response<Body>, ServiceError> {
         self.check_headers()?;
         let view = RequestView::from(self.parts);
-        let claim = Claim::parse(&view);
-        let scope = claim
-            .as_ref()
-            .ok()
-            .and_then(Option::as_ref)
-            .map(|claim| claim.scope.service.as_str());
-        let service = match find::service(&self.dispatcher.services, self.parts, scope) {
+        let claim = Signed::parse(&view);
+        let service = match find::service(&self.dispatcher.services, self.parts, claim.scope()) {
             Some(service) => service,
             // Without a service there is no one to verify for; a signature is asked for all the same.
             None => {
-                let claim = claim.map_err(|error| self.worded(error))?;
-                let claim = claim.ok_or_else(|| self.worded(SigV4Error::NotSigned))?;
-                return Err(find::unknown_service(&claim.scope.service));
+                return Err(match claim.by_nobody() {
+                    true => self.worded(SigV4Error::NotSigned),
+                    false => claim.check(|error| self.worded(error)).map_or_else(
+                        |error| error,
+                        |claim| find::unknown_service(claim.scope().unwrap_or_default()),
+                    ),
+                });
             }
         };
         let model = service.model.get();
         self.service = Some(service);
         self.model = Some(model);
         self.protocol = find::protocol(model, self.parts);
-        let claim = claim.map_err(|error| self.worded(error))?;
+        let claim = claim.check(|error| self.worded(error))?;
         let (target, host_region) = find::target(service, model, self.protocol, self.parts)?;
-        if claim.is_none() && !service.anonymous && !target.may_be_unsigned(service) {
+        if claim.by_nobody() && !service.anonymous && !target.may_be_unsigned(service) {
             return Err(self.worded(SigV4Error::NotSigned));
         }
-        let (principal, source) = self.authenticate(&view, claim.as_ref(), service, &target, body).await?;
-        let region = match &claim {
-            Some(claim) => claim.scope.region.parse().ok(),
-            None => host_region,
-        };
+        let (principal, source) = self.authenticate(&view, &claim, service, &target, body).await?;
+        let region = claim.region().or(host_region);
         let (whole, held, body) = match source {
             Source::Whole(whole, held) => (whole, Some(held), None),
             Source::Streaming(body) => (Bytes::new(), None, Some(body)),
         };
         let Found { operation, labels } = target.resolve(model, self.parts, &whole)?;
-        if claim.is_none() && !service.anonymous && !operation.unsigned {
+        if claim.by_nobody() && !service.anonymous && !operation.unsigned {
             return Err(self.worded(SigV4Error::NotSigned));
         }
         let registered = service.operations.get(operation.name.as_str());
@@ -104,7 +101,7 @@ impl<'d> Exchange<'d> {
         if whole.len() > limit {
             return Err(self.too_large(limit, Some(&operation.name), None));
         }
-        let context = self.context(principal, region, claim.as_ref());
+        let context = self.context(principal, region, &claim);
         let call = match &registered.call {
             Call::Json(call) => {
                 let answer = self.handle(call(context, whole, self.authorizer(service))).await?;
@@ -160,7 +157,7 @@ impl<'d> Exchange<'d> {
     async fn authenticate(
         &self,
         view: &RequestView<'_>,
-        claim: Option<&Claim>,
+        claim: &Signed,
         service: &Service,
         target: &Target<'_>,
         body: Body,
@@ -170,8 +167,13 @@ impl<'d> Exchange<'d> {
         let limit = target.body_limit(service);
         let name = target.name();
         let too_large = || self.too_large(limit, name, None);
-        let Some(claim) = claim else {
-            let principal = Principal::Anonymous;
+        // Of these two the body is no part of what was signed.
+        let unbound = match claim {
+            Signed::V4(_) => None,
+            Signed::V2(claim) => Some(self.dispatcher.verifier.verify_v2(view, claim).await?),
+            Signed::No | Signed::Wrongly(_) | Signed::WronglyV2(_) => Some(Principal::Anonymous),
+        };
+        if let Some(principal) = unbound {
             if streams {
                 let body = self.bound(body, Payload::Unsigned, limit, name)?;
                 return Ok((principal, Source::Streaming(body)));
@@ -179,6 +181,10 @@ impl<'d> Exchange<'d> {
             let mut held = self.dispatcher.bodies.open(&principal);
             let body = read::whole(self.parts, body, &mut held, limit, too_large).await?;
             return Ok((principal, Source::Whole(body, held)));
+        }
+        let Signed::V4(claim) = claim else {
+            // Not reached: every other claim has been dealt with.
+            return Err(self.worded(SigV4Error::NotSigned));
         };
         let rules = Rules::for_service(&model.metadata.signing_name);
         let payload = Payload::declared(view, claim, &rules).map_err(|error| self.worded(error))?;
@@ -236,7 +242,7 @@ impl<'d> Exchange<'d> {
         }
     }
 
-    fn context(&self, principal: Principal, region: Option<Region>, claim: Option<&Claim>) -> RequestContext {
+    fn context(&self, principal: Principal, region: Option<Region>, claim: &Signed) -> RequestContext {
         let text = |name: HeaderName| self.parts.headers.get(name).and_then(|value| value.to_str().ok());
         let account = match &principal {
             Principal::Root(account) => account.clone(),

@@ -1,9 +1,10 @@
 //! What is read of a request besides its modelled members, and what S3 reads differently.
 
-use crate::model::{Kind, Location, Model, OperationModel};
+use super::signed::Signed;
+use crate::model::{self, Kind, Model, OperationModel};
 use crate::protocol::{DecodeError, Protocol};
 use crate::s3;
-use crate::sigv4::{self, Claim, Payload};
+use crate::sigv4::{Location, Payload};
 use crate::validate;
 use crate::value::Value;
 use bytes::Bytes;
@@ -102,7 +103,7 @@ pub(super) fn check_document(
     let Some(payload) = structure.and_then(|structure| structure.payload.map(|at| &structure.members[at])) else {
         return Ok(());
     };
-    if !matches!(model.shape(payload.shape).kind, Kind::Structure(_)) || payload.location != Location::Body {
+    if !matches!(model.shape(payload.shape).kind, Kind::Structure(_)) || payload.location != model::Location::Body {
         return Ok(());
     }
     match input.get(&payload.name).filter(|value| !value.is_null()) {
@@ -117,16 +118,25 @@ pub(super) fn check_document(
 }
 
 /// What few services ask of a request.
-pub(super) fn facts(parts: &Parts, claim: Option<&Claim>, now: Timestamp) -> RequestFacts {
+pub(super) fn facts(parts: &Parts, claim: &Signed, now: Timestamp) -> RequestFacts {
     let text = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
-    let signature = claim.map(|claim| SignatureFacts {
-        version: "AWS4-HMAC-SHA256",
-        kind: match claim.location {
-            sigv4::Location::Header => "REST-HEADER",
-            sigv4::Location::Query => "REST-QUERY-STRING",
-        },
-        age_ms: u64::try_from(now.as_millis() - claim.signed_at.as_millis()).unwrap_or(0),
-    });
+    let kind = |location| match location {
+        Location::Header => "REST-HEADER",
+        Location::Query => "REST-QUERY-STRING",
+    };
+    let signature = match claim {
+        Signed::V4(claim) => Some(SignatureFacts {
+            version: "AWS4-HMAC-SHA256",
+            kind: kind(claim.location),
+            age_ms: u64::try_from(now.as_millis() - claim.signed_at.as_millis()).unwrap_or(0),
+        }),
+        Signed::V2(claim) => Some(SignatureFacts {
+            version: "AWS",
+            kind: kind(claim.location),
+            age_ms: 0,
+        }),
+        Signed::No | Signed::Wrongly(_) | Signed::WronglyV2(_) => None,
+    };
     RequestFacts {
         resource: parts.uri.path().to_owned(),
         // Header text is ASCII, so every cut is at a character.

@@ -5,6 +5,7 @@ mod exchange;
 mod find;
 mod incoming;
 mod read;
+mod signed;
 mod streamed;
 
 use crate::Service;

@@ -34,7 +34,7 @@ impl<'a> From<&'a Parts> for RequestView<'a> {
 
 impl<'a> RequestView<'a> {
     /// The header's first value, when it is text.
-    pub(super) fn header(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
         self.headers
             .get(name)
             .and_then(|value| value.to_str().ok())
@@ -42,7 +42,7 @@ impl<'a> RequestView<'a> {
     }
 
     /// The first value of a query parameter, decoded. Names are case-sensitive, as AWS has them.
-    pub(super) fn parameter(&self, name: &str) -> Option<String> {
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         pairs(self.query)
             .find(|(key, _)| decode(key).as_ref() == name.as_bytes())
             .map(|(_, value)| String::from_utf8_lossy(&decode(value)).into_owned())

@@ -63,7 +63,11 @@ impl Claim {
     /// [`SigV4Error::Incomplete`] for a claim that lacks a part or is malformed, [`SigV4Error::Asymmetric`] for SigV4A,
     /// [`SigV4Error::UnsupportedMechanism`] for another kind of `Authorization`, and [`SigV4Error::SeveralMechanisms`].
     pub fn parse(view: &RequestView<'_>) -> Result<Option<Self>, SigV4Error> {
-        let authorization = view.headers.get(http::header::AUTHORIZATION);
+        // An empty header says as much as none.
+        let authorization = view
+            .headers
+            .get(http::header::AUTHORIZATION)
+            .filter(|value| !value.is_empty());
         let presigned = view.occurrences("X-Amz-Algorithm") > 0 || view.occurrences("X-Amz-Signature") > 0;
         match (authorization, presigned) {
             (None, false) => Ok(None),

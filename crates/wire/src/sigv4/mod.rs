@@ -36,7 +36,7 @@ mod payload;
 mod rules;
 mod s3_words;
 mod sign;
-mod stamp;
+pub(crate) mod stamp;
 mod verify;
 
 #[cfg(test)]

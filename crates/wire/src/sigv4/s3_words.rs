@@ -15,6 +15,9 @@ pub(super) fn answer(error: SigV4Error) -> ServiceError {
     match error {
         E::NotSigned => client("AccessDenied", 403, "Access Denied"),
         E::Incomplete { location: Location::Query, .. } => client("AuthorizationQueryParametersError", 400, ALL_PARAMETERS),
+        E::Incomplete { missing, .. } if missing == super::error::MissingPart::ALL_IN_HEADER => {
+            client("InvalidArgument", 400, "Unsupported Authorization Type").with("ArgumentName", "Authorization")
+        }
         E::Incomplete { missing, .. } if missing.contains(&super::error::MissingPart::Credential) => {
             malformed(Location::Header, "the authorization component \"Credential\" is missing")
         }

@@ -33,13 +33,16 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
     Some(timestamp(PrimitiveDateTime::new(date, time).assume_utc()))
 }
 
-/// Reads an HTTP `Date` header, in RFC 1123's or in the basic format.
-pub(super) fn parse_http(text: &str) -> Option<Timestamp> {
-    parse(text).or_else(|| OffsetDateTime::parse(text, &Rfc2822).ok().map(timestamp))
+/// Reads an HTTP `Date` header, in RFC 1123's or in the basic format. The name of the day is not looked at.
+pub(crate) fn parse_http(text: &str) -> Option<Timestamp> {
+    parse(text).or_else(|| {
+        let text = text.split_once(',').map_or(text, |(_, rest)| rest);
+        OffsetDateTime::parse(text.trim(), &Rfc2822).ok().map(timestamp)
+    })
 }
 
 /// `2015-08-30T12:36:00Z`, as S3 writes instants in its error documents.
-pub(super) fn format_extended(at: Timestamp) -> String {
+pub(crate) fn format_extended(at: Timestamp) -> String {
     let t = at.to_datetime();
     let (hour, minute, second) = t.to_hms();
     format!(

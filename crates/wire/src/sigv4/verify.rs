@@ -59,21 +59,11 @@ impl Verifier {
         rules: &'v Rules<'v>,
     ) -> Result<Vouched<'v>, SigV4Error> {
         check_scope(claim, rules)?;
-        let token = claim.session_token.as_deref();
         let credential = self
-            .credentials
-            .credential(&claim.access_key_id, token)
-            .await?
-            .ok_or_else(|| SigV4Error::UnknownKey {
-                access_key_id: claim.access_key_id.clone(),
-                with_token: token.is_some(),
-            })?;
-        let now = self.clock.now();
-        if credential.expires.is_some_and(|end| end <= now) {
-            return Err(SigV4Error::ExpiredToken);
-        }
+            .credential(&claim.access_key_id, claim.session_token.as_deref())
+            .await?;
         check_headers(view, claim)?;
-        check_time(claim, rules, now)?;
+        check_time(claim, rules, self.clock.now())?;
         Ok(Vouched {
             verifier: self,
             view,
@@ -81,6 +71,27 @@ impl Verifier {
             rules,
             credential,
         })
+    }
+
+    /// The credential of a key that is known and has not ended.
+    pub(crate) async fn credential(
+        &self,
+        access_key_id: &str,
+        session_token: Option<&str>,
+    ) -> Result<Credential, SigV4Error> {
+        let found = self.credentials.credential(access_key_id, session_token).await?;
+        let credential = found.ok_or_else(|| SigV4Error::UnknownKey {
+            access_key_id: access_key_id.to_owned(),
+            with_token: session_token.is_some(),
+        })?;
+        match credential.expires {
+            Some(end) if end <= self.clock.now() => Err(SigV4Error::ExpiredToken),
+            _ => Ok(credential),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     fn check_signature(
