@@ -1,7 +1,7 @@
 //! A built operation with its types erased: what the dispatcher calls.
 
 use crate::value::{self, Value};
-use crate::{EventStream, Operation};
+use crate::{EventStream, FormRequest, Operation};
 use bytes::Bytes;
 use danbi_core::{Access, Authorizer, Body, RequestContext, ServiceError};
 use futures_util::future::BoxFuture;
@@ -76,6 +76,13 @@ pub(crate) struct Registered {
     pub(crate) call: Call,
     pub(crate) body_limit: Option<usize>,
 }
+
+/// Takes a posted form, and says who is refused by itself, because who asks stands in the form.
+pub(crate) type FormHandler = Box<
+    dyn Fn(RequestContext, FormRequest) -> BoxFuture<'static, Result<(Bytes, ResponseParts), ServiceError>>
+        + Send
+        + Sync,
+>;
 
 type Handler<I, A> =
     Box<dyn Fn(RequestContext, I, Arc<dyn Authorizer>) -> BoxFuture<'static, Result<A, ServiceError>> + Send + Sync>;

@@ -24,9 +24,11 @@
 mod blob;
 #[cfg(test)]
 mod conformance;
+mod cross_origin;
 mod direct_json;
 mod dispatcher;
 mod epoch_seconds;
+mod form;
 mod handler;
 pub mod model;
 pub mod models;
@@ -42,9 +44,11 @@ pub mod validate;
 pub mod value;
 
 pub use blob::{Blob, Hidden};
+pub use cross_origin::{CrossOrigin, CrossOriginRequest};
 pub use danbi_core::Timestamp;
 pub use dispatcher::{Authenticated, Dispatcher, MAX_HEADER_BYTES, Peer};
 pub use epoch_seconds::EpochSeconds;
+pub use form::{FormRequest, FormSignature, FormSigner};
 pub use handler::ResponseParts;
 pub use model::LazyModel;
 pub use operation::{Empty, EventStream, Operation, StreamOperation};

@@ -1,5 +1,6 @@
-use crate::handler::{AccessOf, Answer, Call, Registered, admit, authorize, encode};
-use crate::{EventStream, LazyModel, Operation, ResponseParts, StreamOperation, direct_json};
+use crate::handler::{AccessOf, Answer, Call, FormHandler, Registered, admit, authorize, encode};
+use crate::{CrossOrigin, EventStream, FormRequest, LazyModel, Operation, ResponseParts, StreamOperation, direct_json};
+use bytes::Bytes;
 use danbi_core::{Access, Authorizer, RequestContext, ServiceError};
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
@@ -16,6 +17,14 @@ pub struct Service {
     pub(crate) body_limit: usize,
     pub(crate) anonymous: bool,
     pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
+    pub(crate) cross_origin: Option<Arc<dyn CrossOrigin>>,
+    pub(crate) form: Option<Form>,
+}
+
+/// What takes posted forms, and the largest of them in bytes.
+pub(crate) struct Form {
+    pub(crate) handler: FormHandler,
+    pub(crate) limit: u64,
 }
 
 impl Service {
@@ -29,6 +38,8 @@ impl Service {
                 body_limit: DEFAULT_BODY_LIMIT,
                 anonymous: false,
                 authorizer: None,
+                cross_origin: None,
+                form: None,
             },
             refusal: |_| None,
         }
@@ -214,6 +225,31 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
                 })
             })),
         );
+        self
+    }
+
+    /// Lets `rules` answer preflights, and add headers to every answer to a request across origins.
+    #[must_use]
+    pub fn cross_origin(mut self, rules: Arc<dyn CrossOrigin>) -> Self {
+        self.service.cross_origin = Some(rules);
+        self
+    }
+
+    /// Takes forms of at most `limit` bytes that are posted to a bucket. Their signature stands in the form, so
+    /// `handler` is called for anybody, as [`danbi_core::Principal::Anonymous`], and must find out who asks
+    /// ([`FormRequest::signer`]) and whether that one may. It answers with a document and what goes with it.
+    #[must_use]
+    pub fn on_form<Fut, E>(mut self, limit: u64, handler: fn(Arc<S>, RequestContext, FormRequest) -> Fut) -> Self
+    where
+        Fut: Future<Output = Result<(Bytes, ResponseParts), E>> + Send + 'static,
+        E: Into<ServiceError> + Send + 'static,
+    {
+        let state = self.state.clone();
+        let handler: FormHandler = Box::new(move |context, form| {
+            let future = handler(state.clone(), context, form);
+            Box::pin(async move { future.await.map_err(Into::into) })
+        });
+        self.service.form = Some(Form { handler, limit });
         self
     }
 

@@ -29,11 +29,11 @@ const CRC32: HeaderName = HeaderName::from_static("x-amz-crc32");
 const MAX_USER_AGENT: usize = 1024;
 
 pub(super) struct Exchange<'d> {
-    dispatcher: &'d Dispatcher,
-    parts: &'d Parts,
+    pub(super) dispatcher: &'d Dispatcher,
+    pub(super) parts: &'d Parts,
     peer: Peer,
     request_id: RequestId,
-    service: Option<&'d Service>,
+    pub(super) service: Option<&'d Service>,
     model: Option<&'static Model>,
     protocol: Protocol,
 }
@@ -80,6 +80,10 @@ impl<'d> Exchange<'d> {
         self.service = Some(service);
         self.model = Some(model);
         self.protocol = find::protocol(model, self.parts);
+        let body = match self.answer_browser(service, body).await? {
+            Ok(response) => return Ok(response),
+            Err(body) => body,
+        };
         let claim = claim.check(|error| self.worded(error))?;
         let (target, host_region) = find::target(service, model, self.protocol, self.parts)?;
         if claim.by_nobody() && !service.anonymous && !target.may_be_unsigned(service) {
@@ -232,7 +236,10 @@ impl<'d> Exchange<'d> {
     }
 
     /// Runs a handler; its panic is a fault of the platform, not of the connection.
-    async fn handle<A>(&self, future: impl Future<Output = Result<A, ServiceError>>) -> Result<A, ServiceError> {
+    pub(super) async fn handle<A>(
+        &self,
+        future: impl Future<Output = Result<A, ServiceError>>,
+    ) -> Result<A, ServiceError> {
         match AssertUnwindSafe(future).catch_unwind().await {
             Ok(answer) => answer,
             Err(_) => {
@@ -240,6 +247,12 @@ impl<'d> Exchange<'d> {
                 Err(self.internal_failure())
             }
         }
+    }
+
+    /// The context of a request that is judged by what stands in it.
+    pub(super) fn context_of_nobody(&self, region: Option<String>) -> RequestContext {
+        let region = region.and_then(|region| region.parse().ok());
+        self.context(Principal::Anonymous, region, &Signed::No)
     }
 
     fn context(&self, principal: Principal, region: Option<Region>, claim: &Signed) -> RequestContext {
@@ -397,7 +410,7 @@ impl<'d> Exchange<'d> {
     }
 }
 
-fn with_body(encoded: Encoded, body: Body) -> Response<Body> {
+pub(super) fn with_body(encoded: Encoded, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(encoded.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     *response.headers_mut() = encoded.headers;

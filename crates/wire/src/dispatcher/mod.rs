@@ -1,5 +1,6 @@
 //! From an HTTP request to an operation and back: route → authenticate → decode → validate → authorize → handler → encode.
 
+mod browser;
 mod budget;
 mod exchange;
 mod find;
@@ -42,7 +43,7 @@ pub struct Authenticated {
 /// Takes AWS API requests to the operations of its services.
 pub struct Dispatcher {
     services: Vec<Service>,
-    verifier: Verifier,
+    verifier: Arc<Verifier>,
     authorizer: Arc<dyn Authorizer>,
     clock: Arc<dyn Clock>,
     account: AccountId,
@@ -60,7 +61,7 @@ impl Dispatcher {
     ) -> Self {
         Self {
             services,
-            verifier: Verifier::new(credentials, clock.clone()),
+            verifier: Arc::new(Verifier::new(credentials, clock.clone())),
             authorizer,
             clock,
             account,
@@ -84,6 +85,7 @@ impl Dispatcher {
             Ok(response) => response,
             Err(error) => exchange.refuse(&error),
         };
+        exchange.answer_across_origins(&mut response).await;
         exchange.sign_off(&mut response);
         response
     }

@@ -9,5 +9,3 @@ mod claim;
 mod verify;
 
 pub(crate) use claim::Claim;
-#[allow(unused_imports, reason = "forms come next")]
-pub(crate) use verify::sign;

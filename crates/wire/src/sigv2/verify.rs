@@ -11,7 +11,7 @@ use sha1::Sha1;
 use subtle::ConstantTimeEq;
 
 /// HMAC-SHA1 of `text` under `secret`, in base64: the signature of a request, and of a form's policy.
-pub(crate) fn sign(secret: &SecretKey, text: &str) -> String {
+fn sign(secret: &SecretKey, text: &str) -> String {
     // Cannot fail: HMAC takes keys of every length.
     #[allow(clippy::expect_used)]
     let mut mac = Hmac::<Sha1>::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes keys of every length");
@@ -41,13 +41,35 @@ impl Verifier {
         if bool::from(right.as_bytes().ct_eq(claim.signature.as_bytes())) {
             return Ok(credential.principal);
         }
-        let bytes: Vec<String> = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-        Err(words(SigV4Error::ChunkMismatch)
-            .with("AWSAccessKeyId", claim.access_key_id.as_str())
-            .with("SignatureProvided", claim.signature.as_str())
-            .with("StringToSignBytes", bytes.join(" "))
-            .with("StringToSign", text))
+        Err(mismatch(&claim.access_key_id, &claim.signature, text))
     }
+
+    /// Whose form this is: its policy is what was signed.
+    pub(crate) async fn verify_policy_v2(
+        &self,
+        access_key_id: &str,
+        signature: &str,
+        policy: &str,
+        session_token: Option<&str>,
+    ) -> Result<Principal, ServiceError> {
+        let credential = self.credential(access_key_id, session_token).await;
+        let credential = credential.map_err(|error| error.into_service_error(Dialect::S3))?;
+        let right = sign(&credential.secret, policy);
+        match bool::from(right.as_bytes().ct_eq(signature.as_bytes())) {
+            true => Ok(credential.principal),
+            false => Err(mismatch(access_key_id, signature, policy.to_owned())),
+        }
+    }
+}
+
+fn mismatch(access_key_id: &str, signature: &str, text: String) -> ServiceError {
+    let bytes: Vec<String> = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    SigV4Error::ChunkMismatch
+        .into_service_error(Dialect::S3)
+        .with("AWSAccessKeyId", access_key_id)
+        .with("SignatureProvided", signature)
+        .with("StringToSignBytes", bytes.join(" "))
+        .with("StringToSign", text)
 }
 
 /// The expiry as it is signed, when it has not passed.

@@ -189,7 +189,7 @@ impl Claim {
     }
 }
 
-fn parse_credential(text: &str, location: Location) -> Result<(String, CredentialScope), SigV4Error> {
+pub(super) fn parse_credential(text: &str, location: Location) -> Result<(String, CredentialScope), SigV4Error> {
     let parts: Vec<&str> = text.split('/').collect();
     let [access_key_id, date, region, service, terminator] = parts[..] else {
         return Err(SigV4Error::BadCredential {

@@ -1,0 +1,102 @@
+//! What only browsers ask: preflights, answers across origins, and posted forms.
+
+use super::exchange::{Exchange, with_body};
+use super::streamed;
+use crate::protocol::Encoded;
+use crate::{CrossOriginRequest, FormRequest, FormSigner, Service, s3};
+use danbi_core::{Body, ServiceError, full_body};
+use http::header::{CONTENT_TYPE, ORIGIN};
+use http::{HeaderMap, HeaderValue, Method, Response};
+
+impl Exchange<'_> {
+    /// Answers a preflight or a form; gives the body back when the request is neither.
+    pub(super) async fn answer_browser(
+        &self,
+        service: &Service,
+        body: Body,
+    ) -> Result<Result<Response<Body>, Body>, ServiceError> {
+        if !s3::is_s3(service.model.get()) {
+            return Ok(Err(body));
+        }
+        let parts = self.parts;
+        if parts.method == Method::OPTIONS
+            && let Some(rules) = &service.cross_origin
+        {
+            let address = s3::Address::of(parts)?;
+            let headers = rules.preflight(self.across_origins(&address)).await?;
+            return Ok(Ok(answer(200, headers)));
+        }
+        let Some(form) = service.form.as_ref().filter(|_| self.posts_form()) else {
+            return Ok(Err(body));
+        };
+        let address = s3::Address::of(parts)?;
+        let (Some(bucket), None) = (address.bucket, address.key) else {
+            return Ok(Err(body));
+        };
+        let message = "Your proposed upload exceeds the maximum allowed size";
+        let too_large = ServiceError::client("EntityTooLarge", 400, message);
+        let request = FormRequest {
+            bucket,
+            headers: parts.headers.clone(),
+            body: streamed::bounded(body, form.limit, too_large),
+            signer: FormSigner(self.dispatcher.verifier.clone()),
+        };
+        let context = self.context_of_nobody(address.region);
+        let (document, answered) = self.handle((form.handler)(context, request)).await?;
+        let mut response = answer(answered.status.unwrap_or(204), answered.headers);
+        if !document.is_empty() {
+            let kind = HeaderValue::from_static("application/xml");
+            response.headers_mut().entry(CONTENT_TYPE).or_insert(kind);
+            *response.body_mut() = full_body(document);
+        }
+        Ok(Ok(response))
+    }
+
+    /// Whether the request posts a form: to a bucket, without a subresource.
+    fn posts_form(&self) -> bool {
+        let kind = self
+            .parts
+            .headers
+            .get(CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        let is_form = kind.is_some_and(|kind| {
+            let kind = kind.split(';').next().unwrap_or_default();
+            kind.trim().eq_ignore_ascii_case("multipart/form-data")
+        });
+        let query = self.parts.uri.query().unwrap_or_default();
+        self.parts.method == Method::POST && is_form && !query.split('&').any(|part| part.starts_with("delete"))
+    }
+
+    /// Adds what a browser wants to see on an answer to a request across origins.
+    pub(super) async fn answer_across_origins(&self, response: &mut Response<Body>) {
+        let parts = self.parts;
+        let Some(rules) = self.service.and_then(|service| service.cross_origin.as_ref()) else {
+            return;
+        };
+        if parts.method == Method::OPTIONS || !parts.headers.contains_key(ORIGIN) {
+            return;
+        }
+        let Ok(address) = s3::Address::of(parts) else { return };
+        response
+            .headers_mut()
+            .extend(rules.headers(self.across_origins(&address)).await);
+    }
+
+    fn across_origins<'r>(&'r self, address: &'r s3::Address) -> CrossOriginRequest<'r> {
+        CrossOriginRequest {
+            bucket: address.bucket.as_deref().unwrap_or_default(),
+            key: address.key.as_deref(),
+            method: &self.parts.method,
+            headers: &self.parts.headers,
+        }
+    }
+}
+
+fn answer(status: u16, headers: HeaderMap) -> Response<Body> {
+    let encoded = Encoded {
+        status,
+        headers,
+        body: bytes::Bytes::new(),
+    };
+    with_body(encoded, danbi_core::empty_body())
+}
