@@ -14,6 +14,12 @@ pub struct Delays {
     /// How often code that nobody refers to is looked for, and how old it must be: the defaults of each collector, but
     /// for `DANBI_COLLECT_MS=EVERY,AGE`. An age shorter than an upload takes may lose what is being uploaded.
     pub collect: Option<[Duration; 2]>,
+    /// How often tables are searched for items that have expired: every 30 seconds, but for
+    /// `DANBI_DYNAMODB_EXPIRE_MS=TIME`.
+    pub expire: Option<Duration>,
+    /// How often stream records are trimmed and how old they become: every ten minutes and 24 hours, but for
+    /// `DANBI_DYNAMODB_TRIM_MS=EVERY,AGE`.
+    pub trim: Option<[Duration; 2]>,
 }
 
 impl Delays {
@@ -24,6 +30,13 @@ impl Delays {
             async_retries: pair("DANBI_ASYNC_RETRY_DELAYS_MS", "60000,120000")?,
             app_idle: read("DANBI_APP_IDLE_MS", "300000", variable("DANBI_APP_IDLE_MS"))?.map(|[idle]| idle),
             collect: pair("DANBI_COLLECT_MS", "3600000,21600000")?,
+            expire: read(
+                "DANBI_DYNAMODB_EXPIRE_MS",
+                "30000",
+                variable("DANBI_DYNAMODB_EXPIRE_MS"),
+            )?
+            .map(|[every]| every),
+            trim: pair("DANBI_DYNAMODB_TRIM_MS", "600000,86400000")?,
         })
     }
 }
@@ -55,8 +68,10 @@ mod tests {
             (nothing.async_retries, nothing.app_idle, nothing.collect),
             (None, None, None)
         );
-        let delays =
-            Delays::from_environment(|name| Some(if name == "DANBI_APP_IDLE_MS" { "5" } else { "1, 2" }.into()));
+        let delays = Delays::from_environment(|name| {
+            let is_single = ["DANBI_APP_IDLE_MS", "DANBI_DYNAMODB_EXPIRE_MS"].contains(&name);
+            Some(if is_single { "5" } else { "1, 2" }.into())
+        });
         let delays = delays.unwrap();
         assert_eq!(delays.app_idle, Some(Duration::from_millis(5)));
         assert_eq!(

@@ -7,7 +7,7 @@ use crate::gateway::{Drain, Limits, SandboxDoor, Server};
 use crate::platform::Platform;
 use danbi_blobs::Blobs;
 use danbi_core::{Clock, SystemClock};
-use danbi_dynamodb::DynamoDb;
+use danbi_dynamodb::{DynamoDb, TablePolicies};
 use danbi_iam::{Credentials, GivenRootKey, NoIdentityPolicies, PolicyAuthorizer, RootCredentials, Sessions};
 use danbi_lambda::{Lambda, ResourcePolicies};
 use danbi_logs::Logs;
@@ -164,7 +164,8 @@ async fn serve_until_told(
 
     let authorizer = Arc::new(
         PolicyAuthorizer::new(Arc::clone(&clock), Arc::new(NoIdentityPolicies))
-            .with_resource_policies("lambda", Arc::new(ResourcePolicies::new(store.clone()))),
+            .with_resource_policies("lambda", Arc::new(ResourcePolicies::new(store.clone())))
+            .with_resource_policies("dynamodb", Arc::new(TablePolicies::new(store.clone()))),
     );
     let mut options = danbi_lambda::Options::new(data.join("cache"));
     options.retry_delays = delays.async_retries.unwrap_or(options.retry_delays);
@@ -187,7 +188,12 @@ async fn serve_until_told(
         store: store.clone(),
         blobs: blobs.clone(),
         clock: Arc::clone(&clock),
-        options: danbi_dynamodb::Options::default(),
+        policies: Some(Arc::clone(&authorizer) as _),
+        options: danbi_dynamodb::Options {
+            expire_every: delays.expire,
+            trim_every: delays.trim.map(|[every, _]| every),
+            stream_retention: delays.trim.map(|[_, age]| age),
+        },
     })
     .await?;
 

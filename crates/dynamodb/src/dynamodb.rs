@@ -1,12 +1,17 @@
 use crate::Error;
+use crate::changes::Stamps;
 use crate::items::queue::Queues;
 use crate::items::token;
 use crate::items::write::{Applied, Write};
+use crate::jobs::{self, Jobs};
 use crate::tables::catalog::Catalog;
+use crate::tables::expiry;
+use crate::tables::usage::UsageSums;
 use danbi_blobs::Blobs;
-use danbi_core::Clock;
+use danbi_core::{Clock, PolicyLanguage};
 use danbi_store::Store;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 
 /// What DynamoDB is made of.
@@ -17,13 +22,22 @@ pub struct Parts {
     pub blobs: Blobs,
     /// What time it is: time to live, tokens, streams.
     pub clock: Arc<dyn Clock>,
+    /// Checks resource policies.
+    pub policies: Option<Arc<dyn PolicyLanguage>>,
     /// How it behaves.
     pub options: Options,
 }
 
 /// How DynamoDB behaves.
 #[derive(Debug, Clone, Default)]
-pub struct Options {}
+pub struct Options {
+    /// How often expired items are looked for, if not every 30 seconds.
+    pub expire_every: Option<Duration>,
+    /// How long stream records are kept, if not for 24 hours.
+    pub stream_retention: Option<Duration>,
+    /// How often old stream records are trimmed, if not every ten minutes.
+    pub trim_every: Option<Duration>,
+}
 
 /// Amazon DynamoDB. Give [`DynamoDb::service`] and [`DynamoDb::streams_service`] to the wire.
 pub struct DynamoDb {
@@ -32,6 +46,10 @@ pub struct DynamoDb {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: Options,
     pub(crate) catalog: Catalog,
+    pub(crate) policies: Option<Arc<dyn PolicyLanguage>>,
+    pub(crate) stamps: Stamps,
+    pub(crate) usage: UsageSums,
+    pub(crate) jobs: Jobs,
     pub(crate) queues: Queues<Write, Applied>,
     tasks: Tasks,
 }
@@ -53,22 +71,37 @@ impl DynamoDb {
             store,
             blobs,
             clock,
+            policies,
             options,
         } = parts;
+        let stamps = Stamps::new(Arc::clone(&clock));
+        let expire_every = options.expire_every.unwrap_or(expiry::EVERY);
         Ok(Arc::new_cyclic(|this| Self {
             store,
             blobs,
             clock,
             options,
             catalog: Catalog::default(),
+            policies,
+            stamps,
+            usage: UsageSums::default(),
+            jobs: Jobs::default(),
             queues: Queues::default(),
-            tasks: Tasks(vec![tokio::spawn(token::sweep(this.clone()))]),
+            tasks: Tasks(vec![
+                tokio::spawn(token::sweep(this.clone())),
+                tokio::spawn(jobs::run(this.clone())),
+                tokio::spawn(jobs::upkeep(this.clone())),
+                tokio::spawn(expiry::run(this.clone(), expire_every)),
+            ]),
         }))
     }
 
     /// Ends the background work; requests must have been answered before.
     pub async fn drain(&self) {
         self.tasks.0.iter().for_each(JoinHandle::abort);
+        if let Err(error) = self.store_usage().await {
+            tracing::warn!(%error, "dynamodb: the last counts of items could not be stored");
+        }
     }
 
     /// Milliseconds since the epoch.

@@ -6,6 +6,7 @@
 //! | `dynamodb`, DATA, table id, ITEM, digest of the partition key, sort key | an item, or its first 96 kB |
 //! | `dynamodb`, DATA, table id, OVERFLOW, digest of the partition key, sort key, part | the item's further parts |
 //! | `dynamodb`, DATA, table id, INDEX, index id, digest of the index partition key, index sort key, digest of the primary key | the projected item, or its primary key when it is long |
+//! | `dynamodb`, DATA, table id, … and further spaces | what [`crate::layout`] lists |
 //! | `dynamodb`, TOKEN, account, region, client request token | what a transactional write did, for ten minutes |
 //! | `dynamodb`, TOKEN_DUE, time, account, region, client request token | nothing: when the token is to be forgotten |
 //!
@@ -46,6 +47,18 @@ pub(crate) enum Space {
     Overflow = 2,
     /// Entries of local and global secondary indexes.
     Index = 3,
+    /// How much the table holds.
+    Usage = 4,
+    /// Tags.
+    Tags = 5,
+    /// The resource policy.
+    Policy = 6,
+    /// Items as they were before a change.
+    History = 7,
+    /// Which items were changed when.
+    HistoryTime = 8,
+    /// Items by the time at which they expire.
+    Expiry = 9,
 }
 
 /// The random id of a table: `TableId` in its description.
@@ -57,11 +70,11 @@ pub(crate) type IndexId = u32;
 /// What stands for a partition key or a primary key in the store.
 pub(crate) type Digest = [u8; 16];
 
-fn root(kind: u64) -> KeyBuilder {
+pub(crate) fn root(kind: u64) -> KeyBuilder {
     KeyBuilder::new().str("dynamodb").u64(kind)
 }
 
-fn scoped(kind: u64, scope: &Scope) -> KeyBuilder {
+pub(crate) fn scoped(kind: u64, scope: &Scope) -> KeyBuilder {
     root(kind).str(scope.account.as_str()).str(scope.region.as_str())
 }
 
@@ -122,6 +135,16 @@ fn data(table: TableId, more: usize) -> Vec<u8> {
     key.extend_from_slice(&DATA_ROOT);
     key.extend_from_slice(table.as_bytes());
     key
+}
+
+/// What all keys that belong to a table begin with, but its record's.
+pub(crate) fn table_prefix(table: TableId) -> Vec<u8> {
+    data(table, 0)
+}
+
+/// What of an item's key is its own, behind table and space: the digest of its partition key, and its sort key.
+pub(crate) fn item_suffix(item: &[u8]) -> &[u8] {
+    &item[DATA_ROOT.len() + 17..]
 }
 
 /// Everything that belongs to a table but its record.

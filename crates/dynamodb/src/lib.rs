@@ -26,17 +26,22 @@
 //! - It never asks another service but through the traits of `danbi_core`.
 
 mod access;
+mod changes;
 mod dynamodb;
 mod error;
 pub mod expression;
+mod history;
 mod item_json;
 mod items;
+mod jobs;
 mod keys;
+mod layout;
 mod legacy;
 mod number;
 mod service;
 mod shapes;
 mod stream_shapes;
+mod streams;
 mod tables;
 mod validation;
 mod value;
@@ -45,5 +50,6 @@ pub use dynamodb::{DynamoDb, Options, Parts};
 pub use error::{Error, Reason, ReasonCode};
 pub use item_json::refusal;
 pub use number::{MAX_DIGITS, MAX_ENCODED_BYTES, Number};
+pub use tables::policy::TablePolicies;
 pub use validation::ValidationError;
 pub use value::{AttributeType, AttributeValue, Item, MAX_DEPTH, Set, item_size};

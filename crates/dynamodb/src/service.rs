@@ -2,7 +2,8 @@
 
 use crate::items::{batch, query, scan, single, transactions};
 use crate::shapes::operations as op;
-use crate::{DynamoDb, access, refusal};
+use crate::tables::access as on;
+use crate::{DynamoDb, access, refusal, streams};
 use danbi_core::ServiceError;
 use danbi_wire::Service;
 use std::sync::Arc;
@@ -18,6 +19,7 @@ fn refused_value(message: &str) -> Option<ServiceError> {
 impl DynamoDb {
     /// The operations of DynamoDB.
     pub fn service(self: &Arc<Self>) -> Service {
+        use crate::tables::{create, delete, describe, expiry, limits, list, policy, tags, update};
         Service::builder(&danbi_wire::models::DYNAMODB, Arc::clone(self))
             .body_limit(BODY_BYTES)
             .json_refusals(refused_value)
@@ -31,11 +33,32 @@ impl DynamoDb {
             .on_json(op::BatchWriteItem, access::batch_write, batch::write)
             .on_json(op::TransactGetItems, access::transact_get, transactions::get)
             .on_json(op::TransactWriteItems, access::transact_write, transactions::write)
+            .on(op::CreateTable, on::create_table, create::create)
+            .on(op::DescribeTable, on::describe_table, describe::describe)
+            .on(op::ListTables, on::list_tables, list::list)
+            .on(op::UpdateTable, on::update_table, update::update)
+            .on(op::DeleteTable, on::delete_table, delete::delete)
+            .on(op::TagResource, on::tag_resource, tags::tag)
+            .on(op::UntagResource, on::untag_resource, tags::untag)
+            .on(op::ListTagsOfResource, on::list_tags, tags::list)
+            .on(op::PutResourcePolicy, on::put_policy, policy::put)
+            .on(op::GetResourcePolicy, on::get_policy, policy::get)
+            .on(op::DeleteResourcePolicy, on::delete_policy, policy::delete)
+            .on(op::DescribeLimits, on::describe_limits, limits::limits)
+            .on(op::DescribeEndpoints, on::describe_endpoints, limits::endpoints)
+            .on(op::UpdateTimeToLive, on::update_time_to_live, expiry::update)
+            .on(op::DescribeTimeToLive, on::describe_time_to_live, expiry::describe)
             .build()
     }
 
     /// The operations of DynamoDB Streams.
     pub fn streams_service(self: &Arc<Self>) -> Service {
-        Service::builder(&danbi_wire::models::DYNAMODB_STREAMS, Arc::clone(self)).build()
+        use crate::stream_shapes::operations as op;
+        Service::builder(&danbi_wire::models::DYNAMODB_STREAMS, Arc::clone(self))
+            .on(op::ListStreams, on::list_streams, streams::describe::list)
+            .on(op::DescribeStream, on::describe_stream, streams::describe::describe)
+            .on(op::GetShardIterator, on::get_shard_iterator, streams::read::iterator)
+            .on(op::GetRecords, on::get_records, streams::read::records)
+            .build()
     }
 }

@@ -5,6 +5,7 @@ use super::stored::{self, Stored};
 use super::view::View;
 use super::{codec, key::MAX_PARTITION_BYTES, key::MAX_SORT_BYTES};
 use crate::tables::record::{IndexRecord, KeySchema, Projection, TableRecord};
+use crate::tables::usage::Counts;
 use crate::{AttributeValue, Error, Item, item_size, keys};
 use bytes::Bytes;
 use danbi_store::Transaction;
@@ -88,7 +89,7 @@ fn value(table: &TableRecord, index: &IndexRecord, item: &Item) -> (usize, Vec<u
     (size, value)
 }
 
-/// Writes and deletes the entries that differ between two states of an item; what each index was charged for, in write
+/// Writes and deletes the entries that differ between two states of an item, and counts them; what each index was charged for, in write
 /// units, in the order of [`TableRecord::indexes`].
 pub(crate) fn change(
     tx: &Transaction,
@@ -96,11 +97,14 @@ pub(crate) fn change(
     key: &ItemKey,
     old: Option<&Item>,
     new: Option<&Item>,
+    counts: &mut Counts,
 ) -> Result<Vec<u64>, Error> {
     let mut charged = Vec::new();
     for index in table.indexes() {
         let before = old.and_then(|item| entry(table, index, key, item));
         let after = new.and_then(|item| entry(table, index, key, item));
+        let size = |entry: &Option<Entry>| entry.as_ref().map(|entry| entry.size);
+        counts.replace_index(index.id, size(&before), size(&after));
         charged.push(match (&before, &after) {
             (None, None) => 0,
             (Some(before), Some(after)) if before.key == after.key => {

@@ -3,6 +3,7 @@
 use super::capacity::Usage;
 use super::token::Token;
 use super::write::{Applied, Change, Write};
+use crate::changes::Changes;
 use crate::{DynamoDb, Error, Reason, ReasonCode, item_size};
 use danbi_store::{StoreError, Transaction};
 use std::collections::{BTreeMap, HashSet};
@@ -33,16 +34,17 @@ impl DynamoDb {
         let done = self
             .store
             .transact(async |tx| {
+                let mut changes = self.changes();
                 if let Some(token) = token
                     && let Some(before) = token.find(&tx, self.now()).await?
                 {
-                    return Ok(Transacted::Before(before.usages()));
+                    return Ok((Transacted::Before(before.usages()), changes));
                 }
-                let applied = self.apply_all(&tx, writes).await?;
+                let applied = self.apply_all(&tx, writes, &mut changes).await?;
                 if let Some(token) = token {
                     token.remember(&tx, &token.remembered(self.now(), writes, &applied))?;
                 }
-                Ok(Transacted::Now(applied))
+                Ok((Transacted::Now(applied), changes))
             })
             .await;
         match done {
@@ -55,11 +57,20 @@ impl DynamoDb {
                 };
                 writes.len()
             ])),
-            done => done,
+            done => {
+                let (transacted, changes) = done?;
+                self.committed(&changes);
+                Ok(transacted)
+            }
         }
     }
 
-    async fn apply_all(&self, tx: &Transaction, writes: &[Write]) -> Result<Vec<Applied>, Error> {
+    async fn apply_all(
+        &self,
+        tx: &Transaction,
+        writes: &[Write],
+        changes: &mut Changes,
+    ) -> Result<Vec<Applied>, Error> {
         let mut located = HashSet::new();
         let mut refused = None;
         for (at, write) in writes.iter().enumerate() {
@@ -83,7 +94,7 @@ impl DynamoDb {
         let mut applied = Vec::with_capacity(writes.len());
         let mut reasons = Vec::with_capacity(writes.len());
         for write in writes {
-            match write.apply(self, tx).await {
+            match write.apply(self, tx, changes).await {
                 Ok(done) => {
                     applied.push(done);
                     reasons.push(Reason::default());

@@ -4,6 +4,7 @@ use super::capacity::Usage;
 use super::key::{self, ItemKey};
 use super::stored::{self, MAX_ITEM_BYTES};
 use super::{index, parameters, view::View};
+use crate::changes::{Actor, Changes};
 use crate::expression::{Condition, Update, UpdateAction, UpdateOperand, UpdateValue};
 use crate::tables::catalog::TableRef;
 use crate::tables::record::TableRecord;
@@ -95,7 +96,12 @@ impl Write {
 
     /// Does it within a transaction. When this fails with anything but [`Error::Store`] or [`Error::Internal`], nothing
     /// of it was written.
-    pub(crate) async fn apply(&self, dynamodb: &DynamoDb, tx: &Transaction) -> Result<Applied, Error> {
+    pub(crate) async fn apply(
+        &self,
+        dynamodb: &DynamoDb,
+        tx: &Transaction,
+        changes: &mut Changes,
+    ) -> Result<Applied, Error> {
         let table = dynamodb.catalog.usable(tx, &self.table).await?;
         let key = self.locate(&table)?;
         let stored = stored::get(View::Transaction(tx), &key.bytes).await?;
@@ -134,7 +140,13 @@ impl Write {
         }
         let mut charged = Vec::new();
         if tracked && !matches!(self.change, Change::Check(_)) {
-            charged = index::change(tx, &table, &key, old.as_ref(), new)?;
+            let counts = changes.counts(table.id);
+            charged = index::change(tx, &table, &key, old.as_ref(), new, counts)?;
+            changes.note(tx, &table, &key.bytes, old.as_ref(), new, Actor::Caller)?;
+        }
+        if !matches!(self.change, Change::Check(_)) {
+            let (before, after) = (stored.as_ref().map(|stored| stored.size), new.map(item_size));
+            changes.counts(table.id).replace(before, after);
         }
         let size = new
             .map_or(0, item_size)
@@ -204,15 +216,17 @@ impl DynamoDb {
 
     /// Does writes of several items in one transaction, none of which has a condition: all or none.
     pub(crate) async fn write_together(&self, writes: &[Write]) -> Result<Vec<Applied>, Error> {
-        self.store
-            .transact(async |tx| {
-                let mut applied = Vec::with_capacity(writes.len());
-                for write in writes {
-                    applied.push(write.apply(self, &tx).await?);
-                }
-                Ok(applied)
-            })
-            .await
+        let written = self.store.transact(async |tx| {
+            let mut changes = self.changes();
+            let mut applied = Vec::with_capacity(writes.len());
+            for write in writes {
+                applied.push(write.apply(self, &tx, &mut changes).await?);
+            }
+            Ok::<_, Error>((applied, changes))
+        });
+        let (applied, changes) = written.await?;
+        self.committed(&changes);
+        Ok(applied)
     }
 
     /// Does writes of one item in one transaction, one behind the other; each alone when that does not go.
@@ -221,27 +235,42 @@ impl DynamoDb {
         let done = self
             .store
             .transact(async |tx| {
+                let mut changes = self.changes();
                 let mut results = Vec::with_capacity(writes.len());
                 for write in writes {
-                    match write.apply(self, &tx).await {
+                    match write.apply(self, &tx, &mut changes).await {
                         Err(error @ (Error::Store(_) | Error::Internal)) => return Err(error),
                         result => results.push(result),
                     }
                 }
-                Ok(results)
+                Ok((results, changes))
             })
             .await;
         match done {
-            Ok(results) => results,
+            Ok((results, changes)) => {
+                self.committed(&changes);
+                results
+            }
             Err(error) if batch.len() == 1 => vec![Err(error)],
             Err(error) => {
                 tracing::debug!(%error, writes = batch.len(), "dynamodb: writes of one item go one by one");
                 let mut results = Vec::with_capacity(batch.len());
                 for write in &batch {
-                    results.push(self.store.transact(async |tx| write.apply(self, &tx).await).await);
+                    results.push(self.write_alone(write).await);
                 }
                 results
             }
         }
+    }
+
+    async fn write_alone(&self, write: &Write) -> Result<Applied, Error> {
+        let written = self.store.transact(async |tx| {
+            let mut changes = self.changes();
+            let applied = write.apply(self, &tx, &mut changes).await?;
+            Ok::<_, Error>((applied, changes))
+        });
+        let (applied, changes) = written.await?;
+        self.committed(&changes);
+        Ok(applied)
     }
 }

@@ -166,6 +166,8 @@ pub(crate) struct StreamSettings {
     pub number: u64,
     /// What its records hold.
     pub view: StreamView,
+    /// Into how many shards its items are divided.
+    pub shards: u32,
     /// Whether changes are still recorded.
     pub enabled: bool,
 }
@@ -320,7 +322,7 @@ impl TableRecord {
         self.stream.as_ref().filter(|stream| stream.enabled)
     }
 
-    /// Whether anything wants to know of changes ([`crate::tables::changes`]): then a write must know the old item.
+    /// Whether anything wants to know of changes ([`crate::changes`]): then a write must know the old item.
     pub(crate) fn records_changes(&self) -> bool {
         self.live_stream().is_some() || self.keeps_history() || self.time_to_live.is_some()
     }
