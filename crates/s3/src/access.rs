@@ -3,7 +3,8 @@
 //! Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>.
 
 use crate::records::Bucket;
-use crate::{Error, Result, names};
+use crate::shapes::{DeleteObjectRequest, PutObjectRequest};
+use crate::{Error, Result, S3, names};
 use danbi_core::{Access, RequestContext, ServiceError};
 
 /// What an access function answers.
@@ -32,6 +33,36 @@ pub(crate) fn versioned(
         Some(version) => access.with("s3:VersionId", version),
         None => access,
     })
+}
+
+/// Storing an object asks for more when it comes with tags or a lock.
+pub(crate) fn put_object(_: &S3, _: &RequestContext, input: &PutObjectRequest) -> Result<Vec<Access>, ServiceError> {
+    let arn = names::object_arn(&input.bucket, &input.key);
+    let mut asked = vec![Access::new("s3:PutObject", &arn)];
+    if input.tagging.is_some() {
+        asked.push(Access::new("s3:PutObjectTagging", &arn));
+    }
+    if input.object_lock_mode.is_some() {
+        asked.push(Access::new("s3:PutObjectRetention", &arn));
+    }
+    if input.object_lock_legal_hold_status.is_some() {
+        asked.push(Access::new("s3:PutObjectLegalHold", &arn));
+    }
+    Ok(asked)
+}
+
+/// Deleting past a lock asks for more.
+pub(crate) fn delete_object(
+    _: &S3,
+    _: &RequestContext,
+    input: &DeleteObjectRequest,
+) -> Result<Vec<Access>, ServiceError> {
+    let (delete, version) = ("s3:DeleteObject", "s3:DeleteObjectVersion");
+    let mut asked = vec![versioned(delete, version, &input.bucket, &input.key, input.version_id.as_deref())?];
+    if input.bypass_governance_retention == Some(true) {
+        asked.push(Access::new("s3:BypassGovernanceRetention", names::object_arn(&input.bucket, &input.key)));
+    }
+    Ok(asked)
 }
 
 /// Whether the caller's account may look at the bucket at all: a bucket's ARN names no account, so the authorizer cannot

@@ -46,6 +46,7 @@ mod ids;
 mod keys;
 mod names;
 mod object_lock;
+mod objects;
 mod records;
 mod s3;
 pub mod shapes;

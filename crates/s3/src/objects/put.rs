@@ -1,0 +1,152 @@
+use super::conditions::WriteConditions;
+use super::{headers, quoted};
+use crate::checksum::{ChecksumFields, Declared, Verifier, hex};
+use crate::content::{Expected, receive};
+use crate::encryption::{self, CustomerHeaders, Wanted};
+use crate::records::{Checksum, Headers, Object, Version, Versioning, View};
+use crate::shapes::{PutObjectOutput, PutObjectRequest};
+use crate::{Error, Result, S3, keys, names, object_lock, tags, versions};
+use danbi_core::RequestContext;
+use std::sync::Arc;
+
+/// The largest object that one request may bring: 5 GiB.
+pub(crate) const MAX_PUT_BYTES: u64 = 5 << 30;
+
+/// PutObject.
+pub(crate) async fn put(s3: Arc<S3>, context: RequestContext, mut input: PutObjectRequest) -> Result<PutObjectOutput> {
+    names::check_key(&input.key)?;
+    if input.write_offset_bytes.is_some() {
+        // Appending is for directory buckets, which there are none of.
+        return Err(Error::header_not_implemented("x-amz-write-offset-bytes"));
+    }
+    let length = input.content_length.map(|length| u64::try_from(length).unwrap_or(0));
+    if let Some(length) = length.filter(|length| *length > MAX_PUT_BYTES) {
+        return Err(Error::entity_too_large(length, MAX_PUT_BYTES));
+    }
+    let conditions = WriteConditions {
+        if_match: input.if_match.as_deref(),
+        if_none_match: input.if_none_match.as_deref(),
+    };
+    conditions.check_form()?;
+    let declared = Declared::of(
+        &input,
+        input.content_md5.as_deref(),
+        input.checksum_algorithm.as_deref(),
+        context.facts.content_sha256.as_deref(),
+    )?;
+    let (data_key, encryption) = Wanted {
+        sse: input.server_side_encryption.as_deref(),
+        kms_key_id: input.ssekms_key_id.as_deref(),
+        customer: CustomerHeaders {
+            algorithm: input.sse_customer_algorithm.as_deref(),
+            key: input.sse_customer_key.as_deref(),
+            md5: input.sse_customer_key_md5.as_deref(),
+        },
+    }
+    .data_key(&s3)?;
+    let kept = Headers {
+        content_type: input.content_type.take(),
+        cache_control: input.cache_control.take(),
+        content_disposition: input.content_disposition.take(),
+        content_encoding: headers::content_encoding(input.content_encoding.take()),
+        content_language: input.content_language.take(),
+        expires: input.expires,
+        website_redirect: headers::website_redirect(input.website_redirect_location.take())?,
+    };
+    let metadata = headers::user_metadata(input.metadata.take())?;
+    let storage_class = headers::storage_class(input.storage_class.take())?;
+    let tags = input.tagging.as_deref().map(tags::from_header).transpose()?;
+    let owner = input.expected_bucket_owner.as_deref();
+    if length.is_none_or(|length| length > s3.options.inline_bytes as u64) {
+        // Nobody shall send a large body for nothing.
+        let view = s3.snapshot().await?;
+        let bucket = s3.bucket(&view, &context, &input.bucket, owner).await?;
+        conditions.check(&input.key, versions::current(&view, &bucket, &input.key).await?.as_ref())?;
+    }
+    let received = receive(
+        &s3,
+        input.body.take(),
+        &data_key,
+        Expected {
+            length,
+            max: MAX_PUT_BYTES,
+            verifier: Verifier::of_object(declared),
+            inline_bytes: s3.options.inline_bytes,
+        },
+    )
+    .await?;
+    let checksum = received.digests.kept().map(|value| Checksum {
+        algorithm: value.algorithm().name().to_owned(),
+        value: value.to_base64(),
+        composite: false,
+    });
+    let object = Object {
+        size: received.size,
+        etag: hex(&received.digests.md5),
+        content: received.content(),
+        encryption,
+        checksum,
+        parts: None,
+        upload: None,
+        storage_class,
+        headers: kept,
+        metadata,
+        tags: tags.unwrap_or_default(),
+        acl: None,
+        retention: None,
+        legal_hold: None,
+    };
+    let (versioning, changed) = s3
+        .store
+        .transact(async |tx| {
+            let bucket = s3.bucket(&tx, &context, &input.bucket, owner).await?;
+            let head: Option<Version> = tx.record(&keys::object(&bucket.id, &input.key)).await?;
+            conditions.check(&input.key, head.as_ref())?;
+            let now = s3.now();
+            let lock = object_lock::of_new_version(
+                &tx,
+                &bucket,
+                input.object_lock_mode.as_deref(),
+                input.object_lock_retain_until_date,
+                input.object_lock_legal_hold_status.as_deref(),
+                now,
+            )
+            .await?;
+            let object = Object {
+                retention: lock.retention,
+                legal_hold: lock.legal_hold,
+                ..object.clone()
+            };
+            received.attach(&tx)?;
+            let owner = context.scope.account.as_str();
+            let changed = versions::put(&tx, &bucket, &input.key, head, Some(object), owner, now).await?;
+            Ok::<_, Error>((bucket.versioning, changed))
+        })
+        .await?;
+    if changed.doomed {
+        s3.doomed.notify_one();
+    }
+    Ok(answer(versioning, &changed.version, &object))
+}
+
+fn answer(versioning: Versioning, version: &Version, object: &Object) -> PutObjectOutput {
+    let shown = encryption::shown(&object.encryption);
+    let mut output = PutObjectOutput {
+        e_tag: Some(quoted(&object.etag)),
+        server_side_encryption: shown.sse,
+        sse_customer_algorithm: shown.customer_algorithm,
+        sse_customer_key_md5: shown.customer_key_md5,
+        version_id: shown_version(versioning, version),
+        ..PutObjectOutput::default()
+    };
+    if let Some(checksum) = &object.checksum {
+        output.show_recorded(checksum);
+        output.checksum_type = Some("FULL_OBJECT".into());
+    }
+    output
+}
+
+/// The version id that an answer names: buckets that never kept versions name none.
+pub(crate) fn shown_version(versioning: Versioning, version: &Version) -> Option<String> {
+    (versioning != Versioning::Never).then(|| version.public_id())
+}
