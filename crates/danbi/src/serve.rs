@@ -167,6 +167,17 @@ async fn serve_until_told(
             .with_resource_policies("lambda", Arc::new(ResourcePolicies::new(store.clone())))
             .with_resource_policies("dynamodb", Arc::new(TablePolicies::new(store.clone()))),
     );
+    let s3 = S3::start(danbi_s3::Parts {
+        store: store.clone(),
+        blobs: blobs.clone(),
+        clock: Arc::clone(&clock),
+        authorizer: Arc::clone(&authorizer) as _,
+        master_key: data.join("s3.key"),
+        options: danbi_s3::Options::default(),
+    })
+    .await
+    .map_err(|error| ServeError::S3(error.into()))?;
+
     let mut options = danbi_lambda::Options::new(data.join("cache"));
     options.retry_delays = delays.async_retries.unwrap_or(options.retry_delays);
     if let Some([every, age]) = delays.collect {
@@ -178,7 +189,7 @@ async fn serve_until_told(
         executor: Arc::new(runtime.clone()),
         clock: Arc::clone(&clock),
         authorizer: Arc::clone(&authorizer) as _,
-        objects: None,
+        objects: Some(Arc::clone(&s3) as _),
         options,
     })
     .await
@@ -196,17 +207,6 @@ async fn serve_until_told(
         },
     })
     .await?;
-
-    let s3 = S3::start(danbi_s3::Parts {
-        store: store.clone(),
-        blobs: blobs.clone(),
-        clock: Arc::clone(&clock),
-        authorizer: Arc::clone(&authorizer) as _,
-        master_key: data.join("s3.key"),
-        options: danbi_s3::Options::default(),
-    })
-    .await
-    .map_err(|error| ServeError::S3(error.into()))?;
 
     let services = vec![
         danbi_lambda::service(Arc::clone(&lambda)),

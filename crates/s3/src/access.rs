@@ -35,6 +35,24 @@ pub(crate) fn versioned(
     })
 }
 
+/// `action` on a bucket that is to be listed in part.
+pub(crate) fn list(
+    action: &'static str,
+    name: &str,
+    prefix: &Option<String>,
+    delimiter: &Option<String>,
+    max_keys: Option<i32>,
+) -> Asked {
+    let mut access = bucket(action, name)?.with("s3:prefix", prefix.as_deref().unwrap_or_default());
+    if let Some(delimiter) = delimiter {
+        access = access.with("s3:delimiter", delimiter.as_str());
+    }
+    if let Some(max_keys) = max_keys {
+        access = access.with("s3:max-keys", max_keys.to_string());
+    }
+    Ok(access)
+}
+
 /// Storing an object asks for more when it comes with tags or a lock.
 pub(crate) fn put_object(_: &S3, _: &RequestContext, input: &PutObjectRequest) -> Result<Vec<Access>, ServiceError> {
     let arn = names::object_arn(&input.bucket, &input.key);
@@ -58,9 +76,18 @@ pub(crate) fn delete_object(
     input: &DeleteObjectRequest,
 ) -> Result<Vec<Access>, ServiceError> {
     let (delete, version) = ("s3:DeleteObject", "s3:DeleteObjectVersion");
-    let mut asked = vec![versioned(delete, version, &input.bucket, &input.key, input.version_id.as_deref())?];
+    let mut asked = vec![versioned(
+        delete,
+        version,
+        &input.bucket,
+        &input.key,
+        input.version_id.as_deref(),
+    )?];
     if input.bypass_governance_retention == Some(true) {
-        asked.push(Access::new("s3:BypassGovernanceRetention", names::object_arn(&input.bucket, &input.key)));
+        asked.push(Access::new(
+            "s3:BypassGovernanceRetention",
+            names::object_arn(&input.bucket, &input.key),
+        ));
     }
     Ok(asked)
 }

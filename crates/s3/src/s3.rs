@@ -82,7 +82,7 @@ impl S3 {
         let master_keys = tokio::task::spawn_blocking(move || MasterKeys::open(&master_key))
             .await
             .map_err(|error| Error::Interrupted(error.to_string()))??;
-        Ok(Arc::new(Self {
+        let s3 = Arc::new(Self {
             store,
             blobs,
             clock,
@@ -92,7 +92,9 @@ impl S3 {
             doomed: Notify::new(),
             stopping: watch::Sender::new(false),
             tasks: Mutex::default(),
-        }))
+        });
+        s3.spawn(crate::sweep::run(Arc::clone(&s3)));
+        Ok(s3)
     }
 
     /// Ends the background work; waits at most `deadline` for what is under way. What is cut off goes on at the next
@@ -127,6 +129,10 @@ impl S3 {
     pub(crate) async fn stopped(&self) {
         // The sender lives as long as `self`, so the wait only ends with the signal.
         let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
     }
 
     pub(crate) async fn snapshot(&self) -> Result<Snapshot> {

@@ -1,6 +1,7 @@
 //! Every operation that is built, with the permission it needs and the function that does it.
 
 mod buckets;
+mod listing;
 mod objects;
 
 use crate::S3;
@@ -16,5 +17,6 @@ pub fn service(s3: Arc<S3>) -> Service {
     let service = Service::builder(&models::S3, s3).body_limit(MAX_DOCUMENT_BYTES);
     let service = buckets::add(service);
     let service = objects::add(service);
+    let service = listing::add(service);
     service.build()
 }

@@ -34,7 +34,10 @@ pub(super) fn describe(versioning: Versioning, version: &Version, object: &Objec
         sse_customer_key_md5: shown.customer_key_md5,
         storage_class: object.storage_class.clone(),
         tag_count: (!object.tags.is_empty()).then_some(object.tags.len() as i32),
-        object_lock_mode: object.retention.as_ref().map(|retention| object_lock::mode(retention).into()),
+        object_lock_mode: object
+            .retention
+            .as_ref()
+            .map(|retention| object_lock::mode(retention).into()),
         object_lock_retain_until_date: object.retention.as_ref().map(|retention| retention.until),
         object_lock_legal_hold_status: object.legal_hold.map(|hold| if hold { "ON" } else { "OFF" }.into()),
         ..HeadObjectOutput::default()

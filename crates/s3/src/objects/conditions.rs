@@ -56,9 +56,8 @@ impl WriteConditions<'_> {
     /// # Errors
     /// `NotImplemented`, in S3's words.
     pub(crate) fn check_form(self) -> Result<()> {
-        let refused = |header: &str, why: &str| {
-            Err(Error::header_not_implemented(header).with("additionalMessage", why))
-        };
+        let refused =
+            |header: &str, why: &str| Err(Error::header_not_implemented(header).with("additionalMessage", why));
         match (self.if_match, self.if_none_match) {
             (Some(_), Some(_)) => refused(
                 "If-Match,If-None-Match",
@@ -115,23 +114,49 @@ mod tests {
         let check = |conditions: ReadConditions<'_>| conditions.check("tag", modified, at(100_000));
         let none = ReadConditions::default();
         assert_eq!(check(none), None);
-        let stale = ReadConditions { if_match: Some("\"other\""), ..none };
+        let stale = ReadConditions {
+            if_match: Some("\"other\""),
+            ..none
+        };
         assert_eq!(check(stale), Some(Unmet::Failed("If-Match")));
         // A matching tag beats a date that would fail.
-        let both = ReadConditions { if_match: Some("tag"), if_unmodified_since: Some(at(0)), ..none };
+        let both = ReadConditions {
+            if_match: Some("tag"),
+            if_unmodified_since: Some(at(0)),
+            ..none
+        };
         assert_eq!(check(both), None);
-        let date = ReadConditions { if_unmodified_since: Some(at(9_000)), ..none };
+        let date = ReadConditions {
+            if_unmodified_since: Some(at(9_000)),
+            ..none
+        };
         assert_eq!(check(date), Some(Unmet::Failed("If-Unmodified-Since")));
-        let same_second = ReadConditions { if_unmodified_since: Some(at(10_000)), ..none };
+        let same_second = ReadConditions {
+            if_unmodified_since: Some(at(10_000)),
+            ..none
+        };
         assert_eq!(check(same_second), None);
-        let seen = ReadConditions { if_none_match: Some("W/\"tag\", \"x\""), ..none };
+        let seen = ReadConditions {
+            if_none_match: Some("W/\"tag\", \"x\""),
+            ..none
+        };
         assert_eq!(check(seen), Some(Unmet::NotModified("If-None-Match")));
         // A tag that does not match beats a date that would say "not modified".
-        let newer = ReadConditions { if_none_match: Some("x"), if_modified_since: Some(at(10_000)), ..none };
+        let newer = ReadConditions {
+            if_none_match: Some("x"),
+            if_modified_since: Some(at(10_000)),
+            ..none
+        };
         assert_eq!(check(newer), None);
-        let since = ReadConditions { if_modified_since: Some(at(10_000)), ..none };
+        let since = ReadConditions {
+            if_modified_since: Some(at(10_000)),
+            ..none
+        };
         assert_eq!(check(since), Some(Unmet::NotModified("If-Modified-Since")));
-        let future = ReadConditions { if_modified_since: Some(at(200_000)), ..none };
+        let future = ReadConditions {
+            if_modified_since: Some(at(200_000)),
+            ..none
+        };
         assert_eq!(check(future), None);
     }
 }

@@ -9,7 +9,11 @@ use danbi_store::Transaction;
 use std::sync::Arc;
 
 /// DeleteObject.
-pub(crate) async fn delete(s3: Arc<S3>, context: RequestContext, input: DeleteObjectRequest) -> Result<DeleteObjectOutput> {
+pub(crate) async fn delete(
+    s3: Arc<S3>,
+    context: RequestContext,
+    input: DeleteObjectRequest,
+) -> Result<DeleteObjectOutput> {
     names::check_key(&input.key)?;
     if input.if_match_last_modified_time.is_some() {
         return Err(Error::header_not_implemented("x-amz-if-match-last-modified-time"));
@@ -34,7 +38,9 @@ pub(crate) async fn delete(s3: Arc<S3>, context: RequestContext, input: DeleteOb
             if removal.version.is_some_and(|id| id != "null") && bucket.versioning == Versioning::Never {
                 return Err(Error::invalid_version_id(removal.version.unwrap_or_default()));
             }
-            removal.run(&tx, &bucket, context.scope.account.as_str(), s3.now()).await
+            removal
+                .run(&tx, &bucket, context.scope.account.as_str(), s3.now())
+                .await
         })
         .await?;
     if outcome.doomed {
@@ -84,13 +90,7 @@ impl Removal<'_> {
     ///
     /// # Errors
     /// `InvalidArgument` for what is no version id, `PreconditionFailed`, `AccessDenied` for what is locked.
-    pub(crate) async fn run(
-        &self,
-        tx: &Transaction,
-        bucket: &Bucket,
-        owner: &str,
-        now: Timestamp,
-    ) -> Result<Removed> {
+    pub(crate) async fn run(&self, tx: &Transaction, bucket: &Bucket, owner: &str, now: Timestamp) -> Result<Removed> {
         if let Some(id) = self.version {
             return self.version(tx, bucket, S3::version_id(id)?, now).await;
         }

@@ -59,7 +59,11 @@ pub(crate) async fn delete_many(
                         && object.version_id.as_deref().is_some_and(|id| id != "null");
                     let outcome = match unknown {
                         true => Ok(Removed::default()),
-                        false => removal.run(&tx, &bucket, context.scope.account.as_str(), s3.now()).await,
+                        false => {
+                            removal
+                                .run(&tx, &bucket, context.scope.account.as_str(), s3.now())
+                                .await
+                        }
                     };
                     outcomes.push(match outcome {
                         Ok(removed) => Ok(removed),

@@ -275,7 +275,9 @@ async fn part(view: &impl View, object: &Object, number: i32) -> Result<(Range<u
         let message = "Part number must be an integer between 1 and 10000, inclusive";
         Error::invalid_argument("partNumber", &number.to_string(), message)
     };
-    let wanted = u32::try_from(number).ok().filter(|number| (1..=10_000).contains(number));
+    let wanted = u32::try_from(number)
+        .ok()
+        .filter(|number| (1..=10_000).contains(number));
     let wanted = wanted.ok_or_else(invalid)?;
     let unsatisfiable = || -> Error {
         let message = "The requested partnumber is not satisfiable";

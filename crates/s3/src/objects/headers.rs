@@ -66,7 +66,11 @@ pub(crate) fn content_encoding(given: Option<String>) -> Option<String> {
     if !given.split(',').any(is_framing) {
         return Some(given);
     }
-    let kept: Vec<&str> = given.split(',').filter(|part| !is_framing(part)).map(str::trim).collect();
+    let kept: Vec<&str> = given
+        .split(',')
+        .filter(|part| !is_framing(part))
+        .map(str::trim)
+        .collect();
     (!kept.is_empty()).then(|| kept.join(","))
 }
 
@@ -76,7 +80,11 @@ pub(crate) fn content_encoding(given: Option<String>) -> Option<String> {
 /// `InvalidRedirectLocation`.
 pub(crate) fn website_redirect(given: Option<String>) -> Result<Option<String>> {
     match given {
-        Some(place) if !["/", "http://", "https://"].iter().any(|start| place.starts_with(start)) => {
+        Some(place)
+            if !["/", "http://", "https://"]
+                .iter()
+                .any(|start| place.starts_with(start)) =>
+        {
             let message = "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.";
             Err(Error::client("InvalidRedirectLocation", 400, message))
         }

@@ -88,7 +88,10 @@ mod tests {
         assert_eq!(kept("=?UTF-8?B?YWJj?="), "abc");
         assert_eq!(kept("=?UTF-8?Q?actually-ascii?="), "actually-ascii");
         assert_eq!(shown(&kept("=?UTF-8?B?AAECAw==?=")), "=?UTF-8?B?AAECAw==?=");
-        assert_eq!(shown("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"), "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~");
+        assert_eq!(
+            shown("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"),
+            "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+        );
         assert_eq!(kept("=?UTF-8?B?%%?="), "=?UTF-8?B?%%?=");
     }
 }

@@ -61,7 +61,10 @@ pub(crate) async fn put(s3: Arc<S3>, context: RequestContext, mut input: PutObje
         // Nobody shall send a large body for nothing.
         let view = s3.snapshot().await?;
         let bucket = s3.bucket(&view, &context, &input.bucket, owner).await?;
-        conditions.check(&input.key, versions::current(&view, &bucket, &input.key).await?.as_ref())?;
+        conditions.check(
+            &input.key,
+            versions::current(&view, &bucket, &input.key).await?.as_ref(),
+        )?;
     }
     let received = receive(
         &s3,

@@ -54,11 +54,23 @@ mod tests {
         assert_eq!(of("bytes=-30"), Some(0..10));
         assert_eq!(of("bytes=5-999"), Some(5..10));
         assert_eq!(of("bytes=5-99999999999999999999999"), Some(5..10));
-        for passed_over in ["bytes=3-1", "bytes=0-1,3-4", "items=0-1", "bytes=a-b", "bytes=-", "0-1", ""] {
+        for passed_over in [
+            "bytes=3-1",
+            "bytes=0-1,3-4",
+            "items=0-1",
+            "bytes=a-b",
+            "bytes=-",
+            "0-1",
+            "",
+        ] {
             assert_eq!(of(passed_over), None, "{passed_over}");
         }
         for not_there in ["bytes=10-", "bytes=10-20", "bytes=-0"] {
-            assert_eq!(parse(not_there, 10).unwrap_err().code(), Some("InvalidRange"), "{not_there}");
+            assert_eq!(
+                parse(not_there, 10).unwrap_err().code(),
+                Some("InvalidRange"),
+                "{not_there}"
+            );
         }
         assert_eq!(parse("bytes=-1", 0).unwrap_err().code(), Some("InvalidRange"));
         assert_eq!(content_range(&(2..5), 10), "bytes 2-4/10");

@@ -6,6 +6,7 @@ use danbi_wire::ServiceBuilder;
 pub(super) fn add(service: ServiceBuilder<S3>) -> ServiceBuilder<S3> {
     service
         .on(op::PutObject, access::put_object, objects::put::put)
+        .body_limit_of(op::PutObject, objects::put::MAX_PUT_BYTES as usize)
         .on_parts(
             op::GetObject,
             |_, _, input| {
