@@ -174,9 +174,23 @@ pub(crate) fn upload_parts(key: &[u8]) -> Result<(String, UploadId), KeyError> {
     Ok((object, upload))
 }
 
+/// The unfinished uploads of one key, by when they began.
+pub(crate) fn uploads_of(bucket: &BucketId, key: &str) -> Bytes {
+    kind("upload").bytes(bucket.as_bytes()).str(key).build()
+}
+
 /// A part of an unfinished upload.
 pub(crate) fn part(upload: &UploadId, number: u32) -> Bytes {
     kind("part").bytes(upload.as_bytes()).u64(number.into()).build()
+}
+
+/// The number in a key that [`part`] made.
+pub(crate) fn part_number(key: &[u8]) -> Result<u32, KeyError> {
+    let mut reader = KeyReader::new(key);
+    reader.str()?;
+    reader.str()?;
+    reader.bytes()?;
+    u32::try_from(reader.u64()?).map_err(|_| KeyError::OutOfRange)
 }
 
 /// The parts of an unfinished upload, by number.
@@ -221,6 +235,8 @@ mod tests {
         assert_eq!(version_parts(&version(&bucket, "k", 9)), Ok(("k".into(), 9)));
         let id = UploadId::new(Timestamp::from_millis(5));
         assert_eq!(upload_parts(&upload(&bucket, "k", &id)), Ok(("k".into(), id)));
+        assert_eq!(part_number(&part(&id, 10_000)), Ok(10_000));
+        assert!(below(uploads_of(&bucket, "k")).contains(&upload(&bucket, "k", &id)));
         assert_eq!(owned_name(&owned("000000000000", "b")).as_deref(), Ok("b"));
     }
 

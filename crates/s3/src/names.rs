@@ -75,6 +75,20 @@ pub(crate) fn canonical_id(account: &str) -> String {
     })
 }
 
+/// `text` as a part of a URL: all but letters, digits, `-._~` and the bytes of `kept` as `%XX`.
+pub(crate) fn url_encoded(text: &str, kept: &[u8]) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
 /// The ARN of a bucket.
 pub(crate) fn bucket_arn(bucket: &str) -> String {
     format!("arn:aws:s3:::{bucket}")

@@ -3,6 +3,7 @@
 mod buckets;
 mod listing;
 mod objects;
+mod parts;
 
 use crate::S3;
 use danbi_wire::{Service, models};
@@ -18,5 +19,6 @@ pub fn service(s3: Arc<S3>) -> Service {
     let service = buckets::add(service);
     let service = objects::add(service);
     let service = listing::add(service);
+    let service = parts::add(service);
     service.build()
 }

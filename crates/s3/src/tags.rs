@@ -11,7 +11,7 @@ use crate::{Error, Result};
 pub(crate) type Tags = BTreeMap<String, String>;
 
 /// Most tags of an object.
-const MAX_TAGS: usize = 10;
+pub(crate) const MAX_TAGS: usize = 10;
 /// Longest key, in characters.
 const MAX_KEY_CHARS: usize = 128;
 /// Longest value, in characters.

@@ -9,7 +9,9 @@ use crate::checksum::{ChecksumAlgorithm, ChecksumFields, ChecksumType, mismatch,
 use crate::ids::{ContentId, UploadId};
 use crate::records::{self, Bucket, Checksum, Object, Part, Upload, Version, View};
 use crate::shapes::{CompleteMultipartUploadOutput, CompleteMultipartUploadRequest, CompletedPart};
-use crate::{Error, Result, S3, conditions, encryption, keys, names, versions};
+use crate::objects::conditions::WriteConditions;
+use crate::objects::put::shown_version;
+use crate::{Error, Result, S3, encryption, keys, names, versions};
 
 /// Parts that are read at a time.
 const PARTS_A_PAGE: usize = 1000;
@@ -20,6 +22,7 @@ pub(crate) async fn complete(
     context: RequestContext,
     input: CompleteMultipartUploadRequest,
 ) -> Result<CompleteMultipartUploadOutput> {
+    conditions(&input).check_form()?;
     let listed = Listed::of(&input)?;
     let (service, context, request, listed) = (&s3, &context, &input, &listed);
     let (bucket, version, doomed) = s3
@@ -107,12 +110,7 @@ async fn join(
     check_whole(request, checksum.as_ref())?;
 
     let head: Option<Version> = tx.record(&keys::object(&bucket.id, &request.key)).await?;
-    conditions::check_write(
-        head.as_ref(),
-        &request.key,
-        request.if_match.as_deref(),
-        request.if_none_match.as_deref(),
-    )?;
+    conditions(request).check(&request.key, head.as_ref())?;
     let now = s3.now();
     let object = Object {
         size: joined.size,
@@ -275,6 +273,26 @@ async fn completed_before(
     Ok(current)
 }
 
+fn conditions(request: &CompleteMultipartUploadRequest) -> WriteConditions<'_> {
+    WriteConditions {
+        if_match: request.if_match.as_deref(),
+        if_none_match: request.if_none_match.as_deref(),
+    }
+}
+
+/// Where the object is, by the host that the client addressed.
+fn location(context: &RequestContext, bucket: &str, key: &str) -> String {
+    let scheme = if context.secure { "https" } else { "http" };
+    let host = &context.host;
+    let key = names::url_encoded(key, b"/");
+    let by_host = host.strip_prefix(bucket).is_some_and(|rest| rest.starts_with('.'));
+    if by_host {
+        format!("{scheme}://{host}/{key}")
+    } else {
+        format!("{scheme}://{host}/{bucket}/{key}")
+    }
+}
+
 fn output(
     context: &RequestContext,
     input: CompleteMultipartUploadRequest,
@@ -282,10 +300,10 @@ fn output(
     version: &Version,
 ) -> CompleteMultipartUploadOutput {
     let mut output = CompleteMultipartUploadOutput {
-        location: Some(names::object_url(context, &input.bucket, &input.key)),
+        location: Some(location(context, &input.bucket, &input.key)),
         bucket: Some(input.bucket),
         key: Some(input.key),
-        version_id: versions::shown(bucket, version),
+        version_id: shown_version(bucket.versioning, version),
         ..Default::default()
     };
     if let Some(object) = &version.object {

@@ -7,7 +7,7 @@ use super::list_parts::limit;
 use crate::ids::UploadId;
 use crate::records::{self, Upload};
 use crate::shapes::{CommonPrefix, ListMultipartUploadsOutput, ListMultipartUploadsRequest, MultipartUpload};
-use crate::{Error, Result, S3, keys, listing};
+use crate::{Error, Result, S3, keys, names};
 
 /// Most uploads and common prefixes of an answer.
 const MAX_UPLOADS: i32 = 1000;
@@ -24,7 +24,15 @@ pub(crate) async fn list(
     let owner = input.expected_bucket_owner.as_deref();
     let bucket = s3.bucket(&view, &context, &input.bucket, owner).await?;
     let most = limit("max-uploads", input.max_uploads, MAX_UPLOADS)?;
-    let encoding = listing::Encoding::of(input.encoding_type.as_deref())?;
+    let url = match input.encoding_type.as_deref() {
+        None => false,
+        Some("url") => true,
+        Some(other) => {
+            let message = "Invalid Encoding Method specified in Request";
+            return Err(Error::invalid_argument("encoding-type", other, message));
+        }
+    };
+    let encode = |text: &str| if url { names::url_encoded(text, b"/*") } else { text.to_owned() };
     let prefix = input.prefix.as_deref().unwrap_or_default();
     let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
     let key_marker = input.key_marker.as_deref().unwrap_or_default();
@@ -64,14 +72,14 @@ pub(crate) async fn list(
             if let Some(common) = common_prefix(&key, prefix, delimiter) {
                 last = (common.to_owned(), String::new());
                 prefixes.push(CommonPrefix {
-                    prefix: Some(encoding.encode(common)),
+                    prefix: Some(encode(common)),
                 });
                 range = behind(range, &keys::below(keys::uploads(&bucket.id, common)));
                 continue 'pages;
             }
             let upload: Upload = records::decode(value)?;
             last = (key.clone(), id.to_string());
-            uploads.push(shown(&upload, encoding.encode(&key), &id));
+            uploads.push(shown(&upload, encode(&key), &id));
         }
         match page.entries.last() {
             Some((last, _)) if page.more => range = range.after(last),
@@ -80,12 +88,12 @@ pub(crate) async fn list(
     }
     Ok(ListMultipartUploadsOutput {
         bucket: Some(input.bucket),
-        key_marker: Some(encoding.encode(key_marker)),
+        key_marker: Some(encode(key_marker)),
         upload_id_marker: Some(id_marker.to_owned()),
-        next_key_marker: Some(encoding.encode(&last.0)),
+        next_key_marker: Some(encode(&last.0)),
         next_upload_id_marker: Some(last.1),
-        prefix: input.prefix.as_deref().map(|prefix| encoding.encode(prefix)),
-        delimiter: delimiter.map(|delimiter| encoding.encode(delimiter)),
+        prefix: input.prefix.as_deref().map(|prefix| encode(prefix)),
+        delimiter: delimiter.map(|delimiter| encode(delimiter)),
         max_uploads: i32::try_from(most).ok(),
         is_truncated: Some(more),
         uploads: if uploads.is_empty() { None } else { Some(uploads) },

@@ -1,0 +1,6 @@
+//! What can be read or changed of an object apart from its bytes: tags, locks, attributes.
+
+pub(crate) mod attributes;
+pub(crate) mod legal_hold;
+pub(crate) mod retention;
+pub(crate) mod tagging;

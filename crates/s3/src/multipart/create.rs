@@ -1,0 +1,98 @@
+use std::sync::Arc;
+
+use danbi_core::{Principal, RequestContext};
+
+use crate::checksum::{ChecksumType, parse_upload};
+use crate::encryption::{self, CustomerHeaders, Wanted};
+use crate::ids::UploadId;
+use crate::objects::headers;
+use crate::records::{self, Headers, Upload};
+use crate::shapes::{CreateMultipartUploadOutput, CreateMultipartUploadRequest};
+use crate::{Error, Result, S3, keys, names, object_lock, tags};
+
+/// Begins an upload: everything that the object will be, but for its bytes, is fixed here.
+pub(crate) async fn create(
+    s3: Arc<S3>,
+    context: RequestContext,
+    mut input: CreateMultipartUploadRequest,
+) -> Result<CreateMultipartUploadOutput> {
+    names::check_key(&input.key)?;
+    let checksum = parse_upload(input.checksum_algorithm.as_deref(), input.checksum_type.as_deref())?;
+    let (_, encryption) = Wanted {
+        sse: input.server_side_encryption.as_deref(),
+        kms_key_id: input.ssekms_key_id.as_deref(),
+        customer: CustomerHeaders {
+            algorithm: input.sse_customer_algorithm.as_deref(),
+            key: input.sse_customer_key.as_deref(),
+            md5: input.sse_customer_key_md5.as_deref(),
+        },
+    }
+    .data_key(&s3)?;
+    let now = s3.now();
+    let id = UploadId::new(now);
+    let upload = Upload {
+        initiated: now,
+        owner: context.scope.account.as_str().to_owned(),
+        initiator: initiator(&context.principal),
+        encryption,
+        checksum: checksum.map(|(algorithm, kind)| (algorithm.name().to_owned(), kind == ChecksumType::Composite)),
+        storage_class: headers::storage_class(input.storage_class.take())?,
+        headers: Headers {
+            content_type: input.content_type.take(),
+            cache_control: input.cache_control.take(),
+            content_disposition: input.content_disposition.take(),
+            content_encoding: headers::content_encoding(input.content_encoding.take()),
+            content_language: input.content_language.take(),
+            expires: input.expires,
+            website_redirect: headers::website_redirect(input.website_redirect_location.take())?,
+        },
+        metadata: headers::user_metadata(input.metadata.take())?,
+        tags: tags::from_header(input.tagging.as_deref().unwrap_or_default())?,
+        acl: None,
+        retention: None,
+        legal_hold: None,
+    };
+    let (service, context, request, begun) = (&s3, &context, &input, &upload);
+    s3.store
+        .transact(async |tx| {
+            let owner = request.expected_bucket_owner.as_deref();
+            let bucket = service.bucket(&tx, context, &request.bucket, owner).await?;
+            let lock = object_lock::of_new_version(
+                &tx,
+                &bucket,
+                request.object_lock_mode.as_deref(),
+                request.object_lock_retain_until_date,
+                request.object_lock_legal_hold_status.as_deref(),
+                now,
+            )
+            .await?;
+            let upload = Upload {
+                retention: lock.retention,
+                legal_hold: lock.legal_hold,
+                ..begun.clone()
+            };
+            tx.put(&keys::upload(&bucket.id, &request.key, &id), records::encode(&upload)?)?;
+            Ok::<_, Error>(())
+        })
+        .await?;
+    let shown = encryption::shown(&upload.encryption);
+    Ok(CreateMultipartUploadOutput {
+        bucket: Some(input.bucket),
+        key: Some(input.key),
+        upload_id: Some(id.to_string()),
+        server_side_encryption: shown.sse,
+        sse_customer_algorithm: shown.customer_algorithm,
+        sse_customer_key_md5: shown.customer_key_md5,
+        checksum_algorithm: checksum.map(|(algorithm, _)| algorithm.name().into()),
+        checksum_type: checksum.map(|(_, kind)| kind.name().into()),
+        ..Default::default()
+    })
+}
+
+/// Who began it, unless that is the account itself.
+fn initiator(principal: &Principal) -> Option<String> {
+    match principal {
+        Principal::Identity { arn, .. } => Some(arn.to_string()),
+        Principal::Root(_) | Principal::Service(_) | Principal::Anonymous => None,
+    }
+}

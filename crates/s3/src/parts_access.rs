@@ -1,0 +1,175 @@
+//! Which actions the operations on uploads, copies, tags, locks and attributes ask for.
+
+use danbi_core::{Access, RequestContext, ServiceError};
+
+use crate::access::{Asked, bucket, object, versioned};
+use crate::copy::source::CopySource;
+use crate::shapes::*;
+use crate::{S3, names, tags};
+
+type AskedAll = Result<Vec<Access>, ServiceError>;
+
+/// What a new object with these headers asks for besides being put.
+struct Extras<'r> {
+    bucket: &'r str,
+    key: &'r str,
+    tagging: Option<&'r str>,
+    retention: bool,
+    legal_hold: bool,
+    acl: bool,
+}
+
+impl Extras<'_> {
+    fn asked(self) -> Vec<Access> {
+        let arn = names::object_arn(self.bucket, self.key);
+        let mut put = Access::new("s3:PutObject", &arn);
+        // Tags that cannot be read are refused by the handler.
+        for (key, value) in self.tagging.and_then(|header| tags::from_header(header).ok()).unwrap_or_default() {
+            put = put.with(format!("s3:RequestObjectTag/{key}"), value);
+        }
+        let mut asked = vec![put];
+        let extras = [
+            ("s3:PutObjectTagging", self.tagging.is_some()),
+            ("s3:PutObjectRetention", self.retention),
+            ("s3:PutObjectLegalHold", self.legal_hold),
+            ("s3:PutObjectAcl", self.acl),
+        ];
+        asked.extend(extras.into_iter().filter(|(_, is)| *is).map(|(action, _)| Access::new(action, &arn)));
+        asked
+    }
+}
+
+pub(crate) fn create_upload(_: &S3, _: &RequestContext, input: &CreateMultipartUploadRequest) -> AskedAll {
+    let grants = [
+        &input.acl,
+        &input.grant_full_control,
+        &input.grant_read,
+        &input.grant_read_acp,
+        &input.grant_write_acp,
+    ];
+    Ok(Extras {
+        bucket: &input.bucket,
+        key: &input.key,
+        tagging: input.tagging.as_deref(),
+        retention: input.object_lock_mode.is_some(),
+        legal_hold: input.object_lock_legal_hold_status.is_some(),
+        acl: grants.into_iter().any(Option::is_some),
+    }
+    .asked())
+}
+
+pub(crate) fn upload_part(_: &S3, _: &RequestContext, input: &UploadPartRequest) -> Asked {
+    object("s3:PutObject", &input.bucket, &input.key)
+}
+
+pub(crate) fn complete_upload(_: &S3, _: &RequestContext, input: &CompleteMultipartUploadRequest) -> Asked {
+    object("s3:PutObject", &input.bucket, &input.key)
+}
+
+pub(crate) fn abort_upload(_: &S3, _: &RequestContext, input: &AbortMultipartUploadRequest) -> Asked {
+    object("s3:AbortMultipartUpload", &input.bucket, &input.key)
+}
+
+pub(crate) fn list_parts(_: &S3, _: &RequestContext, input: &ListPartsRequest) -> Asked {
+    object("s3:ListMultipartUploadParts", &input.bucket, &input.key)
+}
+
+pub(crate) fn list_uploads(_: &S3, _: &RequestContext, input: &ListMultipartUploadsRequest) -> Asked {
+    bucket("s3:ListBucketMultipartUploads", &input.bucket)
+}
+
+/// The question about the source of a copy, if the header names one: the handler says what is wrong with it otherwise.
+fn source(header: &str) -> Option<Access> {
+    let source = CopySource::parse(header).ok()?;
+    let (get, version) = ("s3:GetObject", "s3:GetObjectVersion");
+    versioned(get, version, &source.bucket, &source.key, source.version.as_deref()).ok()
+}
+
+pub(crate) fn upload_part_copy(_: &S3, _: &RequestContext, input: &UploadPartCopyRequest) -> AskedAll {
+    let put = object("s3:PutObject", &input.bucket, &input.key)?;
+    let put = put.with("s3:x-amz-copy-source", &input.copy_source);
+    Ok(source(&input.copy_source).into_iter().chain([put]).collect())
+}
+
+pub(crate) fn copy_object(_: &S3, _: &RequestContext, input: &CopyObjectRequest) -> AskedAll {
+    let grants = [
+        &input.acl,
+        &input.grant_full_control,
+        &input.grant_read,
+        &input.grant_read_acp,
+        &input.grant_write_acp,
+    ];
+    let mut asked = Extras {
+        bucket: &input.bucket,
+        key: &input.key,
+        tagging: input.tagging.as_deref(),
+        retention: input.object_lock_mode.is_some(),
+        legal_hold: input.object_lock_legal_hold_status.is_some(),
+        acl: grants.into_iter().any(Option::is_some),
+    }
+    .asked();
+    if let Some(put) = asked.first_mut() {
+        let mut copied = put.clone().with("s3:x-amz-copy-source", &input.copy_source);
+        if let Some(directive) = &input.metadata_directive {
+            copied = copied.with("s3:x-amz-metadata-directive", directive);
+        }
+        *put = copied;
+    }
+    asked.splice(0..0, source(&input.copy_source));
+    Ok(asked)
+}
+
+pub(crate) fn get_attributes(_: &S3, _: &RequestContext, input: &GetObjectAttributesRequest) -> AskedAll {
+    let version = input.version_id.as_deref();
+    let ask = |action, of_version| versioned(action, of_version, &input.bucket, &input.key, version);
+    Ok(vec![
+        ask("s3:GetObject", "s3:GetObjectVersion")?,
+        ask("s3:GetObjectAttributes", "s3:GetObjectVersionAttributes")?,
+    ])
+}
+
+pub(crate) fn get_tagging(_: &S3, _: &RequestContext, input: &GetObjectTaggingRequest) -> Asked {
+    let version = input.version_id.as_deref();
+    versioned("s3:GetObjectTagging", "s3:GetObjectVersionTagging", &input.bucket, &input.key, version)
+}
+
+pub(crate) fn put_tagging(_: &S3, _: &RequestContext, input: &PutObjectTaggingRequest) -> Asked {
+    let version = input.version_id.as_deref();
+    let mut asked = versioned("s3:PutObjectTagging", "s3:PutObjectVersionTagging", &input.bucket, &input.key, version)?;
+    for tag in input.tagging.tag_set.iter().take(tags::MAX_TAGS) {
+        asked = asked
+            .with("s3:RequestObjectTagKeys", &tag.key)
+            .with(format!("s3:RequestObjectTag/{}", tag.key), &tag.value);
+    }
+    Ok(asked)
+}
+
+pub(crate) fn delete_tagging(_: &S3, _: &RequestContext, input: &DeleteObjectTaggingRequest) -> Asked {
+    let version = input.version_id.as_deref();
+    let (action, of_version) = ("s3:DeleteObjectTagging", "s3:DeleteObjectVersionTagging");
+    versioned(action, of_version, &input.bucket, &input.key, version)
+}
+
+pub(crate) fn get_retention(_: &S3, _: &RequestContext, input: &GetObjectRetentionRequest) -> Asked {
+    object("s3:GetObjectRetention", &input.bucket, &input.key)
+}
+
+pub(crate) fn put_retention(_: &S3, _: &RequestContext, input: &PutObjectRetentionRequest) -> AskedAll {
+    let mut put = object("s3:PutObjectRetention", &input.bucket, &input.key)?;
+    if let Some(mode) = input.retention.as_ref().and_then(|retention| retention.mode.as_ref()) {
+        put = put.with("s3:object-lock-mode", mode);
+    }
+    let mut asked = vec![put];
+    if input.bypass_governance_retention == Some(true) {
+        asked.push(object("s3:BypassGovernanceRetention", &input.bucket, &input.key)?);
+    }
+    Ok(asked)
+}
+
+pub(crate) fn get_legal_hold(_: &S3, _: &RequestContext, input: &GetObjectLegalHoldRequest) -> Asked {
+    object("s3:GetObjectLegalHold", &input.bucket, &input.key)
+}
+
+pub(crate) fn put_legal_hold(_: &S3, _: &RequestContext, input: &PutObjectLegalHoldRequest) -> Asked {
+    object("s3:PutObjectLegalHold", &input.bucket, &input.key)
+}
