@@ -263,7 +263,7 @@ pub async fn deploy(
             live
         }
         None => {
-            let bar = output.upload(0);
+            let bar = output.bar("uploading", packed.archive.len() as u64);
             platform
                 .create(&update, &app::tags(name), &packed.archive, &bar)
                 .await?;
@@ -322,7 +322,7 @@ async fn change(
 ) -> Result<(), Failure> {
     platform.settled(update.name, None).await?;
     if now.code_sha256 != BASE64.encode(packed.sha256) {
-        let bar = output.upload(0);
+        let bar = output.bar("uploading", packed.archive.len() as u64);
         platform.update_code(update.name, &packed.archive, &bar).await?;
         output.step("waiting until it is ready");
         platform.settled(update.name, None).await?;

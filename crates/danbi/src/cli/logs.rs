@@ -196,7 +196,7 @@ fn is_request_id(text: &str) -> bool {
 }
 
 /// Reads `90s`, `10m`, `3h`, `7d`.
-fn back(text: &str) -> Result<Duration, String> {
+pub(super) fn back(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is no time: write a number and s, m, h or d, such as 10m");
     let (number, unit) = text.split_at(text.len().saturating_sub(1));
     let seconds = match unit {

@@ -10,6 +10,7 @@ mod doctor;
 mod env;
 mod exec;
 mod failure;
+mod files;
 mod init;
 mod invoke;
 mod logs;
@@ -62,6 +63,8 @@ pub enum Command {
     Url(open::UrlArgs),
     /// Open an app in the browser
     Open(open::UrlArgs),
+    /// Store, fetch, list, share and remove files (S3 buckets and objects)
+    Files(files::FilesArgs),
     /// Print export lines that point AWS tools at the platform
     Env(env::EnvArgs),
     /// Run a command with AWS tools pointed at the platform, hard-coded amazonaws.com names included
@@ -172,6 +175,7 @@ pub fn run(cli: Cli, serve: fn(ServeArgs) -> ExitCode) -> ExitCode {
         Command::Undeploy(args) => (args.target.json, in_runtime(undeploy::run(args))),
         Command::Url(args) => (args.target.json, in_runtime(open::url(args))),
         Command::Open(args) => (args.target.json, in_runtime(open::open(args))),
+        Command::Files(args) => (args.json(), in_runtime(files::run(args))),
         Command::Env(args) => (args.target.json, in_runtime(env::run(args))),
         Command::Exec(args) => (false, in_runtime(exec::run(args))),
         Command::Init(args) => (args.json, init::run(&args)),

@@ -72,13 +72,18 @@ impl Output {
         self.bar.set_message(text.into());
     }
 
-    /// A bar over `bytes`, in place of the spinner.
-    pub fn upload(&self, bytes: u64) -> ProgressBar {
+    /// A bar over `bytes`, in place of the spinner; with 0 bytes, whose number nobody knows, it only counts.
+    pub fn bar(&self, doing: &str, bytes: u64) -> ProgressBar {
         self.bar.reset();
-        self.bar.set_length(bytes);
-        if let Ok(style) = ProgressStyle::with_template("  uploading {bar:32} {bytes}/{total_bytes} {bytes_per_sec}") {
+        let template = match bytes {
+            0 => "  {msg} {bytes} {bytes_per_sec}",
+            _ => "  {msg} {bar:32} {bytes}/{total_bytes} {bytes_per_sec}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style);
         }
+        self.bar.set_length(bytes);
+        self.bar.set_message(doing.to_owned());
         self.bar.clone()
     }
 

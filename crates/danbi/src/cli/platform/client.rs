@@ -1,5 +1,6 @@
 //! One signed request and its answer, with retries where repeating is safe.
 
+use super::xml::Element;
 use super::{Failure, Platform};
 use bytes::Bytes;
 use danbi_core::{Clock, SystemClock};
@@ -55,6 +56,9 @@ impl Reply {
     }
 
     fn error_code(&self) -> Option<String> {
+        if let Some(error) = self.xml_error() {
+            return Some(error.text_of("Code").to_owned());
+        }
         let document = self.document();
         let named = self
             .header("x-amzn-errortype")
@@ -65,6 +69,9 @@ impl Reply {
     }
 
     fn error_message(&self) -> String {
+        if let Some(error) = self.xml_error() {
+            return error.text_of("Message").to_owned();
+        }
         let document = self.document();
         match ["message", "Message", "errorMessage"]
             .iter()
@@ -72,6 +79,16 @@ impl Reply {
         {
             Some(message) => message.to_owned(),
             None => String::from_utf8_lossy(&self.body[..self.body.len().min(300)]).into_owned(),
+        }
+    }
+
+    /// S3's errors; those of a `HEAD` have no body, and their status stands for the code.
+    fn xml_error(&self) -> Option<Element> {
+        let error = Element::parse(&self.body)?;
+        match error.name.as_str() {
+            "Error" => Some(error),
+            "ErrorResponse" => error.all("Error").next().cloned(),
+            _ => None,
         }
     }
 
@@ -261,12 +278,15 @@ impl Platform {
     }
 
     fn refused(&self, what: &str, reply: &Reply) -> Failure {
-        let code = reply.error_code();
+        let code = reply
+            .error_code()
+            .or_else(|| (reply.status == StatusCode::NOT_FOUND).then(|| "NotFound".to_owned()));
         let next = match code.as_deref() {
             Some(
                 "UnrecognizedClientException"
                 | "InvalidClientTokenId"
                 | "InvalidSignatureException"
+                | "InvalidAccessKeyId"
                 | "SignatureDoesNotMatch",
             ) => {
                 format!(
@@ -275,10 +295,14 @@ impl Platform {
                     self.credentials.origin()
                 )
             }
-            Some("AccessDeniedException") => format!(
+            Some("AccessDeniedException" | "AccessDenied") => format!(
                 "the key {} has no right to it; ask whoever runs the platform",
                 self.credentials.access_key_id
             ),
+            Some("NoSuchBucket") => {
+                "see the buckets with `danbi files ls`, or make one with `danbi files create NAME`".into()
+            }
+            Some("BucketNotEmpty") => "remove what is in it with `danbi files rm --recursive NAME`".into(),
             _ if reply.status.is_server_error() => "see the platform's own log (serve.log in its data folder)".into(),
             _ => String::new(),
         };

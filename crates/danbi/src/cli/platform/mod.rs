@@ -4,11 +4,14 @@ mod client;
 mod credentials;
 mod lambda;
 mod logs;
+mod s3;
 mod start;
+mod xml;
 
 pub use credentials::Credentials;
 pub use lambda::{Alias, FunctionConfiguration, LIVE, Update};
 pub use logs::{LogQuery, LogRecord};
+pub use s3::{ObjectEntry, ObjectHead};
 pub use start::Started;
 
 use super::{Failure, Output, Target};
