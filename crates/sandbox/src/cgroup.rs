@@ -234,6 +234,16 @@ impl Cgroup {
             .map_or(Ok(()), |folder| fs::write(folder.join("cgroup.procs"), "0"))
     }
 
+    /// Moves a process with all its threads into the groups. The first move in a while takes the kernel milliseconds,
+    /// those after it almost nothing.
+    pub(crate) fn adopt(&self, pid: rustix::process::Pid) -> io::Result<()> {
+        let pid = pid.as_raw_nonzero().to_string();
+        for folder in self.folders() {
+            fs::write(folder.join("cgroup.procs"), &pid)?;
+        }
+        Ok(())
+    }
+
     /// The version 2 folder, to clone into.
     pub(crate) fn open_v2(&self) -> Option<OwnedFd> {
         self.v2

@@ -86,6 +86,24 @@ impl HostIds {
     }
 }
 
+impl Identity {
+    /// The same ids one user namespace further in, for a sandbox inside that of its template.
+    pub(crate) fn nested(&self) -> Identity {
+        let map = |id: u32| {
+            if self.separate_init {
+                format!("0 0 1\n{id} {id} 1\n")
+            } else {
+                format!("{id} {id} 1\n")
+            }
+        };
+        Identity {
+            uid_map: map(UID),
+            gid_map: map(GID),
+            ..self.clone()
+        }
+    }
+}
+
 /// Whether the id map (`inside outside count` lines) has all of `first..first + count`.
 fn covers(map: &str, first: u32, count: u32) -> bool {
     map.lines().any(|line| {
@@ -101,6 +119,23 @@ pub(crate) fn become_namespace_root() -> io::Result<()> {
     rustix::thread::set_thread_groups(&[])?;
     rustix::thread::set_thread_res_gid(Gid::ROOT, Gid::ROOT, Gid::ROOT)?;
     rustix::thread::set_thread_res_uid(Uid::ROOT, Uid::ROOT, Uid::ROOT)?;
+    Ok(())
+}
+
+/// Makes the calling process, root of its user namespace, act as the program's user, and able to go back.
+pub(crate) fn act_as_program(identity: &Identity) -> io::Result<()> {
+    act_as(identity, Uid::from_raw(UID))
+}
+
+/// Takes [`act_as_program`] back.
+pub(crate) fn act_as_root(identity: &Identity) -> io::Result<()> {
+    act_as(identity, Uid::ROOT)
+}
+
+fn act_as(identity: &Identity, uid: Uid) -> io::Result<()> {
+    if identity.separate_init {
+        rustix::thread::set_thread_res_uid(Uid::ROOT, uid, Uid::ROOT)?;
+    }
     Ok(())
 }
 

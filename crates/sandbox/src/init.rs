@@ -17,8 +17,9 @@ use rustix::thread::CapabilitySet;
 use crate::mounts::Root;
 use crate::namespaces;
 use crate::prepare::Plan;
+use crate::program::Streams;
 use crate::protocol::{self, Channel, InitEvent, InitRequest};
-use crate::{SandboxSpec, credentials, network, program};
+use crate::{SandboxSpec, birth, credentials, network, program};
 
 /// How long a connection to a busy listener may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,6 +45,8 @@ struct Init {
     proc: OwnedFd,
     main: Pid,
     namespaces: bool,
+    /// Sandboxes live in the namespaces of this one, and do so beyond the end of the program.
+    template: bool,
     connecting: Vec<Connecting>,
 }
 
@@ -68,8 +71,8 @@ fn serve(plan: &Plan, channel: &Channel, waiting: OwnedFd) -> Result<(), String>
     let mut root = build(plan).map_err(say("preparing"))?;
     let children = namespaces::signal_descriptor(&[libc::SIGCHLD]).map_err(say("signals"))?;
     channel.send(&InitEvent::Prepared, &[]).map_err(say("reporting"))?;
-    let (detached, descriptors) = match channel.receive::<InitRequest>().map_err(say("listening"))? {
-        Some((InitRequest::Start { detached }, descriptors)) => (detached, descriptors),
+    let (detached, forked, descriptors) = match channel.receive::<InitRequest>().map_err(say("listening"))? {
+        Some((InitRequest::Start { detached, forked }, descriptors)) => (detached, forked, descriptors),
         _ => namespaces::exit(0),
     };
     let mut descriptors = descriptors.into_iter();
@@ -91,7 +94,25 @@ fn serve(plan: &Plan, channel: &Channel, waiting: OwnedFd) -> Result<(), String>
         None => open_proc().map_err(say("/proc"))?,
     };
     let sockets = open_sockets(&spec)?;
-    let main = program::start(plan, &spec, &stdout, &stderr)?;
+    program::confine(plan, spec.template)?;
+    let mut control = None;
+    let main = if forked {
+        birth::expect(channel, &proc, &stdout, &stderr)?
+    } else {
+        let (ours, theirs) = spec
+            .template
+            .then(control_sockets)
+            .transpose()
+            .map_err(say("control socket"))?
+            .unzip();
+        control = ours;
+        let streams = Streams {
+            stdout: &stdout,
+            stderr: &stderr,
+            control: theirs.as_ref(),
+        };
+        program::start(plan, &spec, &streams)?
+    };
     drop((stdout, stderr));
     let kept = if plan.identity.as_ref().is_some_and(|ids| ids.separate_init) {
         CapabilitySet::KILL
@@ -100,10 +121,15 @@ fn serve(plan: &Plan, channel: &Channel, waiting: OwnedFd) -> Result<(), String>
     };
     credentials::bar_capabilities().map_err(say("capabilities"))?;
     credentials::drop_capabilities(kept).map_err(say("capabilities"))?;
-    let lent: Vec<_> = sockets.iter().map(AsFd::as_fd).collect();
+    let family = if spec.template {
+        birth::family(&proc).map_err(say("namespaces"))?
+    } else {
+        Vec::new()
+    };
+    let lent: Vec<_> = sockets.iter().chain(&control).chain(&family).map(AsFd::as_fd).collect();
     channel.send(&InitEvent::Started, &lent).map_err(say("reporting"))?;
     drop(lent);
-    drop(sockets);
+    drop((sockets, control, family));
     let channel = Channel::from(channel.as_fd().try_clone_to_owned().map_err(say("channel"))?);
     let namespaces = plan.identity.is_some();
     Init {
@@ -112,9 +138,18 @@ fn serve(plan: &Plan, channel: &Channel, waiting: OwnedFd) -> Result<(), String>
         proc,
         main,
         namespaces,
+        template: spec.template,
         connecting: Vec::new(),
     }
     .run()
+}
+
+/// The platform's end, which does not wait, and the program's, which does.
+fn control_sockets() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) =
+        rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    rustix::io::ioctl_fionbio(&ours, true)?;
+    Ok((ours, theirs))
 }
 
 /// Everything that does not depend on the spec.
@@ -129,7 +164,12 @@ fn build(plan: &Plan) -> io::Result<Option<Root>> {
     if identity.separate_init {
         credentials::become_namespace_root()?;
     }
-    die_with_the_launcher()?;
+    if plan.family.is_some() {
+        // Its parent is about to end. The launcher's end is that of the template's init, and that one's its own.
+        rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)?;
+    } else {
+        die_with_the_launcher()?;
+    }
     // SAFETY: the cgroup namespace concerns no memory or descriptor; this process has one thread.
     unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWCGROUP)? };
     network::set_up_inside(plan.link)?;
@@ -226,7 +266,9 @@ impl Init {
                     signal: status.terminating_signal(),
                 };
                 let _ = self.channel.send(&exited, &[]);
-                self.end();
+                if !self.template {
+                    self.end();
+                }
             }
         }
     }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::protocol::{self, Channel, Event, Request};
-use crate::supervisor::{Supervision, Supervisor};
+use crate::supervisor::{Birth, Supervision, Supervisor};
 use crate::{Capabilities, Isolation, Sandbox, SandboxError, SandboxSpec};
 
 /// The launcher's `argv[0]`, by which [`crate::run_launcher_if_asked`] knows it.
@@ -130,16 +130,52 @@ impl Launcher {
         let shared = &self.shared;
         spec.check(shared.capabilities.isolation)?;
         let running = shared.running();
-        match shared.launch_by(&running.supervisor, &spec).await {
+        match shared.launch_by(&running.supervisor, &spec, None).await {
             // Nothing of that launch is left: a sandbox does not outlive its launcher.
             Err(SandboxError::LauncherGone) => {
                 let replacing = Arc::clone(shared);
                 let replaced = tokio::task::spawn_blocking(move || replacing.replace(running)).await;
                 let supervisor = replaced.map_err(|_| SandboxError::LauncherGone)??;
-                shared.launch_by(&supervisor, &spec).await
+                shared.launch_by(&supervisor, &spec, None).await
             }
             launched => launched,
         }
+    }
+
+    /// Forks the program of `template` into a new sandbox with the limits, mounts, sockets and output of `spec`, and
+    /// returns once it is there. Of `spec`, `argv`, `env` and `cwd` are not looked at: the template is sent `message`
+    /// (up to 96 KiB) and nine descriptors (namespaces user, mnt, net, ipc, uts, pid in the order to enter them,
+    /// standard output, standard error, the birth socket), forks, enters, forks twice more, gives up its capabilities and
+    /// the right to enter namespaces, writes one byte to the birth socket and waits for one before it goes on.
+    /// One fork at a time is asked of a template. The sandbox keeps the template's namespaces, though not its program, alive.
+    ///
+    /// # Errors
+    /// As [`Launcher::launch`]; [`SandboxError::Ended`] when the template's program has ended, and
+    /// [`SandboxError::Start`] when no fork came within 5 s or it kept rights.
+    pub async fn launch_from(
+        &self,
+        template: &Arc<Sandbox>,
+        spec: SandboxSpec,
+        message: Vec<u8>,
+    ) -> Result<Sandbox, SandboxError> {
+        let shared = &self.shared;
+        spec.check(shared.capabilities.isolation)?;
+        if spec.template || message.len() > SandboxSpec::MAX_ARGUMENTS_BYTES {
+            return Err(SandboxError::Invalid(
+                "a fork is no template, and its message is up to 96 KiB".to_owned(),
+            ));
+        }
+        let _one_at_a_time = template.turn().await?;
+        let running = shared.running();
+        let birth = Birth {
+            control: template.control()?,
+            message,
+        };
+        let mut sandbox = shared
+            .launch_by(&running.supervisor, &spec, Some((template, birth)))
+            .await?;
+        sandbox.keep(template.clone());
+        Ok(sandbox)
     }
 }
 
@@ -176,15 +212,24 @@ impl Shared {
         Ok(supervisor)
     }
 
-    async fn launch_by(&self, supervisor: &Supervisor, spec: &SandboxSpec) -> Result<Sandbox, SandboxError> {
+    async fn launch_by(
+        &self,
+        supervisor: &Supervisor,
+        spec: &SandboxSpec,
+        parent: Option<(&Sandbox, Birth)>,
+    ) -> Result<Sandbox, SandboxError> {
         let file = protocol::to_anonymous_file(spec)?;
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         let supervision = supervisor.handle();
-        supervision.expect(id, answer)?;
+        let (parent, birth) = parent.unzip();
+        let template = parent.map(Sandbox::id);
+        let family = parent.into_iter().flat_map(Sandbox::family);
+        let lent: Vec<_> = std::iter::once(&file).chain(family).map(AsFd::as_fd).collect();
+        supervision.expect(id, answer, birth)?;
         let _forgotten_at_the_end = Forget { supervision, id };
         let launching = async {
-            while let Err(error) = supervision.send(&Request::Launch { id }, &[file.as_fd()]) {
+            while let Err(error) = supervision.send(&Request::Launch { id, template }, &lent) {
                 match error {
                     SandboxError::Busy => tokio::time::sleep(SEND_AGAIN).await,
                     other => return Err(other),

@@ -25,6 +25,7 @@
 //! It never runs a program under less isolation than asked for without saying so, never changes the caller's process
 //! (no unshare, no signal handlers), and never waits without a limit.
 
+mod birth;
 mod capabilities;
 mod cgroup;
 mod credentials;

@@ -77,6 +77,37 @@ pub(crate) fn clone_init(options: &InitOptions<'_>) -> io::Result<(Forked, Optio
     }
 }
 
+/// Forks the calling process, which has one thread; the child is a child of the caller's parent.
+pub(crate) fn fork_sibling() -> io::Result<Forked> {
+    // SAFETY: no stack is given and no memory shared, so this is a fork; the process has a single thread (module
+    // contract).
+    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::CLONE_PARENT | libc::SIGCHLD, 0, 0, 0, 0) };
+    match pid {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Forked::Child),
+        pid => forked(pid as i32),
+    }
+}
+
+/// Moves the calling process, which has one thread, into a namespace (for a pid namespace: its children).
+pub(crate) fn enter(namespace: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: setns touches no memory; the process has a single thread, so none is left behind.
+    match unsafe { libc::setns(namespace.as_raw_fd(), 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// The process id, as the caller's `/proc` counts, of the process behind a pidfd.
+pub(crate) fn pid_of(pidfd: BorrowedFd<'_>) -> io::Result<Pid> {
+    let text = fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_raw_fd()))?;
+    let pid = text
+        .lines()
+        .find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+    pid.and_then(Pid::from_raw)
+        .ok_or_else(|| io::Error::other("the process has ended"))
+}
+
 fn forked(pid: i32) -> io::Result<Forked> {
     Pid::from_raw(pid)
         .map(Forked::Parent)

@@ -4,12 +4,13 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Cgroup;
-use crate::credentials::Identity;
+use crate::credentials::{self, Identity};
 use crate::init;
 use crate::namespaces::{self, Forked, InitOptions};
 use crate::network::Link;
@@ -26,6 +27,15 @@ pub(crate) struct Plan {
     pub(crate) identity: Option<Identity>,
     pub(crate) cgroup: Cgroup,
     pub(crate) link: Option<Link>,
+    /// The template whose fork will be the program; the sandbox is made inside its namespaces.
+    pub(crate) family: Option<Rc<Family>>,
+}
+
+/// Where the sandboxes of one template are made.
+#[derive(Debug)]
+pub(crate) struct Family {
+    pub(crate) user: OwnedFd,
+    pub(crate) pid: OwnedFd,
 }
 
 /// The preparer's report to the launcher; the pidfd of init is beside it when there is no error.
@@ -65,6 +75,9 @@ fn make_init(plan: &Plan, channel: Channel) -> io::Result<(Pid, OwnedFd)> {
     plan.cgroup
         .join_v1()
         .map_err(|error| at("joining the cgroups", &error))?;
+    if let Some(family) = plan.family.clone() {
+        return make_init_in(&family, plan, channel);
+    }
     let (waiting, go) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     let cgroup = plan.cgroup.open_v2();
     let (forked, pidfd) = clone_init(plan, cgroup.as_ref().map(AsFd::as_fd))?;
@@ -81,6 +94,90 @@ fn make_init(plan: &Plan, channel: Channel) -> io::Result<(Pid, OwnedFd)> {
             Err(error)
         }
     }
+}
+
+/// Makes init inside the namespaces of a template. A namespace is entered for good, and a pid namespace by children
+/// only, so two more processes are needed: the first enters, the second is inside and makes init. Both and init are
+/// children of the preparer; when it ends, init becomes the launcher's.
+fn make_init_in(family: &Family, plan: &Plan, channel: Channel) -> io::Result<(Pid, OwnedFd)> {
+    plan.cgroup
+        .join_v2()
+        .map_err(|error| at("joining the cgroup", &error))?;
+    let (waiting, go) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    let (ours, theirs) = Channel::pair()?;
+    if let Forked::Child = namespaces::fork()? {
+        drop(ours);
+        let made = enter(family, plan).and_then(|()| match namespaces::fork_sibling()? {
+            Forked::Parent(_) => namespaces::exit(0),
+            Forked::Child => make_init_inside(plan),
+        });
+        match made {
+            Ok(Made::Inside) => init::run(plan, channel, waiting, &go),
+            Ok(Made::Init(pidfd)) => {
+                let _ = theirs.send_patiently(&None::<String>, &[pidfd.as_fd()]);
+                namespaces::exit(0)
+            }
+            Err(error) => {
+                let _ = theirs.send_patiently(&Some(error.to_string()), &[]);
+                namespaces::exit(1)
+            }
+        }
+    }
+    drop((theirs, channel, waiting));
+    let (failure, descriptors) = ours
+        .receive::<Option<String>>()?
+        .ok_or_else(|| io::Error::other("nobody made the sandbox"))?;
+    let pidfd = descriptors.into_iter().next();
+    let pidfd = pidfd.ok_or_else(|| io::Error::other(failure.unwrap_or_default()))?;
+    let finished = namespaces::pid_of(pidfd.as_fd()).and_then(|pid| {
+        connect(plan, pid)?;
+        rustix::io::write(&go, b"!")?;
+        Ok(pid)
+    });
+    match finished {
+        Ok(pid) => Ok((pid, pidfd)),
+        Err(error) => {
+            let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
+            Err(error)
+        }
+    }
+}
+
+enum Made {
+    /// This process is the new init.
+    Inside,
+    /// This process made it.
+    Init(OwnedFd),
+}
+
+/// Becomes the root of the template's user namespace, whose next child is in its pid namespace.
+fn enter(family: &Family, plan: &Plan) -> io::Result<()> {
+    namespaces::enter(family.user.as_fd()).map_err(|error| at("entering the template's users", &error))?;
+    if plan.identity.as_ref().is_some_and(|identity| identity.separate_init) {
+        credentials::become_namespace_root()?;
+    }
+    namespaces::enter(family.pid.as_fd()).map_err(|error| at("entering the template's processes", &error))
+}
+
+fn make_init_inside(plan: &Plan) -> io::Result<Made> {
+    let identity = plan.identity.as_ref().ok_or_else(|| io::Error::other("no identity"))?;
+    // Whose user id the namespace is made under owns it: the program, so that its fork may come in.
+    credentials::act_as_program(identity)?;
+    // A change of user hides the process's own files, among them the id map of the child.
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::Dumpable)?;
+    let options = InitOptions {
+        namespaces: true,
+        cgroup: None,
+    };
+    let (forked, pidfd) = namespaces::clone_init(&options).map_err(|error| at("making namespaces", &error))?;
+    let Forked::Parent(_) = forked else {
+        return Ok(Made::Inside);
+    };
+    let pidfd = pidfd.ok_or_else(|| io::Error::other("the kernel gave no pidfd"))?;
+    credentials::act_as_root(identity)?;
+    let pid = namespaces::pid_of(pidfd.as_fd())?;
+    namespaces::write_id_maps(pid, identity).map_err(|error| at("mapping ids", &error))?;
+    Ok(Made::Init(pidfd))
 }
 
 fn clone_init(plan: &Plan, cgroup: Option<BorrowedFd<'_>>) -> io::Result<(Forked, Option<OwnedFd>)> {
@@ -102,6 +199,10 @@ fn finish(plan: &Plan, pid: Pid) -> io::Result<()> {
     if let Some(identity) = &plan.identity {
         namespaces::write_id_maps(pid, identity).map_err(|error| at("mapping ids", &error))?;
     }
+    connect(plan, pid)
+}
+
+fn connect(plan: &Plan, pid: Pid) -> io::Result<()> {
     if let Some(link) = plan.link {
         let namespace = std::fs::File::open(format!("/proc/{}/ns/net", pid.as_raw_nonzero()))?;
         link.connect(namespace.as_fd())

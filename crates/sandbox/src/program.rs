@@ -16,20 +16,43 @@ use crate::{SandboxSpec, credentials, limits, protocol, seccomp};
 /// Where a program without a `PATH` is looked for.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
-/// Puts the filter over this process and starts the program under it.
-pub(crate) fn start(plan: &Plan, spec: &SandboxSpec, stdout: &OwnedFd, stderr: &OwnedFd) -> Result<Pid, String> {
-    let say = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
-    let arguments = Arguments::new(spec).map_err(say("arguments"))?;
+/// Puts the filter over this process and everything it will start.
+pub(crate) fn confine(plan: &Plan, template: bool) -> Result<(), String> {
     rustix::thread::set_no_new_privs(true).map_err(|error| format!("no_new_privs: {error}"))?;
     if plan.identity.is_some() {
-        seccomp::install().map_err(say("seccomp"))?;
+        seccomp::install(template).map_err(|error| format!("seccomp: {error}"))?;
     }
+    Ok(())
+}
+
+/// What the program starts with besides its specification.
+pub(crate) struct Streams<'a> {
+    pub(crate) stdout: &'a OwnedFd,
+    pub(crate) stderr: &'a OwnedFd,
+    /// A template's control socket.
+    pub(crate) control: Option<&'a OwnedFd>,
+}
+
+/// Starts the program under the filter of this process.
+pub(crate) fn start(plan: &Plan, spec: &SandboxSpec, streams: &Streams<'_>) -> Result<Pid, String> {
+    let say = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
+    let arguments = Arguments::new(spec).map_err(say("arguments"))?;
     // Closed by a successful exec, so its end says that the program runs.
-    let (failure, report) =
+    let (failure, mut report) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|error| format!("pipe: {error}"))?;
+    // Out of the way of the number that a template's control socket must have.
+    let above = |fd: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(fd, SandboxSpec::CONTROL_DESCRIPTOR + 1);
+    let moved = above(&report).map_err(|error| format!("pipe: {error}"))?;
+    drop(std::mem::replace(&mut report, moved));
+    let control = streams.control.map(above).transpose();
+    let control = control.map_err(|error| format!("control socket: {error}"))?;
+    let streams = &Streams {
+        control: control.as_ref(),
+        ..*streams
+    };
     match namespaces::fork().map_err(say("fork"))? {
         Forked::Child => {
-            let reason = match become_the_program(plan, spec, &arguments, stdout, stderr, &report) {
+            let reason = match become_the_program(plan, spec, &arguments, streams, &report) {
                 Ok(never) => match never {},
                 Err(reason) => reason,
             };
@@ -52,16 +75,24 @@ fn become_the_program(
     plan: &Plan,
     spec: &SandboxSpec,
     arguments: &Arguments,
-    stdout: &OwnedFd,
-    stderr: &OwnedFd,
+    streams: &Streams<'_>,
     report: &OwnedFd,
 ) -> Result<std::convert::Infallible, String> {
     let say = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
     let os = |what: &'static str| move |error: rustix::io::Errno| format!("{what}: {error}");
     rustix::process::setsid().map_err(os("session"))?;
-    rustix::stdio::dup2_stdout(stdout).map_err(os("stdout"))?;
-    rustix::stdio::dup2_stderr(stderr).map_err(os("stderr"))?;
-    namespaces::close_all_but(&[report.as_raw_fd()]);
+    rustix::stdio::dup2_stdout(streams.stdout).map_err(os("stdout"))?;
+    rustix::stdio::dup2_stderr(streams.stderr).map_err(os("stderr"))?;
+    match streams.control {
+        Some(control) => {
+            namespaces::close_all_but(&[report.as_raw_fd(), control.as_raw_fd()]);
+            // Takes the first free number, 3, and stays open over exec.
+            let control = rustix::io::dup(control).map_err(os("control socket"))?;
+            debug_assert_eq!(control.as_raw_fd(), SandboxSpec::CONTROL_DESCRIPTOR);
+            std::mem::forget(control);
+        }
+        None => namespaces::close_all_but(&[report.as_raw_fd()]),
+    }
     let namespaces = plan.identity.is_some();
     limits::apply(spec, plan.cgroup.limits_memory(), namespaces).map_err(say("limits"))?;
     credentials::bar_capabilities().map_err(say("capabilities"))?;

@@ -27,8 +27,11 @@ const MAX_DESCRIPTORS: usize = 128;
 pub(crate) enum Request {
     /// The first message: find out what is possible and get ready, or report only.
     Begin { options: LauncherOptions, probe_only: bool },
-    /// Start a sandbox; the spec is descriptor 0.
-    Launch { id: u64 },
+    /// Start a sandbox; the spec is descriptor 0. Its program is executed, or is a fork of that of `template`, whose
+    /// user and pid namespaces are then descriptors 1 and 2.
+    Launch { id: u64, template: Option<u64> },
+    /// The fork of a template is in its sandbox: the template may leave the cgroups of that sandbox.
+    Born { id: u64 },
     /// The platform has read the accounts of this sandbox; its cgroups may go.
     Release { id: u64 },
 }
@@ -48,7 +51,8 @@ pub(crate) enum Event {
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum InitRequest {
     /// Descriptors: spec, stdout, stderr, then one detached mount for each of `mounts` when `detached`.
-    Start { detached: bool },
+    /// With `forked` no program is started: init waits for a template's fork instead.
+    Start { detached: bool, forked: bool },
     /// Connect to a port on loopback; answered by [`InitEvent::Connected`].
     Connect { call: u64, port: u16 },
     /// Signal the main process.
@@ -66,7 +70,10 @@ pub(crate) enum InitRequest {
 pub(crate) enum InitEvent {
     /// Init has built its world and waits for a spec.
     Prepared,
-    /// The program runs. Descriptors: listeners, then UDP sockets.
+    /// Init waits for a template's fork. Descriptors: what [`crate::birth`] lists, in its order.
+    Expecting,
+    /// The program runs. Descriptors: listeners, then UDP sockets, then a template's control socket, user and pid
+    /// namespaces.
     Started,
     /// The program could not be started, or the sandbox not made.
     Failed { reason: String },
@@ -110,14 +117,7 @@ impl Channel {
     }
 
     fn send_with<T: Serialize>(&self, message: &T, descriptors: &[BorrowedFd<'_>], flags: SendFlags) -> io::Result<()> {
-        let bytes = serde_json::to_vec(message)?;
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
-        let mut beside = SendAncillaryBuffer::new(&mut space);
-        if !descriptors.is_empty() && !beside.push(SendAncillaryMessage::ScmRights(descriptors)) {
-            return Err(io::Error::other("too many descriptors in one message"));
-        }
-        retry(|| rustix::net::sendmsg(&self.0, &[IoSlice::new(&bytes)], &mut beside, flags))?;
-        Ok(())
+        send_with(&self.0, &serde_json::to_vec(message)?, descriptors, flags)
     }
 
     /// Waits for the next message.
@@ -178,6 +178,24 @@ impl From<Channel> for OwnedFd {
     fn from(channel: Channel) -> OwnedFd {
         channel.0
     }
+}
+
+/// Sends bytes and descriptors to a peer that speaks no JSON of ours.
+///
+/// # Errors
+/// As [`Channel::send`].
+pub(crate) fn send_bytes(socket: &OwnedFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    send_with(socket, bytes, descriptors, SendFlags::NOSIGNAL | SendFlags::DONTWAIT)
+}
+
+fn send_with(socket: &OwnedFd, bytes: &[u8], descriptors: &[BorrowedFd<'_>], flags: SendFlags) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
+    let mut beside = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !beside.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(io::Error::other("too many descriptors in one message"));
+    }
+    retry(|| rustix::net::sendmsg(socket, &[IoSlice::new(bytes)], &mut beside, flags))?;
+    Ok(())
 }
 
 /// `value` in an anonymous file.

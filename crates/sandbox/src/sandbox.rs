@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::process::Signal;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot, watch};
 
 use crate::cgroup::Cgroup;
 use crate::protocol::{Channel, InitRequest};
@@ -45,6 +45,12 @@ pub struct Sandbox {
     stderr: Option<OwnedFd>,
     listeners: Vec<TcpListener>,
     udp: Vec<UdpSocket>,
+    /// Of a template: where it hears that it shall fork, and who asks at the moment.
+    control: Option<Arc<OwnedFd>>,
+    family: Vec<OwnedFd>,
+    turn: Semaphore,
+    /// Of a fork: the template in whose namespaces it lives.
+    parent: Option<Arc<Sandbox>>,
 }
 
 impl Sandbox {
@@ -57,14 +63,61 @@ impl Sandbox {
             stderr,
             listeners: Vec::new(),
             udp: Vec::new(),
+            control: None,
+            family: Vec::new(),
+            turn: Semaphore::new(1),
+            parent: None,
         };
         for socket in sockets {
             match rustix::net::sockopt::socket_type(&socket) {
                 Ok(rustix::net::SocketType::DGRAM) => sandbox.udp.push(UdpSocket::from(socket)),
-                _ => sandbox.listeners.push(TcpListener::from(socket)),
+                Ok(rustix::net::SocketType::SEQPACKET) => sandbox.control = Some(Arc::new(socket)),
+                Ok(_) => sandbox.listeners.push(TcpListener::from(socket)),
+                Err(_) => sandbox.family.push(socket),
             }
         }
         sandbox
+    }
+
+    /// Waits until nobody else forks this template.
+    pub(crate) async fn turn(&self) -> Result<SemaphorePermit<'_>, SandboxError> {
+        match tokio::time::timeout(CALL_TIMEOUT, self.turn.acquire()).await {
+            Ok(turn) => turn.map_err(|_| SandboxError::Ended),
+            Err(_) => Err(SandboxError::TimedOut("the turn to fork a template")),
+        }
+    }
+
+    /// The control socket of a template whose program runs.
+    pub(crate) fn control(&self) -> Result<Arc<OwnedFd>, SandboxError> {
+        if self.supervised.program_ended() {
+            return Err(SandboxError::Ended);
+        }
+        let control = self.control.clone();
+        control.ok_or_else(|| SandboxError::Invalid("this sandbox is no template".to_owned()))
+    }
+
+    /// The namespaces of a template inside which the sandboxes of its forks are made.
+    pub(crate) fn family(&self) -> &[OwnedFd] {
+        &self.family
+    }
+
+    pub(crate) fn keep(&mut self, parent: Arc<Sandbox>) {
+        self.parent = Some(parent);
+    }
+
+    /// Of a fork: the template.
+    pub fn parent(&self) -> Option<&Arc<Sandbox>> {
+        self.parent.as_ref()
+    }
+
+    /// The control socket of a template, to read what it says; messages are datagrams.
+    pub fn control_socket(&self) -> Option<Arc<OwnedFd>> {
+        self.control.clone()
+    }
+
+    /// Whether the main process has ended; of a template the rest of its sandbox stays as long as its forks.
+    pub fn program_ended(&self) -> bool {
+        self.supervised.program_ended()
     }
 
     /// A number that no other sandbox of this launcher has.
@@ -252,6 +305,7 @@ pub(crate) struct Supervised {
     next_call: AtomicU64,
     main: Mutex<Option<(Option<i32>, Option<i32>)>>,
     kill_asked: AtomicBool,
+    fork: AtomicBool,
     exit: watch::Sender<Option<Exit>>,
 }
 
@@ -281,12 +335,25 @@ impl Supervised {
             next_call: AtomicU64::new(1),
             main: Mutex::new(None),
             kill_asked: AtomicBool::new(false),
+            fork: AtomicBool::new(false),
             exit: watch::Sender::new(None),
         }
     }
 
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    pub(crate) fn born_of_a_template(&self) {
+        self.fork.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_fork(&self) -> bool {
+        self.fork.load(Ordering::Relaxed)
+    }
+
+    fn program_ended(&self) -> bool {
+        self.exit.borrow().is_some() || locked(&self.main).is_some()
     }
 
     pub(crate) fn channel(&self) -> &Channel {

@@ -168,8 +168,9 @@ const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
 const IF_GREATER: u16 = (libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K) as u16;
 const IF_ANY_BIT: u16 = (libc::BPF_JMP | libc::BPF_JSET | libc::BPF_K) as u16;
 
-/// The filter, as the kernel wants it.
-pub(crate) fn program() -> Vec<libc::sock_filter> {
+/// The filter, as the kernel wants it. A template may enter namespaces: those it is handed descriptors of, for it has no
+/// other way to one.
+pub(crate) fn program(template: bool) -> Vec<libc::sock_filter> {
     let mut program = Vec::with_capacity(256);
     let mut push = |code: u16, value: u32, yes: u8, no: u8| {
         program.push(libc::sock_filter {
@@ -189,7 +190,10 @@ pub(crate) fn program() -> Vec<libc::sock_filter> {
     push(IF_GREATER, NEWEST_KNOWN, 0, 1);
     push(RETURN, refuse(ENOSYS), 0, 0);
     for (errno, numbers) in DENIED {
-        for number in *numbers {
+        for number in numbers
+            .iter()
+            .filter(|number| !(template && **number == libc::SYS_setns))
+        {
             push(IF_EQUAL, *number as u32, 0, 1);
             push(RETURN, refuse(*errno), 0, 0);
         }
@@ -243,8 +247,8 @@ pub(crate) fn program() -> Vec<libc::sock_filter> {
 ///
 /// # Errors
 /// When the kernel has no seccomp filters.
-pub(crate) fn install() -> io::Result<()> {
-    let program = program();
+pub(crate) fn install(template: bool) -> io::Result<()> {
+    let program = program(template);
     let length = u16::try_from(program.len()).map_err(io::Error::other)?;
     let filter = libc::sock_fprog {
         len: length,
@@ -265,7 +269,7 @@ mod tests {
 
     /// Runs the filter as the kernel would.
     fn verdict(arch: u32, number: libc::c_long, arguments: [u32; 3]) -> u32 {
-        let program = program();
+        let program = program(false);
         let (mut at, mut loaded) = (0, 0);
         loop {
             let step = program[at];
@@ -335,6 +339,17 @@ mod tests {
             Some(EAFNOSUPPORT)
         );
         assert_eq!(errno(libc::SYS_personality, [0x0004_0000, 0, 0]), Some(EPERM));
+    }
+
+    #[test]
+    fn a_template_may_enter_namespaces_and_nothing_else_more() {
+        let (strict, template) = (program(false), program(true));
+        assert_eq!(template.len() + 2, strict.len());
+        assert!(
+            !template
+                .iter()
+                .any(|step| step.code == IF_EQUAL && step.k == libc::SYS_setns as u32)
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -14,7 +15,7 @@ use crate::credentials::{HostIds, Identity};
 use crate::instance::{Instance, SLOTS};
 use crate::namespaces::{self, Forked};
 use crate::network::{Egress, Link};
-use crate::prepare::{self, Plan, Prepared};
+use crate::prepare::{self, Family, Plan, Prepared};
 use crate::protocol::{self, Channel, Event, InitRequest, Request};
 use crate::{Isolation, LauncherOptions, Network, SandboxSpec, mounts, probe};
 
@@ -54,7 +55,7 @@ pub(crate) struct Kit {
 /// One place for a sandbox: a number that its cgroup, its uids and its interface bear.
 struct Slot {
     plan: Plan,
-    network: Network,
+    kind: Kind,
     /// The platform's end, until the platform has it.
     channel: Option<Channel>,
     init: Option<(Pid, OwnedFd)>,
@@ -63,11 +64,29 @@ struct Slot {
     released: bool,
 }
 
+/// Which requests a prepared sandbox serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Kind {
+    network: Network,
+    /// The sandbox of the template whose forks it is for.
+    template: Option<u64>,
+}
+
 struct Waiting {
     id: u64,
     spec: SandboxSpec,
     file: OwnedFd,
-    network: Network,
+    kind: Kind,
+}
+
+/// A sandbox whose program is forked into others. A fork is born into the cgroups where its parent is, so the template
+/// sits in those of the next sandbox in advance: moving a process can take the kernel milliseconds.
+struct Template {
+    slot: u32,
+    family: Rc<Family>,
+    program: Pid,
+    /// The slot in whose cgroups it is, when it is not at home.
+    sits: Option<u32>,
 }
 
 struct Server {
@@ -80,7 +99,8 @@ struct Server {
     /// Inits that ended before their preparer's report was read.
     ended_early: HashSet<Pid>,
     waiting: VecDeque<Waiting>,
-    kinds: HashSet<Network>,
+    kinds: HashSet<Kind>,
+    templates: HashMap<u64, Template>,
     next_slot: u32,
     /// No reserve is made before this, because making one has failed.
     reserve_after: Instant,
@@ -121,11 +141,17 @@ fn serve() -> io::Result<()> {
     if let Ok(egress) = &kit.egress {
         egress.clear_trial();
     }
-    let kinds = HashSet::from([if kit.egress.is_ok() {
+    let network = if kit.egress.is_ok() {
         Network::Egress
     } else {
         Network::None
+    };
+    let kinds = HashSet::from([Kind {
+        network,
+        template: None,
     }]);
+    // The init of a template's fork is left behind by those that made it.
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let mut server = Server {
         control,
         kit,
@@ -136,6 +162,7 @@ fn serve() -> io::Result<()> {
         ended_early: HashSet::new(),
         waiting: VecDeque::new(),
         kinds,
+        templates: HashMap::new(),
         next_slot: 0,
         reserve_after: Instant::now(),
     };
@@ -178,6 +205,7 @@ impl Kit {
             identity: namespaces.then(|| self.ids.identity(slot)),
             cgroup: self.parents.child(&format!("s{slot}"), namespaces)?,
             link: self.link(slot, network),
+            family: None,
         })
     }
 
@@ -234,21 +262,21 @@ impl Server {
     /// `false` when the platform has gone.
     fn hear_platform(&mut self) -> bool {
         match self.control.receive::<Request>() {
-            Ok(Some((Request::Launch { id }, descriptors))) => {
-                let spec = descriptors
-                    .into_iter()
-                    .next()
-                    .ok_or_else(|| io::Error::other("no specification"));
-                match spec.and_then(|file| Ok((protocol::from_anonymous_file::<SandboxSpec>(&file)?, file))) {
+            Ok(Some((Request::Launch { id, template }, descriptors))) => {
+                let mut descriptors = descriptors.into_iter();
+                let spec = descriptors.next().ok_or_else(|| io::Error::other("no specification"));
+                let kept = template.map_or(Ok(()), |template| self.keep_template(template, descriptors));
+                match spec
+                    .and_then(|file| kept.map(|()| file))
+                    .and_then(|file| Ok((protocol::from_anonymous_file::<SandboxSpec>(&file)?, file)))
+                {
                     Ok((spec, file)) => {
-                        let network = self.kit.effective(spec.network);
-                        self.kinds.insert(network);
-                        self.waiting.push_back(Waiting {
-                            id,
-                            spec,
-                            file,
-                            network,
-                        });
+                        let kind = Kind {
+                            network: self.kit.effective(spec.network),
+                            template,
+                        };
+                        self.kinds.insert(kind);
+                        self.waiting.push_back(Waiting { id, spec, file, kind });
                     }
                     Err(error) => self.fail(id, &error),
                 }
@@ -259,6 +287,17 @@ impl Server {
                     slot.released = true;
                 }
                 self.remove_ended();
+                true
+            }
+            Ok(Some((Request::Born { id }, _))) => {
+                let number = self
+                    .slots
+                    .iter()
+                    .find(|(_, slot)| slot.id == Some(id))
+                    .map(|(number, _)| *number);
+                if let Some(number) = number {
+                    self.clear(number);
+                }
                 true
             }
             Ok(Some((Request::Begin { .. }, _))) => true,
@@ -287,7 +326,7 @@ impl Server {
             let ready = self
                 .slots
                 .iter()
-                .find(|(_, slot)| slot.is_ready() && slot.network == waiting.network);
+                .find(|(_, slot)| slot.is_ready() && slot.kind == waiting.kind);
             match ready.map(|(number, _)| *number) {
                 Some(number) => {
                     if let Err(error) = self.assign(number, &waiting) {
@@ -307,37 +346,103 @@ impl Server {
         } else {
             self.kit.options.ready_sandboxes
         };
-        for network in self.kinds.clone() {
-            let waiting = self.waiting.iter().filter(|waiting| waiting.network == network).count();
+        for kind in self.kinds.clone() {
+            let waiting = self.waiting.iter().filter(|waiting| waiting.kind == kind).count();
             let unassigned = self
                 .slots
                 .values()
-                .filter(|slot| slot.id.is_none() && !slot.reaped && slot.network == network)
+                .filter(|slot| slot.id.is_none() && !slot.reaped && slot.kind == kind)
                 .count();
+            // The forks of one template follow each other.
+            let reserve = if kind.template.is_some() {
+                reserve.min(1)
+            } else {
+                reserve
+            };
             for _ in unassigned..waiting + reserve {
-                if let Err(error) = self.prepare(network) {
-                    self.fail_one(network, &error);
+                if let Err(error) = self.prepare(kind) {
+                    self.fail_one(kind, &error);
                     break;
                 }
             }
         }
+        self.seat_templates();
+    }
+
+    /// Puts every template that is at home into the cgroups of the sandbox that its next fork will have.
+    fn seat_templates(&mut self) {
+        for (id, template) in self
+            .templates
+            .iter_mut()
+            .filter(|(_, template)| template.sits.is_none())
+        {
+            let next = self
+                .slots
+                .iter()
+                .find(|(_, slot)| slot.is_ready() && slot.kind.template == Some(*id));
+            // A template that has ended says so to the platform.
+            if let Some((number, slot)) = next
+                && slot.plan.cgroup.adopt(template.program).is_ok()
+            {
+                template.sits = Some(*number);
+            }
+        }
+    }
+
+    /// Takes a template out of the cgroups of slot `number`.
+    fn clear(&mut self, number: u32) {
+        for template in self
+            .templates
+            .values_mut()
+            .filter(|template| template.sits == Some(number))
+        {
+            template.sits = None;
+            if let Some(home) = self.slots.get(&template.slot) {
+                let _ = home.plan.cgroup.adopt(template.program);
+            }
+        }
+    }
+
+    /// Remembers sandbox `id` as a template, with its user and pid namespaces.
+    fn keep_template(&mut self, id: u64, mut family: impl Iterator<Item = OwnedFd>) -> io::Result<()> {
+        if self.templates.contains_key(&id) {
+            return Ok(());
+        }
+        let ended = || io::Error::other("the template has ended");
+        let home = self.slots.iter().find(|(_, slot)| slot.id == Some(id));
+        let (number, slot) = home.ok_or_else(ended)?;
+        let (init, _) = slot.init.as_ref().ok_or_else(ended)?;
+        let pid = init.as_raw_nonzero();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+        let program = children.split_whitespace().next().and_then(|pid| pid.parse().ok());
+        let (Some(user), Some(pid)) = (family.next(), family.next()) else {
+            return Err(io::Error::other("a template without its namespaces"));
+        };
+        let template = Template {
+            slot: *number,
+            family: Rc::new(Family { user, pid }),
+            program: program.and_then(Pid::from_raw).ok_or_else(ended)?,
+            sits: None,
+        };
+        self.templates.insert(id, template);
+        Ok(())
     }
 
     /// Tells the first who waits for such a sandbox that there will be none.
-    fn fail_one(&mut self, network: Network, error: &io::Error) {
+    fn fail_one(&mut self, kind: Kind, error: &io::Error) {
         self.reserve_after = Instant::now() + RESERVE_AGAIN;
-        if let Some(at) = self.waiting.iter().position(|waiting| waiting.network == network)
+        if let Some(at) = self.waiting.iter().position(|waiting| waiting.kind == kind)
             && let Some(waiting) = self.waiting.remove(at)
         {
             self.fail(waiting.id, error);
         }
     }
 
-    fn prepare(&mut self, network: Network) -> io::Result<()> {
+    fn prepare(&mut self, kind: Kind) -> io::Result<()> {
         let number = self
             .free_slot()
             .ok_or_else(|| io::Error::other(format!("{SLOTS} sandboxes exist already")))?;
-        let plan = self.kit.plan(number, network)?;
+        let plan = self.plan(number, kind)?;
         let (ours, theirs) = Channel::pair()?;
         match namespaces::fork()? {
             Forked::Child => prepare::run(&plan, theirs, &self.reports.1),
@@ -345,7 +450,7 @@ impl Server {
                 self.preparers.insert(pid, number);
                 let slot = Slot {
                     plan,
-                    network,
+                    kind,
                     channel: Some(ours),
                     init: None,
                     id: None,
@@ -356,6 +461,21 @@ impl Server {
                 Ok(())
             }
         }
+    }
+
+    fn plan(&mut self, number: u32, kind: Kind) -> io::Result<Plan> {
+        let Some(id) = kind.template else {
+            return self.kit.plan(number, kind.network);
+        };
+        let ended = || io::Error::other("the template has ended");
+        let template = self.templates.get(&id).ok_or_else(ended)?;
+        let home = self.slots.get(&template.slot);
+        let identity = home.and_then(|slot| slot.plan.identity.as_ref().map(Identity::nested));
+        Ok(Plan {
+            identity: Some(identity.ok_or_else(ended)?),
+            family: Some(template.family.clone()),
+            ..self.kit.plan(number, kind.network)?
+        })
     }
 
     /// The next number in turn, so that what has just ended has time to vanish.
@@ -383,9 +503,9 @@ impl Server {
                 }
                 (error, ..) => {
                     slot.reaped = true;
-                    let network = slot.network;
+                    let kind = slot.kind;
                     let error = error.unwrap_or_else(|| "no process came of it".to_owned());
-                    self.fail_one(network, &io::Error::other(error));
+                    self.fail_one(kind, &io::Error::other(error));
                 }
             }
         }
@@ -403,8 +523,8 @@ impl Server {
                     .filter(|slot| slot.init.is_none() && !slot.reaped);
                 if let Some(slot) = unborn {
                     slot.reaped = true;
-                    let network = slot.network;
-                    self.fail_one(network, &io::Error::other("the preparer died"));
+                    let kind = slot.kind;
+                    self.fail_one(kind, &io::Error::other("the preparer died"));
                 }
                 continue;
             }
@@ -421,10 +541,20 @@ impl Server {
                 }
             }
         }
+        // Without a preparer no report is awaited: what ended was nobody's init.
+        if self.preparers.is_empty() {
+            self.ended_early.clear();
+        }
     }
 
     /// Starts what `waiting` asks for in a prepared sandbox.
     fn assign(&mut self, number: u32, waiting: &Waiting) -> io::Result<()> {
+        let parent = waiting.kind.template.and_then(|id| self.templates.get_mut(&id));
+        let elsewhere = parent.filter(|template| template.sits != Some(number));
+        if let (Some(template), Some(slot)) = (elsewhere, self.slots.get(&number)) {
+            slot.plan.cgroup.adopt(template.program)?;
+            template.sits = Some(number);
+        }
         let Some(slot) = self.slots.get_mut(&number) else {
             return Ok(());
         };
@@ -446,7 +576,13 @@ impl Server {
         let (err, their_err) = output_pipe(slot.plan.identity.as_ref())?;
         let mut lent = vec![waiting.file.as_fd(), their_out.as_fd(), their_err.as_fd()];
         lent.extend(sources.iter().map(AsFd::as_fd));
-        if let Err(error) = channel.send(&InitRequest::Start { detached }, &lent) {
+        if let Err(error) = channel.send(
+            &InitRequest::Start {
+                detached,
+                forked: waiting.kind.template.is_some(),
+            },
+            &lent,
+        ) {
             // It died in reserve; its end is on its way and another takes its place.
             slot.id = Some(waiting.id);
             slot.released = true;
@@ -455,7 +591,7 @@ impl Server {
         let launched = Event::Launched {
             id: waiting.id,
             cgroup: slot.plan.cgroup.clone(),
-            network: slot.network,
+            network: slot.kind.network,
         };
         let given = [channel.as_fd(), pidfd.as_fd(), out.as_fd(), err.as_fd()];
         self.control.send_patiently(&launched, &given)?;
@@ -466,6 +602,20 @@ impl Server {
 
     /// Removes what ended sandboxes had on the host.
     fn remove_ended(&mut self) {
+        let over: Vec<u32> = self
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.is_over())
+            .map(|(number, _)| *number)
+            .collect();
+        for number in over {
+            self.clear(number);
+        }
+        self.templates
+            .retain(|_, template| self.slots.get(&template.slot).is_some_and(|slot| !slot.is_over()));
+        let templates = &self.templates;
+        self.kinds
+            .retain(|kind| kind.template.is_none_or(|id| templates.contains_key(&id)));
         self.slots.retain(|_, slot| !(slot.is_over() && slot.remove()));
     }
 

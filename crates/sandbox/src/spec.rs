@@ -72,6 +72,10 @@ pub struct SandboxSpec {
     pub hosts: Vec<(IpAddr, String)>,
     /// What can be reached beyond loopback.
     pub network: Network,
+    /// Whether the program is a template, which [`crate::Launcher::launch_from`] forks into further sandboxes. It finds
+    /// its control socket at descriptor [`SandboxSpec::CONTROL_DESCRIPTOR`], and is let into the namespaces that it is
+    /// given there; it has no way to any other.
+    pub template: bool,
 }
 
 impl SandboxSpec {
@@ -81,6 +85,8 @@ impl SandboxSpec {
     pub const MAX_MOUNTS: usize = 64;
     /// Most listeners and UDP sockets in one sandbox.
     pub const MAX_SOCKETS: usize = 32;
+    /// Where a template finds its control socket (Unix, seqpacket).
+    pub const CONTROL_DESCRIPTOR: i32 = 3;
 
     /// `argv` with an empty environment, in `/`, 512 MiB of `/tmp`, 512 MiB of memory, 1024 processes, no network.
     pub fn new<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> SandboxSpec {
@@ -101,6 +107,7 @@ impl SandboxSpec {
             resolver: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             hosts: Vec::new(),
             network: Network::None,
+            template: false,
         }
     }
 
@@ -138,6 +145,9 @@ impl SandboxSpec {
             if name.is_empty() || name.len() > 253 || !name.chars().all(|c| plain(c) || c == '_') {
                 return invalid(format!("host name {name:?} is not acceptable"));
             }
+        }
+        if self.template && isolation == Isolation::Process {
+            return invalid("without namespaces there are no templates".to_owned());
         }
         self.check_mounts(isolation)?;
         if self.pids_max == 0 || self.memory_bytes == Some(0) || self.tmp_bytes == 0 || self.nofile == 0 {

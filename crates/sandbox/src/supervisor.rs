@@ -47,7 +47,24 @@ pub(crate) struct Supervision {
 struct State {
     launcher_gone: bool,
     waiting: HashMap<u64, Answer>,
+    births: HashMap<u64, Birth>,
     sandboxes: HashMap<u64, Arc<Supervised>>,
+}
+
+/// What a template is told when it shall fork.
+#[derive(Debug)]
+pub(crate) struct Birth {
+    /// The platform's end of the template's control socket.
+    pub(crate) control: Arc<OwnedFd>,
+    pub(crate) message: Vec<u8>,
+}
+
+impl Birth {
+    /// Hands the template what it needs to fork into the sandbox that `descriptors` are of.
+    fn ask(&self, descriptors: &[OwnedFd]) -> io::Result<()> {
+        let lent: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
+        protocol::send_bytes(&self.control, &self.message, &lent)
+    }
 }
 
 impl Supervisor {
@@ -90,18 +107,21 @@ impl Drop for Supervisor {
 
 impl Supervision {
     /// Announces a launch, so that its answer finds somebody.
-    pub(crate) fn expect(&self, id: u64, answer: Answer) -> Result<(), SandboxError> {
+    pub(crate) fn expect(&self, id: u64, answer: Answer, birth: Option<Birth>) -> Result<(), SandboxError> {
         let mut state = self.state();
         if state.launcher_gone {
             return Err(SandboxError::LauncherGone);
         }
         state.waiting.insert(id, answer);
+        state.births.extend(birth.map(|birth| (id, birth)));
         Ok(())
     }
 
     /// Nobody waits for this launch any more; what comes of it is killed.
     pub(crate) fn forget(&self, id: u64) {
-        self.state().waiting.remove(&id);
+        let mut state = self.state();
+        state.waiting.remove(&id);
+        state.births.remove(&id);
     }
 
     /// Sends to the launcher.
@@ -242,7 +262,25 @@ impl Supervision {
     fn handle_init(&self, supervised: &Arc<Supervised>, event: InitEvent, descriptors: Vec<OwnedFd>) {
         match event {
             InitEvent::Prepared => {}
+            InitEvent::Expecting => {
+                let birth = self.state().births.remove(&supervised.id());
+                let asked = birth.map_or(Err(io::ErrorKind::NotFound.into()), |birth| birth.ask(&descriptors));
+                if let Err(error) = asked {
+                    // Nobody waits for it any more, or the template has ended.
+                    if let Some(answer) = self.state().waiting.remove(&supervised.id()) {
+                        let _ = answer.send(Err(SandboxError::Start(format!(
+                            "the template cannot be asked: {error}"
+                        ))));
+                    }
+                    supervised.kill_now();
+                }
+                supervised.born_of_a_template();
+            }
             InitEvent::Started => {
+                if supervised.is_fork() {
+                    // The launcher reads; should it have no room now, the template moves with its next fork.
+                    let _ = self.send(&Request::Born { id: supervised.id() }, &[]);
+                }
                 let answer = self.state().waiting.remove(&supervised.id());
                 let sandbox = Sandbox::new(supervised.clone(), descriptors);
                 // An unwanted sandbox is killed by its drop.

@@ -67,7 +67,13 @@ pub fn main(arguments: &[String]) {
 
 fn names() -> Vec<(String, fn())> {
     let mut names = Vec::new();
-    let tests = [crate::host::TESTS, crate::life::TESTS, crate::timing::TESTS].concat();
+    let tests = [
+        crate::host::TESTS,
+        crate::life::TESTS,
+        crate::templates::TESTS,
+        crate::timing::TESTS,
+    ]
+    .concat();
     for (name, who, test) in tests {
         if is_root() {
             names.push((format!("root::{name}"), test));

@@ -11,6 +11,7 @@ mod harness;
 mod host;
 mod life;
 mod outside;
+mod templates;
 mod timing;
 
 fn main() {

@@ -70,7 +70,11 @@ pub fn read_only(source: &Path, target: &str) -> Mount {
 
 /// Runs to the end and says how it went and what was said on both outputs.
 pub async fn run(launcher: &Launcher, spec: SandboxSpec) -> (Exit, String) {
-    let mut sandbox = launcher.launch(spec).await.unwrap();
+    finish(launcher.launch(spec).await.unwrap()).await
+}
+
+/// Waits for the end and says how it went and what was said on both outputs.
+pub async fn finish(mut sandbox: Sandbox) -> (Exit, String) {
     let (out, err) = (
         output(&mut sandbox),
         Receiver::from_owned_fd(sandbox.take_stderr().unwrap()).unwrap(),

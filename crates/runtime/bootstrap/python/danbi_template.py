@@ -1,0 +1,224 @@
+"""Makes this process a template: it has imported the handler, stops, and is forked for each new environment.
+
+A fork enters the namespaces of its own sandbox, which the platform hands over together with the fork's variables, and
+gives up the right to enter any before anything of the function runs in it. What cannot be shared by two environments
+(threads, sockets, files, a used /tmp) makes the process unfit; the reason goes to the platform, which then starts
+environments as usual.
+"""
+
+import ctypes
+import gc
+import os
+import sys
+from _socket import AF_UNIX, SOCK_SEQPACKET
+from _socket import socket as _socket
+
+_CONTROL = 3
+# Namespaces user, mnt, net, ipc, uts and pid, standard output, standard error, the birth socket.
+_DESCRIPTORS = 9
+_NAMESPACES = 6
+_MAX_MESSAGE = 128 * 1024
+
+_PR_SET_SECCOMP = 22
+_SECCOMP_MODE_FILTER = 2
+_SYS_SETNS = {"x86_64": 308, "aarch64": 268}
+_EPERM = 1
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _Instruction(ctypes.Structure):
+    _fields_ = [("code", ctypes.c_ushort), ("yes", ctypes.c_ubyte), ("no", ctypes.c_ubyte), ("value", ctypes.c_uint)]
+
+
+class _Filter(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("program", ctypes.POINTER(_Instruction))]
+
+
+def _no_more_namespaces():
+    """The filter that takes back what the template's own filter allows more than any program's."""
+    program = (_Instruction * 4)(
+        _Instruction(0x20, 0, 0, 0),  # load the number of the system call
+        _Instruction(0x15, 0, 1, _SYS_SETNS[os.uname().machine]),
+        _Instruction(0x06, 0, 0, 0x00050000 | _EPERM),
+        _Instruction(0x06, 0, 0, 0x7FFF0000),
+    )
+    return _Filter(4, program)
+
+
+_FILTER = _no_more_namespaces()
+# Version 3 of the header; of this process; three empty sets of 64 capabilities.
+_CAPABILITY_HEADER = (ctypes.c_uint32 * 2)(0x20080522, 0)
+_NO_CAPABILITIES = (ctypes.c_uint32 * 6)()
+
+
+def _check(result, what):
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, "%s: %s" % (what, os.strerror(number)))
+
+
+def serve():
+    """Answers requests to fork. Returns in each fork, once it is an environment of its own."""
+    control = _socket(AF_UNIX, SOCK_SEQPACKET, 0, _CONTROL)
+    reason = _unfit()
+    if reason is not None:
+        control.send(b"unfit " + reason.encode("utf-8", "replace")[:2000])
+        os._exit(0)
+    hooks = sys.modules.get("snapshot_restore_py")
+    if hooks is not None:
+        # AWS runs these in the reverse order of their registration.
+        while hooks.get_before_snapshot():
+            function, arguments, named = hooks.get_before_snapshot().pop()
+            function(*arguments, **named)
+    generators = _generators()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    gc.collect()
+    # The collector would write into every object's header, and so copy the pages that forks share.
+    gc.freeze()
+    control.send(b"ready")
+    while True:
+        message, descriptors = _receive(control)
+        if not message:
+            os._exit(0)
+        child = os.fork()
+        if child == 0:
+            try:
+                born = _be_born(message, descriptors)
+            except BaseException as error:
+                os.write(2, ("[ERROR] the template's fork could not enter its sandbox: %s\n" % error).encode())
+                os._exit(1)
+            if not born:
+                os._exit(0)
+            control.close()
+            _reseed(generators)
+            if hooks is not None:
+                for function, arguments, named in hooks.get_after_restore():
+                    function(*arguments, **named)
+            return
+        os.waitpid(child, 0)
+        for descriptor in descriptors:
+            os.close(descriptor)
+
+
+def _receive(control):
+    message, beside, _, _ = control.recvmsg(_MAX_MESSAGE, 256)
+    descriptors = []
+    for _, _, data in beside:
+        descriptors.extend(memoryview(data[: len(data) // 4 * 4]).cast("i"))
+    if message and len(descriptors) != _DESCRIPTORS:
+        raise RuntimeError("the platform lent %d descriptors" % len(descriptors))
+    return message, descriptors
+
+
+def _be_born(message, descriptors):
+    """Enters the sandbox. False in the process on the way, true in the one that has arrived."""
+    for descriptor in descriptors[:_NAMESPACES]:
+        _check(_libc.setns(descriptor, 0), "setns")
+    # A pid namespace is entered by children only, and whose parent was outside is nobody's child inside: two steps.
+    if os.fork() or os.fork():
+        return False
+    os.setsid()
+    stdout, stderr, birth = descriptors[_NAMESPACES:]
+    os.dup2(stdout, 1)
+    os.dup2(stderr, 2)
+    for descriptor in descriptors:
+        if descriptor != birth:
+            os.close(descriptor)
+    _check(_libc.capset(_CAPABILITY_HEADER, _NO_CAPABILITIES), "capset")
+    _check(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(_FILTER), 0, 0), "seccomp")
+    os.chdir(os.environ.get("LAMBDA_TASK_ROOT", "/var/task"))
+    _take_variables(message)
+    # The platform looks whether the rights are really gone, and answers when the environment is there.
+    socket = _socket(AF_UNIX, SOCK_SEQPACKET, 0, birth)
+    socket.send(b"!")
+    if not socket.recv(1):
+        os._exit(1)
+    socket.close()
+    return True
+
+
+def _take_variables(message):
+    fields = message.decode("utf-8", "surrogateescape").split("\0")
+    wanted = dict(zip(fields[0::2], fields[1::2]))
+    environment = os.environ
+    for name in list(environment):
+        if name not in wanted:
+            del environment[name]
+    for name, value in wanted.items():
+        if environment.get(name) != value:
+            environment[name] = value
+
+
+# --- what two environments must not share -----------------------------------------------------------------------------
+
+
+def _unfit():
+    """Why this process cannot be forked, with what to do about it; `None` when it can."""
+    tasks = os.listdir("/proc/self/task")
+    if len(tasks) > 1:
+        threading = sys.modules.get("threading")
+        names = [t.name for t in threading.enumerate() if t is not threading.main_thread()] if threading else []
+        named = " (%s)" % ", ".join(names) if names else " made by native code"
+        return "%d thread(s)%s run after initialisation; start them in the handler at its first event" % (
+            len(tasks) - 1,
+            named,
+        )
+    try:
+        with open("/proc/self/task/%s/children" % tasks[0]) as children:
+            if children.read().strip():
+                return "a child process runs after initialisation; start it in the handler at its first event"
+    except OSError:
+        pass
+    for name in os.listdir("/proc/self/fd"):
+        descriptor = int(name)
+        if descriptor <= _CONTROL:
+            continue
+        try:
+            target = os.readlink("/proc/self/fd/" + name)
+        except OSError:
+            continue
+        if target.startswith(("/dev/", "/proc/")):
+            continue
+        if target.startswith("socket:"):
+            return "a socket is open after initialisation; connect in the handler, or close it before"
+        return "%s is open after initialisation; open it in the handler, or close it before" % target
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            fields = line.split(None, 5)
+            if fields[1][1] == "w" and fields[1][3] == "s":
+                return "memory is shared (%s) after initialisation" % (fields[5].strip() if len(fields) > 5 else "mmap")
+    try:
+        left = os.listdir("/tmp")
+    except OSError:
+        left = []
+    if left:
+        return "initialisation left %s in /tmp; write it in the handler, or ship it in the package" % left[0]
+    return None
+
+
+def _generators():
+    """Random number generators of the function's own, whose sequences its environments would share."""
+    found = []
+    random = sys.modules.get("random")
+    numpy = sys.modules.get("numpy.random")
+    for thing in gc.get_objects():
+        if random is not None and type(thing) is random.Random:
+            found.append(thing)
+    if numpy is not None:
+        found.extend(thing for thing in gc.get_objects() if isinstance(thing, numpy.Generator))
+    return found
+
+
+def _reseed(generators):
+    # `random`'s own functions and OpenSSL take care of forks themselves.
+    numpy = sys.modules.get("numpy.random")
+    if numpy is not None:
+        numpy.seed()
+    for generator in generators:
+        if hasattr(generator, "bit_generator"):
+            fresh = type(generator.bit_generator)()
+            generator.bit_generator.state = fresh.state
+        else:
+            generator.seed()
