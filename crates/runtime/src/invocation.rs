@@ -25,6 +25,8 @@ pub struct Invocation {
 pub struct Usage {
     /// Milliseconds of the environment's start, when this event started it.
     pub init_ms: Option<f64>,
+    /// How long the environment took to be made of a template, when the event is its first.
+    pub restore_ms: Option<f64>,
     /// Milliseconds from handing over the event to its answer.
     pub duration_ms: f64,
     /// `duration_ms` (and `init_ms`, as AWS bills it since August 2025) rounded up to whole milliseconds.

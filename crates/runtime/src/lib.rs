@@ -24,6 +24,7 @@ mod runtime;
 mod runtime_api;
 mod status;
 mod streaming;
+mod templates;
 
 pub use error::RuntimeError;
 pub use function::{FunctionSpec, LogFormat, LogLevel, LogLevelError};

@@ -2,6 +2,7 @@ use crate::environment::{Finished, First, Host, Job, Reply, Streaming, start};
 use crate::pool::{Pool, Slot};
 use crate::program::{Bootstraps, Interpreters};
 use crate::runtime_api::MAX_PAYLOAD;
+use crate::templates::Templates;
 use crate::{
     EnvironmentStatus, FunctionSpec, Invocation, Options, Outcome, RuntimeError, StreamEnd, StreamingOutcome, http_app,
     streaming,
@@ -31,6 +32,7 @@ struct Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.host.templates.close();
         self.host.pool.abort_all();
     }
 }
@@ -60,6 +62,7 @@ impl Runtime {
             clock,
             bootstraps: Arc::new(bootstraps),
             interpreters: Arc::new(Interpreters::default()),
+            templates: Templates::new(),
         });
         let apps = http_app::Apps::new(host.clone());
         Ok(Self {
@@ -122,12 +125,14 @@ impl Runtime {
     /// Ends the environments of every version of the function with this unqualified ARN, or of one version when the
     /// ARN is qualified: idle ones now, busy ones after their event.
     pub fn retire(&self, function_arn: &str) {
+        self.shared.host.templates.retire(function_arn);
         self.shared.host.pool.retire(function_arn);
     }
 
     /// Takes no more events, waits at most `deadline` for those under way, then ends every environment.
     pub async fn drain(&self, deadline: Duration) {
         let pool = &self.shared.host.pool;
+        self.shared.host.templates.close();
         pool.close();
         if tokio::time::timeout(deadline, pool.emptied()).await.is_err() {
             pool.abort_all();
@@ -135,6 +140,11 @@ impl Runtime {
                 tracing::warn!("some environments did not end in time");
             }
         }
+    }
+
+    /// How many function versions have a template, of which their next environments are forked.
+    pub fn templates(&self) -> usize {
+        self.shared.host.templates.count()
     }
 
     /// Every environment there is.

@@ -497,6 +497,11 @@ def main():
         _log_error(document)
         api.fail_init(document["errorType"], to_json(document).encode("utf-8", "replace"))
         sys.exit(1)
+    if environment.get("DANBI_TEMPLATE"):
+        import danbi_template
+
+        # Goes on in each fork, which is an environment of its own.
+        danbi_template.serve()
     _serve(api, handler)
 
 

@@ -140,11 +140,18 @@ fn signal_name(signal: i32) -> String {
     .to_owned()
 }
 
+/// What an event that is its environment's first has to wait for, in milliseconds; nothing for a later one.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Beginning {
+    pub(super) init_ms: Option<f64>,
+    pub(super) restore_ms: Option<f64>,
+}
+
 /// The event that an environment is working on.
 pub(super) struct Active {
     pub(super) invocation: Invocation,
     pub(super) started: Instant,
-    pub(super) init_ms: Option<f64>,
+    beginning: Beginning,
     trace_id: String,
     reply: Option<oneshot::Sender<Reply>>,
     stream_end: Option<oneshot::Sender<StreamEnd>>,
@@ -157,7 +164,7 @@ impl Active {
         invocation: Invocation,
         slot: Slot,
         reply: oneshot::Sender<Reply>,
-        init_ms: Option<f64>,
+        beginning: Beginning,
         spec: &FunctionSpec,
         log: &mut EnvironmentLog,
     ) -> Self {
@@ -175,7 +182,7 @@ impl Active {
         Self {
             invocation,
             started: Instant::now(),
-            init_ms,
+            beginning,
             trace_id,
             reply: Some(reply),
             stream_end: None,
@@ -219,9 +226,11 @@ impl Active {
         } else {
             elapsed_ms
         };
-        let billed_ms = (duration_ms + self.init_ms.unwrap_or(0.0)).ceil().max(1.0) as u64;
+        let Beginning { init_ms, restore_ms } = self.beginning;
+        let billed_ms = (duration_ms + init_ms.unwrap_or(0.0)).ceil().max(1.0) as u64;
         let usage = Usage {
-            init_ms: self.init_ms,
+            init_ms,
+            restore_ms,
             duration_ms,
             billed_ms,
             max_memory_mib,

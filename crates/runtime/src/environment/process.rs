@@ -4,7 +4,7 @@ use crate::lifecycle::Lifecycle;
 use crate::log::EnvironmentLog;
 use crate::options::PlatformDoor;
 use crate::program::{Place, Program};
-use crate::runtime_api::{self, Call};
+use crate::runtime_api::{self, Call, ContainerCredentials};
 use crate::{FunctionSpec, RuntimeError};
 use danbi_sandbox::{Exit, Launcher, Network, Sandbox, SandboxError, SandboxSpec};
 use std::net::SocketAddr;
@@ -54,22 +54,48 @@ pub(crate) struct Launch<'a> {
     pub(crate) program: &'a Program,
     pub(crate) variables: Vec<(String, String)>,
     pub(crate) platform: Option<Arc<dyn PlatformDoor>>,
+    /// What the process may fetch by [`ContainerCredentials`].
+    pub(crate) credentials: Option<Arc<ContainerCredentials>>,
 }
 
 impl Process {
     /// Makes the sandbox and starts the program in it.
     pub(crate) async fn start(launch: Launch<'_>) -> Result<Self, SandboxError> {
+        let sandbox = launch.launcher.launch(sandbox_spec(&launch)).await?;
+        Self::of(sandbox, launch)
+    }
+
+    /// The same for a program that other environments will be forks of.
+    pub(crate) async fn start_template(launch: Launch<'_>) -> Result<Self, SandboxError> {
+        let spec = SandboxSpec {
+            template: true,
+            ..sandbox_spec(&launch)
+        };
+        let sandbox = launch.launcher.launch(spec).await?;
+        Self::of(sandbox, launch)
+    }
+
+    /// Makes the sandbox and forks the program of `template` into it.
+    pub(crate) async fn restore(launch: Launch<'_>, template: &Arc<Sandbox>) -> Result<Self, SandboxError> {
+        let variables = launch.variables.iter().flat_map(|(name, value)| [name.as_str(), value]);
+        let message = variables.collect::<Vec<_>>().join("\0").into_bytes();
+        let spec = SandboxSpec {
+            env: Vec::new(),
+            ..sandbox_spec(&launch)
+        };
+        let sandbox = launch.launcher.launch_from(template, spec, message).await?;
+        Self::of(sandbox, launch)
+    }
+
+    fn of(mut sandbox: Sandbox, launch: Launch<'_>) -> Result<Self, SandboxError> {
         let Launch {
-            launcher,
             spec,
             program,
-            variables,
             platform,
+            credentials,
+            ..
         } = launch;
         let app = spec.http_command().is_some();
-        let mut sandbox = launcher
-            .launch(sandbox_spec(spec, program, variables, &platform))
-            .await?;
         let (sender, calls) = mpsc::channel(4);
         let mut servers = JoinSet::new();
         for listener in sandbox.take_listeners() {
@@ -77,7 +103,7 @@ impl Process {
             listener.set_nonblocking(true)?;
             let listener = TcpListener::from_std(listener)?;
             if port == program.place.api_port && !app {
-                servers.spawn(runtime_api::serve(listener, sender.clone()));
+                servers.spawn(runtime_api::serve(listener, sender.clone(), credentials.clone()));
             } else if let Some(door) = &platform {
                 let tls = port == TLS_PORT;
                 servers.spawn(forward_platform(
@@ -163,12 +189,14 @@ async fn forward_platform(listener: TcpListener, door: Arc<dyn PlatformDoor>, fu
     }
 }
 
-fn sandbox_spec(
-    spec: &FunctionSpec,
-    program: &Program,
-    env: Vec<(String, String)>,
-    platform: &Option<Arc<dyn PlatformDoor>>,
-) -> SandboxSpec {
+fn sandbox_spec(launch: &Launch<'_>) -> SandboxSpec {
+    let Launch {
+        spec,
+        program,
+        variables,
+        platform,
+        ..
+    } = launch;
     let Place {
         isolated,
         api_port,
@@ -190,7 +218,7 @@ fn sandbox_spec(
     let udp = if isolated { vec![loopback(DNS_PORT)] } else { Vec::new() };
     let mib = |mib: u32| u64::from(mib) * 1024 * 1024;
     SandboxSpec {
-        env,
+        env: variables.clone(),
         cwd: if isolated {
             PathBuf::from("/var/task")
         } else {

@@ -1,11 +1,12 @@
-use super::event::{Active, Ending, Fault};
+use super::event::{Active, Beginning, Ending, Fault};
 use super::process::Occurrence;
 use super::{Job, Launch, Process, Reply, Streaming, launch_error};
 use crate::lifecycle::Asked;
 use crate::log::{EnvironmentLog, PlatformLine, Status};
 use crate::pool::{Handle, Pool, Seat, Slot};
-use crate::program::{Bootstraps, Interpreters, Language, NoProgram, Program, plan, variables};
-use crate::runtime_api::{Call, Event, Refusal, StreamClose, Verdict};
+use crate::program::{Bootstraps, Interpreters, Language, NoProgram, Program, for_fork, plan, variables};
+use crate::runtime_api::{Call, ContainerCredentials, Event, Refusal, StreamClose, Verdict};
+use crate::templates::Templates;
 use crate::{EnvironmentState, FunctionSpec, Invocation, Options, RuntimeError};
 use bytes::Bytes;
 use danbi_core::{Clock, LogSink, RoleCredentials, SessionCredentials};
@@ -31,6 +32,7 @@ pub(crate) struct Host {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) bootstraps: Arc<Bootstraps>,
     pub(crate) interpreters: Arc<Interpreters>,
+    pub(crate) templates: Templates,
 }
 
 /// A program and what it is started with.
@@ -102,18 +104,19 @@ async fn run(host: Arc<Host>, spec: Arc<FunctionSpec>, mut log: EnvironmentLog, 
         Ok(prepared) => prepared,
         Err(NoProgram::Runtime(error)) => return first.fail(error),
         Err(NoProgram::Entrypoint(reason)) => {
-            let active = Active::start(first.invocation, first.slot, first.reply, None, &spec, &mut log);
+            let active = Active::start(
+                first.invocation,
+                first.slot,
+                first.reply,
+                Beginning::default(),
+                &spec,
+                &mut log,
+            );
             active.finish(Ending::Fault(Fault::entrypoint(reason)), 0, &spec, &mut log);
             return;
         }
     };
     let began = Instant::now();
-    log.platform(&[PlatformLine::InitStart {
-        runtime_version: &prepared.program.runtime_version,
-    }]);
-    if let Some(warning) = &prepared.program.warning {
-        log.note(warning.clone());
-    }
     let (sender, jobs) = mpsc::channel(1);
     let handle = Handle {
         id: seat.id,
@@ -121,7 +124,19 @@ async fn run(host: Arc<Host>, spec: Arc<FunctionSpec>, mut log: EnvironmentLog, 
         key: Pool::key(&spec),
         expires: prepared.credentials.expires,
     };
-    let process = match launch(&host, &spec, &prepared).await {
+    let process = match restore(&host, &spec, &prepared, &mut log).await {
+        Some(process) => Ok(process),
+        None => {
+            log.platform(&[PlatformLine::InitStart {
+                runtime_version: &prepared.program.runtime_version,
+            }]);
+            if let Some(warning) = &prepared.program.warning {
+                log.note(warning.clone());
+            }
+            launch(&host, &spec, &prepared).await
+        }
+    };
+    let process = match process {
         Ok(process) => process,
         Err(failure) => return failure.tell(first, &spec, &mut log),
     };
@@ -159,9 +174,47 @@ impl LaunchFailure {
         match self {
             Self::Machine(error) => first.fail(error),
             Self::Program(reason) => {
-                let active = Active::start(first.invocation, first.slot, first.reply, None, spec, log);
+                let active = Active::start(
+                    first.invocation,
+                    first.slot,
+                    first.reply,
+                    Beginning::default(),
+                    spec,
+                    log,
+                );
                 active.finish(Ending::Fault(Fault::entrypoint(reason)), 0, spec, log);
             }
+        }
+    }
+}
+
+/// A fork of the version's template, if there is one and it can.
+async fn restore(
+    host: &Host,
+    spec: &Arc<FunctionSpec>,
+    prepared: &Prepared,
+    log: &mut EnvironmentLog,
+) -> Option<Process> {
+    let key = Pool::key(spec);
+    let template = host.templates.ready(&key)?;
+    let runtime_version = &prepared.program.runtime_version;
+    log.platform(&[PlatformLine::RestoreStart { runtime_version }]);
+    let credentials = ContainerCredentials::new(&prepared.credentials);
+    let variables = for_fork(prepared.variables.clone(), &prepared.program.place, credentials.token());
+    let launch = Launch {
+        launcher: &host.launcher,
+        spec,
+        program: &prepared.program,
+        variables,
+        platform: host.options.platform.clone(),
+        credentials: Some(Arc::new(credentials)),
+    };
+    match Process::restore(launch, &template.sandbox).await {
+        Ok(process) => Some(process),
+        Err(error) => {
+            tracing::warn!(function = %spec.function_arn, %error, "a template could not be forked: the environment is started anew");
+            host.templates.discard(&key);
+            None
         }
     }
 }
@@ -173,6 +226,7 @@ async fn launch(host: &Host, spec: &FunctionSpec, prepared: &Prepared) -> Result
         program: &prepared.program,
         variables: prepared.variables.clone(),
         platform: host.options.platform.clone(),
+        credentials: None,
     };
     Process::start(launch).await.map_err(|error| match launch_error(error) {
         Ok(reason) => LaunchFailure::Program(reason),
@@ -267,14 +321,14 @@ impl Environment {
             reply,
         } = first;
         let Err(failure) = self.initialise(began + INIT_LIMIT).await else {
-            let init_ms = began.elapsed().as_secs_f64() * 1000.0;
-            self.hand_over(invocation, slot, reply, Some(init_ms));
+            let beginning = self.begun(began.elapsed());
+            self.hand_over(invocation, slot, reply, beginning);
             return true;
         };
         self.process.kill(&mut self.log).await;
         self.report_init(began, "init", &failure);
 
-        let active = Active::start(invocation, slot, reply, None, &self.spec, &mut self.log);
+        let active = Active::start(invocation, slot, reply, Beginning::default(), &self.spec, &mut self.log);
         let began = active.started;
         match launch(&self.host, &self.spec, &self.prepared).await {
             Ok(process) => self.process = process,
@@ -297,6 +351,25 @@ impl Environment {
         }
         self.deliver(active);
         true
+    }
+
+    /// The process is ready for its first event after `took`.
+    fn begun(&mut self, took: Duration) -> Beginning {
+        let ms = Some(took.as_secs_f64() * 1000.0);
+        if self.process.sandbox().parent().is_some() {
+            if let Some(restore_ms) = ms {
+                self.log.platform(&[PlatformLine::RestoreReport { restore_ms }]);
+            }
+            return Beginning {
+                init_ms: None,
+                restore_ms: ms,
+            };
+        }
+        Templates::consider(&self.host, &self.spec, &self.prepared, took);
+        Beginning {
+            init_ms: ms,
+            restore_ms: None,
+        }
     }
 
     fn report_init(&mut self, began: Instant, phase: &'static str, failure: &InitFailure) {
@@ -459,15 +532,15 @@ impl Environment {
         }
         self.frozen = false;
         if self.next.as_ref().is_some_and(|next| !next.is_closed()) {
-            self.hand_over(waiting.invocation, waiting.slot, waiting.reply, None);
+            self.hand_over(waiting.invocation, waiting.slot, waiting.reply, Beginning::default());
         } else {
             self.waiting = Some(waiting);
         }
         true
     }
 
-    fn hand_over(&mut self, invocation: Invocation, slot: Slot, reply: oneshot::Sender<Reply>, init_ms: Option<f64>) {
-        let active = Active::start(invocation, slot, reply, init_ms, &self.spec, &mut self.log);
+    fn hand_over(&mut self, invocation: Invocation, slot: Slot, reply: oneshot::Sender<Reply>, beginning: Beginning) {
+        let active = Active::start(invocation, slot, reply, beginning, &self.spec, &mut self.log);
         self.deliver(active);
     }
 
@@ -590,7 +663,7 @@ impl Environment {
             self.idle_since = Instant::now();
         }
         if let Some(waiting) = self.waiting.take() {
-            self.hand_over(waiting.invocation, waiting.slot, waiting.reply, None);
+            self.hand_over(waiting.invocation, waiting.slot, waiting.reply, Beginning::default());
         } else if self.active.is_none()
             && let Some(handle) = self.handle.take()
         {

@@ -224,6 +224,7 @@ impl Life {
             program: &prepared.program,
             variables: prepared.variables.clone(),
             platform: self.host.options.platform.clone(),
+            credentials: None,
         };
         Process::start(launch).await.map_err(|error| match launch_error(error) {
             Ok(reason) => Stage::Ended(format!("the app could not be started: {reason}").into()),

@@ -38,6 +38,13 @@ pub(crate) enum PlatformLine<'a> {
         phase: &'static str,
         status: Status<'a>,
     },
+    /// An environment is made of a template, as SnapStart's are of a snapshot.
+    RestoreStart {
+        runtime_version: &'a str,
+    },
+    RestoreReport {
+        restore_ms: f64,
+    },
     Start {
         request_id: &'a str,
         version: &'a str,
@@ -65,6 +72,8 @@ impl PlatformLine<'_> {
             )
             .trim_end()
             .to_owned(),
+            Self::RestoreStart { runtime_version } => format!("RESTORE_START Runtime Version: {runtime_version}"),
+            Self::RestoreReport { restore_ms } => format!("RESTORE_REPORT Restore Duration: {restore_ms:.2} ms"),
             Self::Start { request_id, version } => format!("START RequestId: {request_id} Version: {version}"),
             Self::Fault {
                 request_id,
@@ -104,6 +113,19 @@ impl PlatformLine<'_> {
                 status.add_to(&mut record);
                 (status.level(), "platform.initReport", record)
             }
+            Self::RestoreStart { runtime_version } => (
+                LogLevel::Info,
+                "platform.restoreStart",
+                json!({
+                    "runtimeVersion": runtime_version, "functionName": spec.name, "functionVersion": spec.version,
+                    "instanceMaxMemory": u64::from(spec.memory_mib) * 1024 * 1024,
+                }),
+            ),
+            Self::RestoreReport { restore_ms } => (
+                LogLevel::Info,
+                "platform.restoreReport",
+                json!({ "status": "success", "metrics": { "durationMs": rounded(restore_ms) } }),
+            ),
             Self::Start { request_id, version } => (
                 LogLevel::Info,
                 "platform.start",
@@ -163,6 +185,7 @@ impl Report<'_> {
         use std::fmt::Write as _;
         let Usage {
             init_ms,
+            restore_ms,
             duration_ms,
             billed_ms,
             max_memory_mib,
@@ -175,6 +198,14 @@ impl Report<'_> {
         // Writing into a String cannot fail.
         if let Some(init_ms) = init_ms {
             let _ = write!(line, "Init Duration: {init_ms:.2} ms\t");
+        }
+        if let Some(restore_ms) = restore_ms {
+            // What AWS bills for a restore; here it is said, as all of them are, for comparison.
+            let billed = restore_ms.ceil();
+            let _ = write!(
+                line,
+                "Restore Duration: {restore_ms:.2} ms\tBilled Restore Duration: {billed:.0} ms\t"
+            );
         }
         line.push_str(&self.status.text());
         if let Some(trace) = self.trace_id.and_then(Trace::parse) {
@@ -197,6 +228,10 @@ impl Report<'_> {
         });
         if let Some(init_ms) = usage.init_ms {
             metrics["initDurationMs"] = rounded(init_ms).into();
+        }
+        if let Some(restore_ms) = usage.restore_ms {
+            metrics["restoreDurationMs"] = rounded(restore_ms).into();
+            metrics["billedRestoreDurationMs"] = (restore_ms.ceil() as u64).into();
         }
         let mut record = json!({ "requestId": self.request_id, "metrics": metrics });
         self.status.add_to(&mut record);
@@ -234,6 +269,7 @@ mod tests {
 
     const USAGE: Usage = Usage {
         init_ms: Some(110.1),
+        restore_ms: None,
         duration_ms: 3.012,
         billed_ms: 114,
         max_memory_mib: 36,
@@ -264,6 +300,19 @@ mod tests {
             text(PlatformLine::Report(report)),
             "REPORT RequestId: id\tDuration: 3.01 ms\tBilled Duration: 114 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t\
              Init Duration: 110.10 ms\t"
+        );
+        let restored = Usage {
+            init_ms: None,
+            restore_ms: Some(4.25),
+            ..USAGE
+        };
+        let report = Report {
+            usage: &restored,
+            ..report
+        };
+        assert!(
+            text(PlatformLine::Report(report))
+                .ends_with("Max Memory Used: 36 MB\tRestore Duration: 4.25 ms\tBilled Restore Duration: 5 ms\t")
         );
         let report = Report {
             status: Status::Error("Runtime.ExitError"),

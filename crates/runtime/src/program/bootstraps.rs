@@ -13,6 +13,14 @@ const FILES: &[(&str, &str)] = &[
         "danbi_lambda_log.py",
         include_str!("../../bootstrap/python/danbi_lambda_log.py"),
     ),
+    (
+        "danbi_template.py",
+        include_str!("../../bootstrap/python/danbi_template.py"),
+    ),
+    (
+        "snapshot_restore_py.py",
+        include_str!("../../bootstrap/python/snapshot_restore_py.py"),
+    ),
     ("index.mjs", include_str!("../../bootstrap/node/index.mjs")),
     ("api.cjs", include_str!("../../bootstrap/node/api.cjs")),
     ("console.cjs", include_str!("../../bootstrap/node/console.cjs")),
@@ -60,8 +68,13 @@ impl Bootstraps {
 
     /// The Python modules, to be compiled ahead.
     pub(crate) fn python_modules(&self) -> impl Iterator<Item = PathBuf> {
-        ["danbi_lambda.py", "danbi_lambda_log.py"]
-            .into_iter()
-            .map(|name| self.dir.join(name))
+        [
+            "danbi_lambda.py",
+            "danbi_lambda_log.py",
+            "danbi_template.py",
+            "snapshot_restore_py.py",
+        ]
+        .into_iter()
+        .map(|name| self.dir.join(name))
     }
 }

@@ -6,7 +6,7 @@ mod variables;
 
 pub(crate) use bootstraps::Bootstraps;
 pub(crate) use interpreters::{Interpreter, Interpreters, Language};
-pub(crate) use variables::{Place, variables};
+pub(crate) use variables::{Place, for_fork, for_template, variables};
 
 use crate::{FunctionSpec, RuntimeError};
 use danbi_sandbox::{Isolation, Mount};

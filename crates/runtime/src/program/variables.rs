@@ -155,6 +155,51 @@ pub(crate) fn variables(
     all.into_iter().collect()
 }
 
+/// The least memory with which AWS gives a function more than one CPU.
+const ONE_CPU_MIB: u32 = 1_770;
+
+/// The environment of a template: that of an environment without the credentials of one, which are fetched instead.
+pub(crate) fn for_template(
+    mut all: Vec<(String, String)>,
+    spec: &FunctionSpec,
+    place: &Place,
+    token: &str,
+) -> Vec<(String, String)> {
+    let of_one_environment = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"];
+    all.retain(|(name, _)| !of_one_environment.contains(&name.as_str()));
+    // Numerical libraries start a thread for each CPU when they are imported, and with threads nothing can be forked.
+    if spec.memory_mib < ONE_CPU_MIB {
+        for name in ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"] {
+            if !spec.environment.contains_key(name) {
+                all.push((name.to_owned(), "1".to_owned()));
+            }
+        }
+    }
+    all.push(("DANBI_TEMPLATE".to_owned(), "1".to_owned()));
+    all.extend(container_credentials(place, token));
+    all
+}
+
+/// The environment of a fork: that of an environment, and where what was imported in the template finds credentials.
+pub(crate) fn for_fork(mut all: Vec<(String, String)>, place: &Place, token: &str) -> Vec<(String, String)> {
+    all.extend(container_credentials(place, token));
+    let kind = all
+        .iter_mut()
+        .find(|(name, _)| name == "AWS_LAMBDA_INITIALIZATION_TYPE");
+    if let Some((_, kind)) = kind {
+        *kind = "snap-start".to_owned();
+    }
+    all
+}
+
+fn container_credentials(place: &Place, token: &str) -> [(String, String); 2] {
+    let uri = format!("http://127.0.0.1:{}/2021-04-23/credentials", place.api_port);
+    [
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI".to_owned(), uri),
+        ("AWS_CONTAINER_AUTHORIZATION_TOKEN".to_owned(), token.to_owned()),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

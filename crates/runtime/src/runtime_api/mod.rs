@@ -5,10 +5,12 @@
 //! <https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html>, and the public runtime interface emulator for
 //! status codes and error documents.
 
+mod credentials;
 mod refusal;
 mod route;
 mod server;
 
+pub(crate) use credentials::ContainerCredentials;
 pub(crate) use refusal::Refusal;
 pub(crate) use server::serve;
 

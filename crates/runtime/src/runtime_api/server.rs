@@ -1,5 +1,5 @@
 use super::route::{Route, route};
-use super::{Call, Event, MAX_PAYLOAD, MAX_STREAM, Refusal, StreamClose, Verdict};
+use super::{Call, ContainerCredentials, Event, MAX_PAYLOAD, MAX_STREAM, Refusal, StreamClose, Verdict};
 use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -26,10 +26,25 @@ const MAX_BODIES: usize = 2;
 /// After a refused accept: the platform is out of descriptors, which passes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// What every connection of one environment shares.
+struct Shared {
+    calls: mpsc::Sender<Call>,
+    credentials: Option<Arc<ContainerCredentials>>,
+    bodies: Semaphore,
+}
+
 /// Accepts connections until dropped; every connection ends with it.
-pub(crate) async fn serve(listener: TcpListener, calls: mpsc::Sender<Call>) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    calls: mpsc::Sender<Call>,
+    credentials: Option<Arc<ContainerCredentials>>,
+) {
     let mut connections = JoinSet::new();
-    let bodies = Arc::new(Semaphore::new(MAX_BODIES));
+    let shared = Arc::new(Shared {
+        calls,
+        credentials,
+        bodies: Semaphore::new(MAX_BODIES),
+    });
     loop {
         tokio::select! {
             accepted = listener.accept() => {
@@ -41,11 +56,11 @@ pub(crate) async fn serve(listener: TcpListener, calls: mpsc::Sender<Call>) {
                     continue;
                 }
                 let _ = stream.set_nodelay(true);
-                let (calls, bodies) = (calls.clone(), Arc::clone(&bodies));
+                let shared = Arc::clone(&shared);
                 connections.spawn(async move {
                     let service = service_fn(move |request| {
-                        let (calls, bodies) = (calls.clone(), Arc::clone(&bodies));
-                        async move { Ok::<_, Infallible>(answer(request, &calls, &bodies).await) }
+                        let shared = Arc::clone(&shared);
+                        async move { Ok::<_, Infallible>(answer(request, &shared).await) }
                     });
                     // An error here is the process breaking its own connection; its exit is seen elsewhere.
                     let _ = hyper::server::conn::http1::Builder::new()
@@ -61,7 +76,12 @@ pub(crate) async fn serve(listener: TcpListener, calls: mpsc::Sender<Call>) {
     }
 }
 
-async fn answer(request: Request<Incoming>, calls: &mpsc::Sender<Call>, bodies: &Semaphore) -> Response<Full<Bytes>> {
+async fn answer(request: Request<Incoming>, shared: &Shared) -> Response<Full<Bytes>> {
+    let Shared {
+        calls,
+        credentials,
+        bodies,
+    } = shared;
     let (head, body) = request.into_parts();
     let headers = head.headers;
     // Never closed, so it always gives a place; a call without a body does not wait for one.
@@ -73,6 +93,18 @@ async fn answer(request: Request<Incoming>, calls: &mpsc::Sender<Call>, bodies: 
     let result = match route(&head.method, head.uri.path()) {
         Route::Next => return render_event(ask(calls, |verdict| Call::Next { verdict }).await),
         Route::Ping => return render(StatusCode::OK, "text/plain", Bytes::from_static(b"pong")),
+        Route::Credentials => {
+            let token = text(&headers, "authorization");
+            let document = credentials.as_ref().and_then(|own| own.for_token(token.as_deref()));
+            return match document {
+                Some(document) => render(StatusCode::OK, "application/json", document.into()),
+                None => render(
+                    StatusCode::FORBIDDEN,
+                    "text/plain",
+                    Bytes::from_static(b"unknown token"),
+                ),
+            };
+        }
         Route::Response(id) => take_answer(id, &headers, body, calls).await,
         Route::Error(id) => take_error(id.to_owned(), &headers, body, calls).await,
         Route::InitError => take_init_error(&headers, body, calls).await,

@@ -85,7 +85,9 @@ impl LogSink for Logs {
     }
 }
 
-struct Roles;
+/// Gives each environment a token of its own.
+#[derive(Default)]
+struct Roles(std::sync::atomic::AtomicU64);
 
 #[async_trait]
 impl RoleCredentials for Roles {
@@ -93,8 +95,9 @@ impl RoleCredentials for Roles {
         Ok(SessionCredentials {
             access_key_id: format!("ASIA{session_name}"),
             secret: SecretKey::new("secret"),
-            session_token: "token".into(),
-            expires: Timestamp::from_millis(i64::MAX),
+            session_token: format!("token {}", self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
+            // The year 2100.
+            expires: Timestamp::from_millis(4_102_444_800_000),
         })
     }
 }
@@ -238,7 +241,7 @@ fn start(options: Options, launcher: &Arc<Launcher>, logs: &Arc<Logs>) -> Runtim
         options,
         launcher.clone(),
         logs.clone(),
-        Arc::new(Roles),
+        Arc::new(Roles::default()),
         Arc::new(SystemClock),
     )
     .unwrap()

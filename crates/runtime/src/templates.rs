@@ -1,0 +1,333 @@
+//! Templates of function versions: a process that has imported the handler and stopped, of which new environments are
+//! forked. One is made beside the first environment whose initialisation took long enough to be worth it, and stays
+//! until its function is changed or its memory is needed for something of more value.
+
+use crate::environment::{Host, Launch, Occurrence, Prepared, Process};
+use crate::log::EnvironmentLog;
+use crate::pool::Pool;
+use crate::program::{Language, for_template};
+use crate::runtime_api::{Call, ContainerCredentials, Refusal};
+use crate::{FunctionSpec, RuntimeError};
+use danbi_sandbox::{Isolation, Sandbox};
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::AbortHandle;
+
+/// A shorter initialisation is repeated rather than kept in memory.
+const WORTH_IT: Duration = Duration::from_millis(40);
+/// How long a template may take to import its handler, behind everything else that runs.
+const BUILD_LIMIT: Duration = Duration::from_secs(60);
+/// Most templates on this machine.
+const MAX_TEMPLATES: usize = 256;
+/// The share of the machine's available memory, 1/n, that templates may have together.
+const MEMORY_SHARE: u64 = 4;
+/// The longest reason that a template may give for being unfit, in bytes.
+const MAX_REASON: usize = 4096;
+
+/// All templates of this machine. Dropping it ends their tasks.
+pub(crate) struct Templates {
+    state: Mutex<HashMap<Arc<str>, Entry>>,
+    building: Semaphore,
+}
+
+struct Entry {
+    spec: Arc<FunctionSpec>,
+    stage: Stage,
+    /// True once the template shall end.
+    retired: watch::Sender<bool>,
+    task: Option<AbortHandle>,
+}
+
+enum Stage {
+    Building,
+    Ready(Arc<Template>),
+    /// It said why it cannot be forked; environments start as usual.
+    Unfit,
+}
+
+/// A process that can be forked.
+pub(crate) struct Template {
+    pub(crate) sandbox: Arc<Sandbox>,
+    /// What an environment made of it saves.
+    saves: Duration,
+    memory_bytes: u64,
+    uses: AtomicU64,
+    since: Instant,
+}
+
+impl Template {
+    /// Time saved for each byte held, by the rate at which it was used so far.
+    fn value(&self) -> f64 {
+        let uses = self.uses.load(Ordering::Relaxed) as f64;
+        let rate = (uses + 1.0) / (self.since.elapsed().as_secs_f64() + 60.0);
+        self.saves.as_secs_f64() * rate / self.memory_bytes.max(1) as f64
+    }
+}
+
+impl Templates {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: Mutex::default(),
+            building: Semaphore::new(1),
+        }
+    }
+
+    /// The template of this key, if one is ready.
+    pub(crate) fn ready(&self, key: &str) -> Option<Arc<Template>> {
+        match self.lock().get(key)?.stage {
+            Stage::Ready(ref template) if !template.sandbox.program_ended() => {
+                template.uses.fetch_add(1, Ordering::Relaxed);
+                Some(template.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// How many templates can be forked now.
+    pub(crate) fn count(&self) -> usize {
+        let ready = |entry: &&Entry| matches!(entry.stage, Stage::Ready(_));
+        self.lock().values().filter(ready).count()
+    }
+
+    /// Makes a template of what has just initialised in `init`, in the background, where that is possible and worth it.
+    pub(crate) fn consider(host: &Arc<Host>, spec: &Arc<FunctionSpec>, prepared: &Prepared, init: Duration) {
+        let python = prepared.program.interpreter.as_ref();
+        let can = python.is_some_and(|found| found.language == Language::Python)
+            && spec.http_command().is_none()
+            && !spec.environment.contains_key("AWS_LAMBDA_EXEC_WRAPPER")
+            && host.launcher.capabilities().isolation == Isolation::Namespaces;
+        if !can || init < WORTH_IT {
+            return;
+        }
+        let key = Pool::key(spec);
+        let mut state = host.templates.lock();
+        if state.contains_key(&key) || state.len() >= MAX_TEMPLATES {
+            return;
+        }
+        let (retired, hears) = watch::channel(false);
+        let task = tokio::spawn(run(host.clone(), spec.clone(), key.clone(), init, hears));
+        let entry = Entry {
+            spec: spec.clone(),
+            stage: Stage::Building,
+            retired,
+            task: Some(task.abort_handle()),
+        };
+        state.insert(key, entry);
+    }
+
+    /// See [`crate::Runtime::retire`].
+    pub(crate) fn retire(&self, arn: &str) {
+        self.lock().retain(|_, entry| {
+            let kept = entry.spec.unqualified_arn() != arn && entry.spec.function_arn.to_string() != arn;
+            if !kept {
+                entry.retired.send_replace(true);
+            }
+            kept
+        });
+    }
+
+    /// Ends all.
+    pub(crate) fn close(&self) {
+        for (_, entry) in self.lock().drain() {
+            entry.retired.send_replace(true);
+        }
+    }
+
+    /// Takes a template out that could not be forked.
+    pub(crate) fn discard(&self, key: &str) {
+        if let Some(entry) = self.lock().remove(key) {
+            entry.retired.send_replace(true);
+        }
+    }
+
+    fn set(&self, key: &str, stage: Stage) {
+        if let Some(entry) = self.lock().get_mut(key) {
+            entry.stage = stage;
+        }
+        self.make_room();
+    }
+
+    /// Ends the templates of the least value until the rest fits.
+    fn make_room(&self) {
+        let limit = available_memory() / MEMORY_SHARE;
+        let mut state = self.lock();
+        loop {
+            let ready = || {
+                state.iter().filter_map(|(key, entry)| match &entry.stage {
+                    Stage::Ready(template) => Some((key, template)),
+                    _ => None,
+                })
+            };
+            if ready().map(|(_, template)| template.memory_bytes).sum::<u64>() <= limit {
+                return;
+            }
+            let least = ready().min_by(|(_, one), (_, other)| one.value().total_cmp(&other.value()));
+            let Some(key) = least.map(|(key, _)| key.clone()) else {
+                return;
+            };
+            if let Some(entry) = state.remove(&key) {
+                tracing::debug!(function = %entry.spec.function_arn, "a template gives way");
+                entry.retired.send_replace(true);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Entry>> {
+        // A panic while the lock is held leaves whole map entries behind; nothing is half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Templates {
+    fn drop(&mut self) {
+        for entry in self.lock().values() {
+            if let Some(task) = &entry.task {
+                task.abort();
+            }
+        }
+    }
+}
+
+fn available_memory() -> u64 {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
+    let kib = line.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
+/// Builds a template and owns it until it ends or shall end.
+async fn run(
+    host: Arc<Host>,
+    spec: Arc<FunctionSpec>,
+    key: Arc<str>,
+    saves: Duration,
+    mut retired: watch::Receiver<bool>,
+) {
+    let mut log = EnvironmentLog::open(&spec, host.sink.clone(), host.clock.clone());
+    // One at a time: what is asked for now comes first.
+    let Ok(turn) = host.templates.building.acquire().await else {
+        return;
+    };
+    let built = tokio::select! {
+        built = build(&host, &spec, &mut log) => built,
+        _ = retired.wait_for(|retired| *retired) => return,
+    };
+    drop(turn);
+    let mut process = match built {
+        Ok(process) => process,
+        Err(Unfit::Reason(reason)) => {
+            log.note(format!(
+                "[INFO] environments of this version are started anew each time, not restored from a template: {reason}"
+            ));
+            return host.templates.set(&key, Stage::Unfit);
+        }
+        Err(Unfit::Machine(error)) => {
+            tracing::warn!(function = %spec.function_arn, %error, "no template could be made");
+            return host.templates.discard(&key);
+        }
+    };
+    let template = Template {
+        sandbox: process.sandbox().clone(),
+        saves,
+        memory_bytes: process.sandbox().memory_bytes().unwrap_or(0),
+        uses: AtomicU64::new(0),
+        since: Instant::now(),
+    };
+    tracing::debug!(function = %spec.function_arn, memory = template.memory_bytes, "a template is ready");
+    host.templates.set(&key, Stage::Ready(Arc::new(template)));
+    loop {
+        tokio::select! {
+            occurrence = process.occurrence(&mut log) => match occurrence {
+                Occurrence::Exited(_) => return host.templates.discard(&key),
+                Occurrence::Called(call) => refuse(call),
+                Occurrence::Printed if process.sandbox().program_ended() => return host.templates.discard(&key),
+                Occurrence::Printed => {}
+            },
+            _ = retired.wait_for(|retired| *retired) => break,
+        }
+    }
+    // Its sandbox stays for as long as environments live in its namespaces; the program must not.
+    if let Err(error) = process.sandbox().signal(rustix::process::Signal::KILL.as_raw()).await {
+        tracing::debug!(%error, "a template had ended");
+    }
+}
+
+/// Why there is no template.
+enum Unfit {
+    Reason(String),
+    Machine(RuntimeError),
+}
+
+async fn build(host: &Host, spec: &Arc<FunctionSpec>, log: &mut EnvironmentLog) -> Result<Process, Unfit> {
+    let machine = |error: String| Unfit::Machine(RuntimeError::Sandbox(error));
+    let prepared = host
+        .prepare(spec, log.stream())
+        .await
+        .map_err(|error| machine(format!("{error:?}")))?;
+    let credentials = ContainerCredentials::of_template(&prepared.credentials, host.clock.now());
+    let variables = for_template(prepared.variables, spec, &prepared.program.place, credentials.token());
+    let launch = Launch {
+        launcher: &host.launcher,
+        spec,
+        program: &prepared.program,
+        variables,
+        platform: host.options.platform.clone(),
+        credentials: Some(Arc::new(credentials)),
+    };
+    let mut process = Process::start_template(launch)
+        .await
+        .map_err(|error| machine(error.to_string()))?;
+    let control = process
+        .sandbox()
+        .control_socket()
+        .ok_or_else(|| machine("a template without a control socket".into()))?;
+    let mut said = std::pin::pin!(tokio::time::timeout(BUILD_LIMIT, hear(control)));
+    let said = loop {
+        tokio::select! {
+            said = &mut said => break said,
+            occurrence = process.occurrence(log) => match occurrence {
+                Occurrence::Exited(_) => return Err(Unfit::Reason("its initialisation ended the process".into())),
+                Occurrence::Called(Call::InitError { verdict, .. }) => {
+                    let _ = verdict.send(Ok(()));
+                    return Err(Unfit::Reason("its initialisation failed".into()));
+                }
+                Occurrence::Called(call) => refuse(call),
+                Occurrence::Printed => {}
+            },
+        }
+    };
+    match said {
+        Ok(Ok(said)) if said == "ready" => Ok(process),
+        Ok(Ok(said)) => Err(Unfit::Reason(match said.strip_prefix("unfit ") {
+            Some(reason) => reason.to_owned(),
+            None => "its process ended".to_owned(),
+        })),
+        Ok(Err(error)) => Err(machine(error.to_string())),
+        Err(_) => Err(Unfit::Reason(format!(
+            "its initialisation took more than {BUILD_LIMIT:?}"
+        ))),
+    }
+}
+
+/// The next message on a template's control socket; empty when it has ended.
+async fn hear(control: Arc<OwnedFd>) -> std::io::Result<String> {
+    // The type is for datagrams; what arrives on a seqpacket socket is read the same way.
+    let control = tokio::net::UnixDatagram::from_std(control.try_clone()?.into())?;
+    let mut bytes = vec![0; MAX_REASON];
+    let length = control.recv(&mut bytes).await?;
+    Ok(String::from_utf8_lossy(&bytes[..length]).into_owned())
+}
+
+/// A template gets no events and gives no answers.
+fn refuse(call: Call) {
+    match call {
+        Call::Next { verdict } => drop(verdict.send(Err(Refusal::gone()))),
+        Call::InitError { verdict, .. } => drop(verdict.send(Err(Refusal::gone()))),
+        // Whoever asks gets an error when the question is dropped.
+        other => drop(other),
+    }
+}
