@@ -41,9 +41,10 @@ pub struct KeyAttribute<'s> {
 }
 
 /// A condition on one attribute, not yet held against a schema.
-pub(crate) struct OnAttribute {
-    pub name: String,
-    pub condition: SortCondition,
+struct OnAttribute {
+    name: String,
+    /// `None` for a legacy condition that no index can answer.
+    condition: Option<SortCondition>,
 }
 
 impl KeyCondition {
@@ -61,10 +62,20 @@ impl KeyCondition {
 
 /// The conditions of a Query, before the schema of its table or index is known.
 pub struct KeyConditions {
-    pub(crate) conditions: Vec<OnAttribute>,
+    conditions: Vec<OnAttribute>,
 }
 
 impl KeyConditions {
+    /// Conditions on attributes, each named once; `None` for one that no index can answer.
+    pub(crate) fn of(conditions: Vec<(String, Option<SortCondition>)>) -> Self {
+        let conditions = conditions
+            .into_iter()
+            .map(|(name, condition)| OnAttribute { name, condition });
+        Self {
+            conditions: conditions.collect(),
+        }
+    }
+
     /// The names of the attributes that have a condition.
     pub fn attributes(&self) -> impl Iterator<Item = &str> {
         self.conditions.iter().map(|on| on.name.as_str())
@@ -103,6 +114,8 @@ impl KeyConditions {
             }
         }
         let on_partition = on_partition.ok_or_else(|| missed(partition.name))?;
+        let not_indexable = || ValidationError::new("Attempted conditional constraint is not an indexable operation");
+        let on_partition = on_partition.ok_or_else(not_indexable)?;
         check_types(&on_partition, partition.kind)?;
         let SortCondition::Equal(value) = on_partition else {
             return Err(unsupported());
@@ -110,6 +123,9 @@ impl KeyConditions {
         if on_other {
             return Err(sort.map_or_else(unsupported, |sort| missed(sort.name)));
         }
+        let on_sort = on_sort
+            .map(|condition| condition.ok_or_else(not_indexable))
+            .transpose()?;
         if let (Some(condition), Some(sort)) = (&on_sort, sort) {
             check_types(condition, sort.kind)?;
         }
@@ -149,7 +165,7 @@ impl SortCondition {
         }
     }
 
-    fn compared(comparator: Comparator, value: AttributeValue) -> Option<Self> {
+    pub(crate) fn compared(comparator: Comparator, value: AttributeValue) -> Option<Self> {
         Some(match comparator {
             Comparator::Equal => Self::Equal(value),
             Comparator::Less => Self::Less(value),
@@ -220,7 +236,10 @@ fn collect(condition: Condition, out: &mut Vec<OnAttribute>) -> Result<(), Valid
             "KeyConditionExpressions must only contain one condition per key",
         ));
     }
-    out.push(OnAttribute { name, condition });
+    out.push(OnAttribute {
+        name,
+        condition: Some(condition),
+    });
     Ok(())
 }
 

@@ -14,6 +14,8 @@ use crate::{AttributeType, AttributeValue, ValidationError};
 pub struct Update {
     /// The actions, in their order; no path lies within another.
     pub actions: Vec<(Path, UpdateAction)>,
+    /// Whether this was `AttributeUpdates`, which refuses values of a wrong type in words of its own.
+    pub legacy: bool,
 }
 
 /// What happens at a path.

@@ -22,9 +22,15 @@ impl Update {
             match action {
                 UpdateAction::Set(value) => sets.push((path, value.evaluate(old)?)),
                 UpdateAction::Remove => removals.push(path),
-                UpdateAction::Add(value) => sets.push((path, add(path.get(old), value)?)),
-                UpdateAction::Append(items) => sets.push((path, append(path.get(old), items)?)),
-                UpdateAction::Delete(value) => match delete(path.get(old), value)? {
+                UpdateAction::Add(value) => {
+                    let sum = add(path.get(old), value).unwrap_or_else(|| Err(self.wrong_type()))?;
+                    sets.push((path, sum));
+                }
+                UpdateAction::Append(items) => {
+                    let list = append(path.get(old), items).ok_or_else(|| self.wrong_type())?;
+                    sets.push((path, list));
+                }
+                UpdateAction::Delete(value) => match delete(path.get(old), value).ok_or_else(|| self.wrong_type())? {
                     Deleted::Left(set) => sets.push((path, set)),
                     Deleted::Nothing => removals.push(path),
                 },
@@ -44,6 +50,15 @@ impl Update {
             remove(&mut item, path)?;
         }
         Ok(item)
+    }
+
+    /// The refusal of an attribute that cannot be added to or deleted from.
+    fn wrong_type(&self) -> ValidationError {
+        if self.legacy {
+            ValidationError::new("Type mismatch for attribute to update")
+        } else {
+            wrong_type()
+        }
     }
 }
 
@@ -96,28 +111,25 @@ impl UpdateOperand {
     }
 }
 
-fn add(old: Option<&AttributeValue>, value: &AttributeValue) -> Result<AttributeValue, ValidationError> {
-    match (old, value) {
+/// The sum; `None` when the types do not go together.
+fn add(old: Option<&AttributeValue>, value: &AttributeValue) -> Option<Result<AttributeValue, ValidationError>> {
+    use AttributeValue::{Bs, N, Ns, Ss};
+    Some(match (old, value) {
         (None, value) => Ok(value.clone()),
-        (Some(AttributeValue::N(old)), AttributeValue::N(number)) => old.checked_add(*number).map(AttributeValue::N),
-        (Some(AttributeValue::Ss(old)), AttributeValue::Ss(more)) => {
-            Ok(AttributeValue::Ss(old.clone().union(more.clone())))
-        }
-        (Some(AttributeValue::Ns(old)), AttributeValue::Ns(more)) => {
-            Ok(AttributeValue::Ns(old.clone().union(more.clone())))
-        }
-        (Some(AttributeValue::Bs(old)), AttributeValue::Bs(more)) => {
-            Ok(AttributeValue::Bs(old.clone().union(more.clone())))
-        }
-        _ => Err(wrong_type()),
-    }
+        (Some(N(old)), N(number)) => old.checked_add(*number).map(N),
+        (Some(Ss(old)), Ss(more)) => Ok(Ss(old.clone().union(more.clone()))),
+        (Some(Ns(old)), Ns(more)) => Ok(Ns(old.clone().union(more.clone()))),
+        (Some(Bs(old)), Bs(more)) => Ok(Bs(old.clone().union(more.clone()))),
+        _ => return None,
+    })
 }
 
-fn append(old: Option<&AttributeValue>, items: &[AttributeValue]) -> Result<AttributeValue, ValidationError> {
+/// The longer list; `None` when the old value is none.
+fn append(old: Option<&AttributeValue>, items: &[AttributeValue]) -> Option<AttributeValue> {
     match old {
-        None => Ok(AttributeValue::L(items.to_vec())),
-        Some(AttributeValue::L(old)) => Ok(AttributeValue::L([old, items].concat())),
-        Some(_) => Err(wrong_type()),
+        None => Some(AttributeValue::L(items.to_vec())),
+        Some(AttributeValue::L(old)) => Some(AttributeValue::L([old, items].concat())),
+        Some(_) => None,
     }
 }
 
@@ -127,21 +139,17 @@ enum Deleted {
     Nothing,
 }
 
-fn delete(old: Option<&AttributeValue>, value: &AttributeValue) -> Result<Deleted, ValidationError> {
+/// What is left; `None` when the types do not go together.
+fn delete(old: Option<&AttributeValue>, value: &AttributeValue) -> Option<Deleted> {
+    use AttributeValue::{Bs, Ns, Ss};
     let left = match (old, value) {
         (None, _) => None,
-        (Some(AttributeValue::Ss(old)), AttributeValue::Ss(gone)) => {
-            old.clone().difference(gone).map(AttributeValue::Ss)
-        }
-        (Some(AttributeValue::Ns(old)), AttributeValue::Ns(gone)) => {
-            old.clone().difference(gone).map(AttributeValue::Ns)
-        }
-        (Some(AttributeValue::Bs(old)), AttributeValue::Bs(gone)) => {
-            old.clone().difference(gone).map(AttributeValue::Bs)
-        }
-        _ => return Err(wrong_type()),
+        (Some(Ss(old)), Ss(gone)) => old.clone().difference(gone).map(Ss),
+        (Some(Ns(old)), Ns(gone)) => old.clone().difference(gone).map(Ns),
+        (Some(Bs(old)), Bs(gone)) => old.clone().difference(gone).map(Bs),
+        _ => return None,
     };
-    Ok(left.map_or(Deleted::Nothing, Deleted::Left))
+    Some(left.map_or(Deleted::Nothing, Deleted::Left))
 }
 
 /// The map or list that holds the last step of a path into a value, and that step.
