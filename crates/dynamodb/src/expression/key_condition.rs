@@ -76,6 +76,24 @@ impl KeyConditions {
         }
     }
 
+    /// Takes the condition on an attribute out of these.
+    ///
+    /// # Errors
+    /// DynamoDB's message when no index can answer it, or it has another type than the attribute.
+    pub(crate) fn take(&mut self, attribute: KeyAttribute<'_>) -> Result<Option<SortCondition>, ValidationError> {
+        let Some(at) = self.conditions.iter().position(|on| on.name == attribute.name) else {
+            return Ok(None);
+        };
+        let condition = self.conditions.remove(at).condition.ok_or_else(not_indexable)?;
+        check_types(&condition, attribute.kind)?;
+        Ok(Some(condition))
+    }
+
+    /// Whether all were taken.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.conditions.is_empty()
+    }
+
     /// The names of the attributes that have a condition.
     pub fn attributes(&self) -> impl Iterator<Item = &str> {
         self.conditions.iter().map(|on| on.name.as_str())
@@ -114,7 +132,6 @@ impl KeyConditions {
             }
         }
         let on_partition = on_partition.ok_or_else(|| missed(partition.name))?;
-        let not_indexable = || ValidationError::new("Attempted conditional constraint is not an indexable operation");
         let on_partition = on_partition.ok_or_else(not_indexable)?;
         check_types(&on_partition, partition.kind)?;
         let SortCondition::Equal(value) = on_partition else {
@@ -175,6 +192,10 @@ impl SortCondition {
             Comparator::NotEqual => return None,
         })
     }
+}
+
+fn not_indexable() -> ValidationError {
+    ValidationError::new("Attempted conditional constraint is not an indexable operation")
 }
 
 fn check_types(condition: &SortCondition, kind: AttributeType) -> Result<(), ValidationError> {

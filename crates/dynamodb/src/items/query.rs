@@ -11,7 +11,7 @@ use crate::keys::{self, Space};
 use crate::shapes::{QueryInput, QueryOutput};
 use crate::tables::catalog::TableRef;
 use crate::tables::record::{IndexRecord, KeyAttribute, KeySchema, TableRecord};
-use crate::{AttributeType, AttributeValue, DynamoDb, Error, Item, ValidationError, expression, legacy};
+use crate::{AttributeValue, DynamoDb, Error, Item, expression, legacy};
 use danbi_core::RequestContext;
 use danbi_store::{Direction, KeyRange};
 use std::sync::Arc;
@@ -171,12 +171,6 @@ pub(crate) struct Asked {
 impl Asked {
     /// Holds conditions against a key schema.
     pub(crate) fn of(conditions: KeyConditions, schema: &KeySchema) -> Result<Self, Error> {
-        fn attribute(attribute: &KeyAttribute) -> expression::KeyAttribute<'_> {
-            expression::KeyAttribute {
-                name: &attribute.name,
-                kind: attribute.kind.attribute_type(),
-            }
-        }
         if let ([partition], sort @ ([] | [_])) = (&schema.partition[..], &schema.sort[..]) {
             let condition = conditions.against(attribute(partition), sort.first().map(attribute))?;
             return Ok(Self {
@@ -190,19 +184,8 @@ impl Asked {
 
     /// A global index may have up to four attributes in each part of its key. All of the partition must be equal to
     /// something; of the sort key the first ones, and then one more may have any condition.
-    fn of_several(conditions: KeyConditions, schema: &KeySchema) -> Result<Self, Error> {
-        let mut conditions = conditions.conditions;
-        let mut take = |attribute: &KeyAttribute| -> Result<Option<SortCondition>, Error> {
-            let Some(at) = conditions.iter().position(|on| on.name == attribute.name) else {
-                return Ok(None);
-            };
-            let condition = conditions.remove(at).condition;
-            if !is_of(&condition, attribute.kind.attribute_type()) {
-                let message = "Condition parameter type does not match schema type";
-                return Err(ValidationError::invalid_parameter(message).into());
-            }
-            Ok(Some(condition))
-        };
+    fn of_several(mut conditions: KeyConditions, schema: &KeySchema) -> Result<Self, Error> {
+        let mut take = |key: &KeyAttribute| conditions.take(attribute(key));
         let mut partition = Vec::new();
         for attribute in &schema.partition {
             match take(attribute)? {
@@ -225,10 +208,10 @@ impl Asked {
                 Some(condition) => sort = Some(condition),
             }
         }
-        match (conditions.first(), gap) {
-            (None, _) => Ok(Self { partition, equal, sort }),
-            (Some(_), Some(name)) => Err(missed(name)),
-            (Some(_), None) => Err(Error::validation("Query key condition not supported")),
+        match (conditions.is_empty(), gap) {
+            (true, _) => Ok(Self { partition, equal, sort }),
+            (false, Some(name)) => Err(missed(name)),
+            (false, None) => Err(Error::validation("Query key condition not supported")),
         }
     }
 
@@ -304,16 +287,11 @@ impl Asked {
     }
 }
 
-/// Whether a condition compares with values of this type.
-fn is_of(condition: &SortCondition, kind: AttributeType) -> bool {
-    match condition {
-        SortCondition::Between(low, high) => low.kind() == kind && high.kind() == kind,
-        SortCondition::Equal(value)
-        | SortCondition::Less(value)
-        | SortCondition::LessOrEqual(value)
-        | SortCondition::Greater(value)
-        | SortCondition::GreaterOrEqual(value)
-        | SortCondition::BeginsWith(value) => value.kind() == kind,
+/// An attribute of a key schema as conditions know it.
+fn attribute(attribute: &KeyAttribute) -> expression::KeyAttribute<'_> {
+    expression::KeyAttribute {
+        name: &attribute.name,
+        kind: attribute.kind.attribute_type(),
     }
 }
 
