@@ -23,7 +23,9 @@ mod update_apply;
 
 pub use compare::Comparator;
 pub use condition::{Condition, Operand};
+pub(crate) use condition_check::{between, comparison};
 pub use key_condition::{KeyAttribute, KeyCondition, KeyConditions, SortCondition};
+pub(crate) use path::check_disjoint;
 pub use path::{Path, Step};
 pub use placeholders::Placeholders;
 pub use projection::Projection;

@@ -38,6 +38,7 @@ mod keys;
 mod layout;
 mod legacy;
 mod number;
+mod partiql;
 mod service;
 mod shapes;
 mod stream_shapes;

@@ -3,7 +3,7 @@
 use crate::items::{batch, query, scan, single, transactions};
 use crate::shapes::operations as op;
 use crate::tables::access as on;
-use crate::{DynamoDb, access, refusal, streams};
+use crate::{DynamoDb, access, partiql, refusal, streams};
 use danbi_core::ServiceError;
 use danbi_wire::Service;
 use std::sync::Arc;
@@ -48,6 +48,9 @@ impl DynamoDb {
             .on(op::DescribeEndpoints, on::describe_endpoints, limits::endpoints)
             .on(op::UpdateTimeToLive, on::update_time_to_live, expiry::update)
             .on(op::DescribeTimeToLive, on::describe_time_to_live, expiry::describe)
+            .on_json(op::ExecuteStatement, partiql::access::execute, partiql::operations::execute)
+            .on_json(op::BatchExecuteStatement, partiql::access::batch, partiql::operations::batch)
+            .on_json(op::ExecuteTransaction, partiql::access::transaction, partiql::operations::transaction)
             .build()
     }
 

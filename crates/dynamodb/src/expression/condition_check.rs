@@ -260,7 +260,7 @@ fn type_name(operand: &Operand) -> Result<AttributeType, ValidationError> {
 }
 
 /// `left <comparator> right`, if both can be compared so.
-pub(super) fn comparison(left: Operand, comparator: Comparator, right: Operand) -> Result<Condition, ValidationError> {
+pub(crate) fn comparison(left: Operand, comparator: Comparator, right: Operand) -> Result<Condition, ValidationError> {
     check_distinct(comparator.symbol(), &left, &right)?;
     if comparator.orders() {
         check_ordered(comparator.symbol(), [&left, &right])?;
@@ -269,7 +269,7 @@ pub(super) fn comparison(left: Operand, comparator: Comparator, right: Operand) 
 }
 
 /// `operand BETWEEN low AND high`, if they can be compared so.
-pub(super) fn between(operand: Operand, low: Operand, high: Operand) -> Result<Condition, ValidationError> {
+pub(crate) fn between(operand: Operand, low: Operand, high: Operand) -> Result<Condition, ValidationError> {
     check_ordered("BETWEEN", [&operand, &low, &high])?;
     if let (Operand::Value(low), Operand::Value(high)) = (&low, &high) {
         let refuse = |rule: &str| {

@@ -166,6 +166,12 @@ impl SortCondition {
         }
     }
 
+    /// Whether it compares with values of this type.
+    pub(crate) fn is_of(&self, kind: AttributeType) -> bool {
+        let (first, second) = self.values();
+        std::iter::once(first).chain(second).all(|value| value.kind() == kind)
+    }
+
     /// Whether it holds of a sort key.
     pub fn holds(&self, key: &AttributeValue) -> bool {
         let compare = |comparator: Comparator, value| comparator.holds(Some(key), Some(value));
@@ -199,8 +205,7 @@ fn not_indexable() -> ValidationError {
 }
 
 fn check_types(condition: &SortCondition, kind: AttributeType) -> Result<(), ValidationError> {
-    let (first, second) = condition.values();
-    if std::iter::once(first).chain(second).all(|value| value.kind() == kind) {
+    if condition.is_of(kind) {
         return Ok(());
     }
     let message = "Condition parameter type does not match schema type";

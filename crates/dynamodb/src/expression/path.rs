@@ -84,7 +84,7 @@ impl fmt::Display for Path {
 ///
 /// # Errors
 /// DynamoDB's message, which names the first such pair.
-pub(super) fn check_disjoint<'p>(paths: impl Iterator<Item = &'p Path>) -> Result<(), ValidationError> {
+pub(crate) fn check_disjoint<'p>(paths: impl Iterator<Item = &'p Path>) -> Result<(), ValidationError> {
     let paths: Vec<&Path> = paths.collect();
     let mut conflict = None;
     for (at, second) in paths.iter().enumerate() {

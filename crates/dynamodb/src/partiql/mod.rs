@@ -1,0 +1,18 @@
+//! PartiQL: SQL-like statements as the same conditions, updates and writes that expressions are read into.
+//!
+//! Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.html>.
+//! `lexer` and `parser` read a statement, with its parameters filled in, into a [`statement::Statement`]; `select` plans
+//! a SELECT as reads of partitions or a scan; `change` makes a write of an INSERT, UPDATE or DELETE; `operations` are
+//! ExecuteStatement, BatchExecuteStatement and ExecuteTransaction.
+
+pub(crate) mod access;
+mod change;
+mod lexer;
+pub(crate) mod operations;
+mod parser;
+mod select;
+mod statement;
+mod values;
+
+#[cfg(test)]
+mod tests;
