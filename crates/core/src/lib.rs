@@ -5,6 +5,7 @@
 //! for a trait from here ([`Invoker`], [`LogSink`], [`Authorizer`], …); the composition root in the `danbi` crate
 //! decides who implements it.
 
+mod accounts;
 mod arn;
 mod authorize;
 mod body;
@@ -18,6 +19,7 @@ mod object;
 mod resource_side;
 mod scope;
 
+pub use accounts::{AccountProfile, Accounts};
 pub use arn::{Arn, ArnError};
 pub use authorize::{Access, Authorizer, PolicyLanguage, Principal, ResourcePolicySource};
 pub use body::{Body, BodyError, ReadBodyError, empty_body, full_body, read_body};

@@ -1,18 +1,20 @@
 //! `danbi serve`: the composition root. Here, and nowhere else, the parts meet.
 
-use crate::cli::{Isolation, ServeArgs};
+use crate::cli::{Isolation, NewBuckets, ServeArgs};
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::delays::Delays;
 use crate::gateway::{Drain, Limits, SandboxDoor, Server};
 use crate::platform::Platform;
 use danbi_blobs::Blobs;
-use danbi_core::{Clock, SystemClock};
+use danbi_core::{Accounts, Clock, SystemClock};
 use danbi_dynamodb::{DynamoDb, TablePolicies};
-use danbi_iam::{Credentials, GivenRootKey, NoIdentityPolicies, PolicyAuthorizer, RootCredentials, Sessions};
+use danbi_iam::{
+    Credentials, GivenRootKey, KnownAccounts, NoIdentityPolicies, PolicyAuthorizer, RootCredentials, Sessions,
+};
 use danbi_lambda::{Lambda, ResourcePolicies};
 use danbi_logs::Logs;
 use danbi_runtime::Runtime;
-use danbi_s3::S3;
+use danbi_s3::{Authority, S3};
 use danbi_sandbox::{Launcher, LauncherOptions};
 use danbi_store::{EmbeddedOptions, Store};
 use danbi_wire::Dispatcher;
@@ -145,6 +147,7 @@ async fn serve_until_told(
 
     let given = GivenRootKey::from_environment(|name| std::env::var(name).ok())?;
     let root = RootCredentials::open(data, given)?;
+    let accounts: Arc<dyn Accounts> = Arc::new(KnownAccounts::of(&root, &account));
     let sessions = Arc::new(Sessions::open(&store, Arc::clone(&clock)).await?);
     let credentials = Arc::new(Credentials::new(root, account.clone(), Arc::clone(&sessions)));
     let blobs = match &args.blobs {
@@ -165,15 +168,24 @@ async fn serve_until_told(
     let authorizer = Arc::new(
         PolicyAuthorizer::new(Arc::clone(&clock), Arc::new(NoIdentityPolicies))
             .with_resource_policies("lambda", Arc::new(ResourcePolicies::new(store.clone())))
-            .with_resource_policies("dynamodb", Arc::new(TablePolicies::new(store.clone()))),
+            .with_resource_policies("dynamodb", Arc::new(TablePolicies::new(store.clone())))
+            .with_resource_policies("s3", Arc::new(Authority::new(store.clone(), Arc::clone(&accounts)))),
     );
     let s3 = S3::start(danbi_s3::Parts {
         store: store.clone(),
         blobs: blobs.clone(),
         clock: Arc::clone(&clock),
         authorizer: Arc::clone(&authorizer) as _,
+        accounts,
+        language: Arc::clone(&authorizer) as _,
         master_key: data.join("s3.key"),
-        options: danbi_s3::Options::default(),
+        options: danbi_s3::Options {
+            new_buckets: match args.new_buckets {
+                NewBuckets::Guarded => danbi_s3::NewBuckets::Guarded,
+                NewBuckets::Open => danbi_s3::NewBuckets::Open,
+            },
+            ..danbi_s3::Options::default()
+        },
     })
     .await
     .map_err(|error| ServeError::S3(error.into()))?;

@@ -3,6 +3,7 @@
 //! - [`RootCredentials`]: the root keys of the platform's accounts, kept in `DATA/credentials`.
 //! - [`Sessions`]: temporary credentials that carry their own proof, so that none has to be stored.
 //! - [`Credentials`]: both of them as the [`danbi_core::CredentialSource`] that signatures are verified against.
+//! - [`KnownAccounts`]: how accounts are shown to each other, as the [`danbi_core::Accounts`] that lists and grants are written with.
 //! - [`policy`]: the IAM policy language and AWS's evaluation logic, as pure functions.
 //! - [`PolicyAuthorizer`]: the [`danbi_core::Authorizer`] that asks them.
 //! - [`sts`]: the service that tells callers who they are.
@@ -13,6 +14,7 @@
 //! Never: it keeps no list of services or actions (but for `sts:GetCallerIdentity`, which needs no permission), and never
 //! decides by anything but principal, action, resource, policies and the request's context.
 
+mod accounts;
 mod authorizer;
 mod credentials;
 mod error;
@@ -24,6 +26,7 @@ pub mod shapes;
 mod source;
 pub mod sts;
 
+pub use accounts::KnownAccounts;
 pub use authorizer::{IdentityPolicies, IdentityPolicySource, NoIdentityPolicies, PolicyAuthorizer};
 pub use credentials::{GivenRootKey, RootCredentials, RootKey};
 pub use error::IamError;

@@ -2,9 +2,9 @@
 //!
 //! Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>.
 
-use crate::records::Bucket;
-use crate::shapes::{DeleteObjectRequest, PutObjectRequest};
-use crate::{Error, Result, S3, names};
+use crate::acl::{AclHeaders, acl_headers};
+use crate::shapes::{CreateBucketRequest, DeleteObjectRequest, PutBucketAclRequest, PutObjectRequest};
+use crate::{S3, names};
 use danbi_core::{Access, RequestContext, ServiceError};
 
 /// What an access function answers.
@@ -92,12 +92,42 @@ pub(crate) fn delete_object(
     Ok(asked)
 }
 
-/// Whether the caller's account may look at the bucket at all: a bucket's ARN names no account, so the authorizer cannot
-/// tell.
-pub(crate) fn bucket_is_open_to(context: &RequestContext, bucket: &Bucket) -> Result<()> {
-    if context.scope.account.as_str() == bucket.owner {
-        Ok(())
-    } else {
-        Err(Error::access_denied())
+/// The question of CreateBucket.
+pub(crate) fn create_bucket(_: &S3, _: &RequestContext, input: &CreateBucketRequest) -> Asked {
+    let access = Access::new("s3:CreateBucket", names::bucket_arn(&input.bucket));
+    let wanted = input.create_bucket_configuration.as_ref();
+    let location = wanted.and_then(|wanted| wanted.location_constraint.as_deref());
+    let access = with(access, "s3:locationconstraint", location);
+    let access = with(access, "s3:x-amz-object-ownership", input.object_ownership.as_deref());
+    Ok(with_acl(access, &acl_headers!(input)))
+}
+
+/// The question of PutBucketAcl.
+pub(crate) fn put_bucket_acl(_: &S3, _: &RequestContext, input: &PutBucketAclRequest) -> Asked {
+    let access = Access::new("s3:PutBucketAcl", names::bucket_arn(&input.bucket));
+    Ok(with_acl(access, &acl_headers!(input)))
+}
+
+/// Adds a condition key where the request gives a value for it.
+pub(crate) fn with(access: Access, key: &'static str, value: Option<&str>) -> Access {
+    match value {
+        Some(value) => access.with(key, value),
+        None => access,
     }
+}
+
+/// Adds what a request says about lists.
+pub(crate) fn with_acl(access: Access, headers: &AclHeaders<'_>) -> Access {
+    let mut access = with(access, "s3:x-amz-acl", headers.canned);
+    for (header, _, value) in headers.grants() {
+        let key = match header {
+            "x-amz-grant-full-control" => "s3:x-amz-grant-full-control",
+            "x-amz-grant-read" => "s3:x-amz-grant-read",
+            "x-amz-grant-read-acp" => "s3:x-amz-grant-read-acp",
+            "x-amz-grant-write" => "s3:x-amz-grant-write",
+            _ => "s3:x-amz-grant-write-acp",
+        };
+        access = access.with(key, value);
+    }
+    access
 }

@@ -11,16 +11,12 @@ use serde::de::DeserializeOwned;
 
 /// The kinds that more than one room knows. A kind that only its own operations read is named there.
 pub(crate) mod kind {
-    /// `OwnershipControls`; set when a bucket is made.
-    pub(crate) const OWNERSHIP: &str = "ownership";
     /// `Tagging`.
     pub(crate) const TAGGING: &str = "tagging";
     /// The access control list.
     pub(crate) const ACL: &str = "acl";
     /// The policy document, as JSON text.
     pub(crate) const POLICY: &str = "policy";
-    /// `PublicAccessBlockConfiguration`.
-    pub(crate) const PUBLIC_ACCESS_BLOCK: &str = "public-access-block";
     /// `ServerSideEncryptionConfiguration`.
     pub(crate) const ENCRYPTION: &str = "encryption";
     /// `ObjectLockConfiguration`.
@@ -83,6 +79,11 @@ pub(crate) fn put_one(
         tx.put(&keys::bucket(name), records::encode(bucket)?)?;
     }
     Ok(())
+}
+
+/// Writes the bucket's record, after a change of a member other than what [`put`] and [`delete`] keep.
+pub(crate) fn save(tx: &Transaction, name: &str, bucket: &Bucket) -> Result<()> {
+    Ok(tx.put(&keys::bucket(name), records::encode(bucket)?)?)
 }
 
 /// Removes the configuration of this kind; there need not be one.

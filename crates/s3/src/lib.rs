@@ -8,6 +8,9 @@
 //! - `objects`: put, get, head, delete (one and many); `conditions` (`If-Match` and its kin), `range`, `headers` (what
 //!   is kept with an object). `versions`: which version of a key is meant, and how a new one takes its place.
 //! - `listing`: ListObjects, ListObjectsV2, ListObjectVersions.
+//! - Who may do what: `authority` (S3's side of every decision), `acl` (access control lists), `policy` (bucket policies),
+//!   `ownership`, `public_access`.
+//! - `configurations`: what else is kept for a bucket, one file each. `lifecycle`: the rules, and the worker that expires.
 //! - Below them: `content` (how bytes are received, sealed, stored and read), `keys` (the layout of the store),
 //!   `records`, `ids`, `names`, `error`, `sweep` (removal of what is too much for one request).
 //!
@@ -35,9 +38,12 @@
 #![allow(dead_code)]
 
 mod access;
+mod acl;
+mod authority;
 mod bucket_config;
 mod buckets;
 pub mod checksum;
+mod configurations;
 mod content;
 mod copy;
 pub mod crypto;
@@ -52,6 +58,12 @@ mod names;
 mod object_lock;
 mod objects;
 mod parts_access;
+mod lifecycle;
+mod names;
+mod object_lock;
+mod ownership;
+mod policy;
+mod public_access;
 mod records;
 mod s3;
 pub mod shapes;
@@ -62,8 +74,11 @@ mod tags;
 mod token;
 mod versions;
 
+pub use authority::Authority;
 pub use error::Error;
-pub use s3::{Options, Parts, S3};
+pub use lifecycle::Days;
+pub use s3::{NewBuckets, Options, Parts, S3};
 pub use table::service;
 
 pub(crate) use error::Result;
+pub(crate) use s3::WhichVersion;

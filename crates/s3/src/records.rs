@@ -2,7 +2,10 @@
 //!
 //! Written as JSON; a member that is new gets a default, so that records of older versions stay readable.
 
+use crate::acl::Acl;
 use crate::ids::{BucketId, ContentId, UploadId, VersionId};
+use crate::ownership::Ownership;
+use crate::public_access::Blocks;
 use crate::{Error, Result};
 use bytes::Bytes;
 use danbi_blobs::BlobId;
@@ -37,10 +40,40 @@ pub(crate) struct Bucket {
     /// Whether object lock was switched on, which nothing can undo.
     #[serde(default)]
     pub object_lock: bool,
+    /// Who owns what others write, and whether lists count. Without controls they do, and writers own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ownership: Option<Ownership>,
+    /// Which public access is blocked; `None` when nothing was said, and then nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_access: Option<Blocks>,
+    /// What a decision needs to know of the policy before reading it; `None` when there is no policy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyFacts>,
     /// The kinds of configuration that the bucket has, so that a request need not look for what is not there. Kept by
     /// [`bucket_config`](crate::bucket_config).
     #[serde(default)]
     pub configured: BTreeSet<String>,
+}
+
+impl Bucket {
+    /// Which public access is blocked.
+    pub(crate) fn blocks(&self) -> Blocks {
+        self.public_access.unwrap_or_default()
+    }
+
+    /// Whether access control lists count.
+    pub(crate) fn has_lists(&self) -> bool {
+        self.ownership != Some(Ownership::BucketOwnerEnforced)
+    }
+}
+
+/// What is to be known of a policy without reading it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PolicyFacts {
+    /// Whether it lets everybody do something.
+    pub is_public: bool,
+    /// Whether it asks for the tags that an object has.
+    pub reads_tags: bool,
 }
 
 /// A bucket in its owner's list.
@@ -104,7 +137,7 @@ pub(crate) struct Object {
     pub tags: BTreeMap<String, String>,
     /// The access control list, where it is not the owner's alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub acl: Option<serde_json::Value>,
+    pub acl: Option<Acl>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
     /// Whether it is held; none when nobody ever said.
@@ -251,7 +284,7 @@ pub(crate) struct Upload {
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub acl: Option<serde_json::Value>,
+    pub acl: Option<Acl>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retention: Option<Retention>,
     /// Whether it is held; none when nobody ever said.

@@ -3,7 +3,7 @@ use crate::ids::VersionId;
 use crate::records::{Bucket, View};
 use crate::{Error, Result, keys};
 use danbi_blobs::{BlobId, Blobs};
-use danbi_core::{Authorizer, Clock, RequestContext, Timestamp};
+use danbi_core::{Accounts, Authorizer, Clock, PolicyLanguage, RequestContext, Timestamp};
 use danbi_store::{Direction, Snapshot, Store};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,12 +16,25 @@ use tokio::task::JoinSet;
 pub struct Options {
     /// Objects of at most so many bytes are kept in the store, larger ones in blobs. At most 64 KiB.
     pub inline_bytes: usize,
+    /// What new buckets guard against by themselves.
+    pub new_buckets: NewBuckets,
+}
+
+/// What a new bucket guards against by itself, unless the request that makes it says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NewBuckets {
+    /// All public access is blocked and lists do not count: AWS's since April 2023.
+    #[default]
+    Guarded,
+    /// Nothing is blocked and lists count, as it was before: for applications that grant by lists.
+    Open,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
             inline_bytes: 32 * 1024,
+            new_buckets: NewBuckets::default(),
         }
     }
 }
@@ -36,6 +49,10 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Who may do what, where one request asks for more than one thing.
     pub authorizer: Arc<dyn Authorizer>,
+    /// The accounts, as lists and grants name them.
+    pub accounts: Arc<dyn Accounts>,
+    /// Whether a document is a policy.
+    pub language: Arc<dyn PolicyLanguage>,
     /// The file with the key that every data key of SSE-S3 is sealed under; made, with mode 0600, when it is missing.
     pub master_key: PathBuf,
     /// Bounds.
@@ -49,6 +66,8 @@ pub struct S3 {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) master_keys: MasterKeys,
+    pub(crate) accounts: Arc<dyn Accounts>,
+    pub(crate) language: Arc<dyn PolicyLanguage>,
     pub(crate) options: Options,
     /// Rung when something was doomed.
     pub(crate) doomed: Notify,
@@ -77,6 +96,8 @@ impl S3 {
             clock,
             authorizer,
             master_key,
+            accounts,
+            language,
             options,
         } = parts;
         let master_keys = tokio::task::spawn_blocking(move || MasterKeys::open(&master_key))
@@ -88,6 +109,8 @@ impl S3 {
             clock,
             authorizer,
             master_keys,
+            accounts,
+            language,
             options,
             doomed: Notify::new(),
             stopping: watch::Sender::new(false),
@@ -148,11 +171,12 @@ impl S3 {
     /// `expected_owner` is `x-amz-expected-bucket-owner`.
     ///
     /// # Errors
-    /// `NoSuchBucket`, `InvalidBucketOwnerAWSAccountID`, `AccessDenied` when another account owns it.
+    /// `NoSuchBucket`, `InvalidBucketOwnerAWSAccountID`, `AccessDenied` when it is not the expected owner's. Whether the caller
+    /// may is decided before, by the authorizer ([`Authority`](crate::Authority)).
     pub(crate) async fn bucket(
         &self,
         view: &impl View,
-        context: &RequestContext,
+        _context: &RequestContext,
         name: &str,
         expected_owner: Option<&str>,
     ) -> Result<Bucket> {
@@ -172,7 +196,6 @@ impl S3 {
         if expected_owner.is_some_and(|expected| expected != bucket.owner) {
             return Err(Error::access_denied());
         }
-        crate::access::bucket_is_open_to(context, &bucket)?;
         Ok(bucket)
     }
 

@@ -4,6 +4,8 @@ mod buckets;
 mod listing;
 mod objects;
 mod parts;
+mod configurations;
+mod guards;
 
 use crate::S3;
 use danbi_wire::{Service, models};
@@ -20,5 +22,7 @@ pub fn service(s3: Arc<S3>) -> Service {
     let service = objects::add(service);
     let service = listing::add(service);
     let service = parts::add(service);
+    let service = guards::add(service);
+    let service = configurations::add(service);
     service.build()
 }

@@ -1,8 +1,8 @@
-//! The tags of objects: what may be one, and the two forms in which they come.
+//! The tags of objects and buckets: what may be one, and the two forms in which they come.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html>.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::shapes::Tag;
 use crate::{Error, Result};
@@ -10,6 +10,8 @@ use crate::{Error, Result};
 /// Tags by their key.
 pub(crate) type Tags = BTreeMap<String, String>;
 
+/// Most tags of a bucket.
+const MAX_BUCKET_TAGS: usize = 50;
 /// Most tags of an object.
 pub(crate) const MAX_TAGS: usize = 10;
 /// Longest key, in characters.
@@ -51,13 +53,9 @@ pub(crate) fn from_header(header: &str) -> Result<Tags> {
 pub(crate) fn from_set(set: &[Tag]) -> Result<Tags> {
     refuse_too_many(set.len())?;
     let mut tags = Tags::new();
-    for Tag { key, value } in set {
-        if !is_key(key) {
-            return Err(invalid("The TagKey you have provided is invalid", key));
-        }
-        if !is_value(value) {
-            return Err(invalid("The TagValue you have provided is invalid", key).with("TagValue", value));
-        }
+    for tag in set {
+        check_tag(tag)?;
+        let Tag { key, value } = tag;
         refuse_system_tag(key)?;
         if tags.insert(key.clone(), value.clone()).is_some() {
             return Err(invalid("Cannot provide multiple Tags with the same key", key));
@@ -76,6 +74,42 @@ pub(crate) fn to_set(tags: &Tags) -> Vec<Tag> {
         .collect()
 }
 
+/// Checks the tags that a bucket shall have.
+///
+/// # Errors
+/// `InvalidTag`; `BadRequest` for too many.
+pub(crate) fn check_bucket_tags(tags: &[Tag]) -> Result<()> {
+    if tags.len() > MAX_BUCKET_TAGS {
+        let message = format!("Bucket tag count cannot be greater than {MAX_BUCKET_TAGS}");
+        return Err(Error::client("BadRequest", 400, message));
+    }
+    let mut seen = HashSet::new();
+    for tag in tags {
+        if is_system_tag(&tag.key) {
+            return Err(invalid("System tags cannot be added/updated by requester", &tag.key));
+        }
+        check_tag(tag)?;
+        if !seen.insert(tag.key.as_str()) {
+            return Err(invalid("Cannot provide multiple Tags with the same key", &tag.key));
+        }
+    }
+    Ok(())
+}
+
+/// Checks the key and the value of a tag, whether it is given to something or looked for by a rule.
+///
+/// # Errors
+/// `InvalidTag`.
+pub(crate) fn check_tag(Tag { key, value }: &Tag) -> Result<()> {
+    if !is_key(key) {
+        return Err(invalid("The TagKey you have provided is invalid", key));
+    }
+    if !is_value(value) {
+        return Err(invalid("The TagValue you have provided is invalid", key).with("TagValue", value));
+    }
+    Ok(())
+}
+
 fn refuse_too_many(count: usize) -> Result<()> {
     if count > MAX_TAGS {
         return Err(Error::client(
@@ -88,10 +122,15 @@ fn refuse_too_many(count: usize) -> Result<()> {
 }
 
 fn refuse_system_tag(key: &str) -> Result<()> {
-    if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
+    if is_system_tag(key) {
         return Err(invalid("Your TagKey cannot be prefixed with aws:", key));
     }
     Ok(())
+}
+
+/// Whether only AWS itself may give the tag.
+pub(crate) fn is_system_tag(key: &str) -> bool {
+    key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
 }
 
 fn invalid(message: &str, key: &str) -> Error {
@@ -186,5 +225,18 @@ mod tests {
         ] {
             assert_eq!(from_set(&set(&bad)).unwrap_err().code(), Some("InvalidTag"), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn buckets_have_words_of_their_own() {
+        let message = |pairs: &[(&str, &str)]| match check_bucket_tags(&set(pairs)) {
+            Err(Error::Answer(answer)) => answer.message,
+            _ => String::new(),
+        };
+        assert_eq!(message(&[("a", ""), ("größe", "x y/z@w")]), "");
+        assert_eq!(message(&[("a,b", "")]), "The TagKey you have provided is invalid");
+        assert_eq!(message(&[("a", "b,c")]), "The TagValue you have provided is invalid");
+        assert_eq!(message(&[("aws:x", "")]), "System tags cannot be added/updated by requester");
+        assert_eq!(message(&[("a", "1"), ("a", "2")]), "Cannot provide multiple Tags with the same key");
     }
 }

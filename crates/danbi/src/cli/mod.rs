@@ -96,6 +96,9 @@ pub struct ServeArgs {
     /// How functions are kept apart from the machine and from each other
     #[arg(long, value_enum, default_value_t = Isolation::Namespaces)]
     pub isolation: Isolation,
+    /// What new S3 buckets guard against by themselves
+    #[arg(long, env = "DANBI_NEW_BUCKETS", value_enum, default_value_t = NewBuckets::Guarded)]
+    pub new_buckets: NewBuckets,
 }
 
 impl ServeArgs {
@@ -112,6 +115,15 @@ pub enum Isolation {
     Namespaces,
     /// Ordinary processes of the platform's user: only for code you trust as yourself
     Process,
+}
+
+/// What new S3 buckets guard against, unless the request that makes one says otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum NewBuckets {
+    /// All public access is blocked and access control lists do not count, as AWS has it since April 2023
+    Guarded,
+    /// Nothing is blocked and access control lists count, as it was before: for applications that grant by lists
+    Open,
 }
 
 /// Which platform a verb speaks to, and how it answers.

@@ -1,8 +1,11 @@
+use crate::acl::{self, Acl, acl_headers};
 use crate::bucket_config::{self, kind};
 use crate::ids::BucketId;
+use crate::ownership::{self, Ownership};
+use crate::public_access::Blocks;
 use crate::records::{self, Bucket, Listed, Versioning, View};
-use crate::shapes::{CreateBucketOutput, CreateBucketRequest, OwnershipControls, OwnershipControlsRule};
-use crate::{Error, Result, S3, keys, names};
+use crate::shapes::{CreateBucketOutput, CreateBucketRequest, Tag, Tagging};
+use crate::{Error, NewBuckets, Result, S3, keys, names, tags};
 use danbi_core::{RequestContext, Timestamp};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,8 +14,6 @@ use std::sync::Arc;
 const HOME: &str = "us-east-1";
 /// What `EU` means, a name from before there were regions.
 const EU: &str = "eu-west-1";
-
-const OWNERSHIPS: [&str; 3] = ["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"];
 
 /// CreateBucket.
 pub(crate) async fn create(
@@ -27,14 +28,10 @@ pub(crate) async fn create(
         context.scope.region.as_str(),
         wanted.and_then(|wanted| wanted.location_constraint.as_deref()),
     )?;
-    let ownership = match input.object_ownership.as_deref() {
-        None => OWNERSHIPS[0],
-        Some(given) if OWNERSHIPS.contains(&given) => given,
-        Some(given) => {
-            let message = format!("Invalid x-amz-object-ownership header: {given}");
-            return Err(Error::client("InvalidArgument", 400, message).with("ArgumentName", "x-amz-object-ownership"));
-        }
-    };
+    let (ownership, public_access) = guards(s3.options.new_buckets, input.object_ownership.as_deref())?;
+    let list = list(&s3, &context, &input, ownership, public_access)?;
+    let given_tags = wanted.and_then(|wanted| wanted.tags.as_deref()).unwrap_or_default();
+    check_tags(given_tags)?;
     let bucket = Bucket {
         id: BucketId::new(),
         owner: context.scope.account.to_string(),
@@ -46,16 +43,22 @@ pub(crate) async fn create(
             Versioning::Never
         },
         object_lock: input.object_lock_enabled_for_bucket == Some(true),
+        ownership,
+        public_access,
+        policy: None,
         configured: BTreeSet::new(),
     };
-    let again = wanted.and_then(|wanted| wanted.tags.as_ref()).is_none_or(Vec::is_empty);
     s3.store
         .transact(async |tx| {
-            if let Some(old) = tx.record::<Bucket>(&keys::bucket(name)).await? {
+            if let Some(mut old) = tx.record::<Bucket>(&keys::bucket(name)).await? {
                 return if old.owner != bucket.owner {
                     Err(Error::bucket_already_exists(name))
-                } else if old.region == HOME && bucket.region == HOME && again {
-                    Ok(())
+                } else if old.region == HOME && bucket.region == HOME && given_tags.is_empty() {
+                    // Making one's own bucket again sets its list anew, where lists count, and changes nothing else.
+                    match &list {
+                        Some(list) if old.has_lists() => bucket_config::put(&tx, name, &mut old, kind::ACL, list),
+                        _ => bucket_config::delete(&tx, name, &mut old, kind::ACL),
+                    }
                 } else {
                     Err(Error::bucket_already_owned_by_you(name))
                 };
@@ -69,12 +72,16 @@ pub(crate) async fn create(
                     region: bucket.region.clone(),
                 })?,
             )?;
-            let controls = OwnershipControls {
-                rules: vec![OwnershipControlsRule {
-                    object_ownership: ownership.to_owned(),
-                }],
-            };
-            bucket_config::put(&tx, name, &mut bucket, kind::OWNERSHIP, &controls)
+            if let Some(list) = &list {
+                bucket_config::put(&tx, name, &mut bucket, kind::ACL, list)?;
+            }
+            if !given_tags.is_empty() {
+                let tagging = Tagging {
+                    tag_set: given_tags.to_vec(),
+                };
+                bucket_config::put(&tx, name, &mut bucket, kind::TAGGING, &tagging)?;
+            }
+            Ok(())
         })
         .await?;
     let location = if bucket.region == HOME {
@@ -86,6 +93,61 @@ pub(crate) async fn create(
         location: Some(location),
         bucket_arn: Some(names::bucket_arn(name)),
     })
+}
+
+/// What the new bucket guards against: as the platform's setting has it, but for the ownership that the request names.
+fn guards(setting: NewBuckets, given: Option<&str>) -> Result<(Option<Ownership>, Option<Blocks>)> {
+    let (usual, blocks) = match setting {
+        NewBuckets::Guarded => (Some(Ownership::BucketOwnerEnforced), Some(Blocks::ALL)),
+        NewBuckets::Open => (None, None),
+    };
+    let Some(given) = given else {
+        return Ok((usual, blocks));
+    };
+    match Ownership::parse(given) {
+        Some(ownership) => Ok((Some(ownership), blocks)),
+        None => {
+            let message = format!("Invalid x-amz-object-ownership header: {given}");
+            Err(Error::client("InvalidArgument", 400, message).with("ArgumentName", "x-amz-object-ownership"))
+        }
+    }
+}
+
+/// The list that the request gives the new bucket, unless it is the owner's alone.
+fn list(
+    s3: &S3,
+    context: &RequestContext,
+    input: &CreateBucketRequest,
+    ownership: Option<Ownership>,
+    blocks: Option<Blocks>,
+) -> Result<Option<Acl>> {
+    let owner = acl::canonical_id(context.scope.account.as_str(), &*s3.accounts);
+    let given = acl_headers!(input).read(&owner, &owner, &*s3.accounts)?;
+    let Some(given) = given.filter(|given| *given != Acl::private(&owner)) else {
+        return Ok(None);
+    };
+    if ownership == Some(Ownership::BucketOwnerEnforced) {
+        return Err(ownership::list_in_the_way());
+    }
+    if given.is_public() && blocks.is_some_and(|blocks| blocks.public_acls) {
+        let message = "Bucket cannot have public ACLs set with BlockPublicAccess enabled";
+        return Err(Error::client(
+            "InvalidBucketAclWithBlockPublicAccessError",
+            400,
+            message,
+        ));
+    }
+    Ok(Some(given))
+}
+
+/// A bucket's first tags have a refusal of their own for the reserved prefix.
+fn check_tags(given: &[Tag]) -> Result<()> {
+    if given.iter().any(|tag| tags::is_system_tag(&tag.key)) {
+        let message = "User-defined tag keys can't start with \"aws:\". This prefix is reserved for system tags. Remove \
+                       \"aws:\" from your tag keys and try again.";
+        return Err(Error::client("InvalidTag", 400, message));
+    }
+    tags::check_bucket_tags(given)
 }
 
 /// Where the bucket is to be: what the request says, which must agree with the endpoint's region.

@@ -1,5 +1,6 @@
+use crate::acl::owner_shape;
 use crate::records::{self, Listed};
-use crate::shapes::{Bucket, ListBucketsOutput, ListBucketsRequest, Owner};
+use crate::shapes::{Bucket, ListBucketsOutput, ListBucketsRequest};
 use crate::{Error, Result, S3, keys, names, token};
 use danbi_core::RequestContext;
 use danbi_store::Direction;
@@ -68,10 +69,7 @@ pub(crate) async fn list(s3: Arc<S3>, context: RequestContext, input: ListBucket
     }
     Ok(ListBucketsOutput {
         buckets: Some(buckets),
-        owner: Some(Owner {
-            id: Some(names::canonical_id(account)),
-            display_name: None,
-        }),
+        owner: Some(owner_shape(account, &*s3.accounts)),
         continuation_token: next,
         prefix: input.prefix,
     })

@@ -6,11 +6,7 @@ use danbi_wire::ServiceBuilder;
 /// Buckets themselves.
 pub(super) fn add(service: ServiceBuilder<S3>) -> ServiceBuilder<S3> {
     service
-        .on(
-            op::CreateBucket,
-            |_, _, input| access::bucket("s3:CreateBucket", &input.bucket),
-            buckets::create::create,
-        )
+        .on(op::CreateBucket, access::create_bucket, buckets::create::create)
         .on(
             op::HeadBucket,
             |_, _, input| access::bucket("s3:ListBucket", &input.bucket),
