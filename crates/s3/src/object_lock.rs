@@ -181,6 +181,9 @@ mod tests {
             created: at(0),
             versioning: Versioning::Enabled,
             object_lock,
+            ownership: None,
+            public_access: None,
+            policy: None,
             configured: Default::default(),
         }
     }
