@@ -43,6 +43,15 @@ pub struct SignatureFacts {
     pub age_ms: u64,
 }
 
+/// A resource that a service acts for: a bucket whose events S3 sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceResource {
+    /// Its ARN.
+    pub arn: String,
+    /// The account that owns it.
+    pub account: crate::AccountId,
+}
+
 /// What few services ask of a request besides its input.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestFacts {
@@ -52,6 +61,9 @@ pub struct RequestFacts {
     pub referer: Option<String>,
     /// How it was signed; `None` when it was not.
     pub signature: Option<SignatureFacts>,
+    /// For which resource a service of the platform asks (`aws:SourceArn`, `aws:SourceAccount`); `None` for requests from
+    /// outside.
+    pub source: Option<SourceResource>,
     /// `x-amz-content-sha256` as it was sent (`s3:x-amz-content-sha256`).
     pub content_sha256: Option<String>,
 }

@@ -24,7 +24,7 @@ pub use arn::{Arn, ArnError};
 pub use authorize::{Access, Authorizer, PolicyLanguage, Principal, ResourcePolicySource};
 pub use body::{Body, BodyError, ReadBodyError, empty_body, full_body, read_body};
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use context::{RequestContext, RequestFacts, RequestId, SignatureFacts};
+pub use context::{RequestContext, RequestFacts, RequestId, SignatureFacts, SourceResource};
 pub use credentials::{Credential, CredentialSource, RoleCredentials, SecretKey, SessionCredentials};
 pub use error::{ErrorExtras, Fault, ServiceError};
 pub use invoke::{InvocationType, InvokeRequest, InvokeResponse, Invoker};

@@ -171,6 +171,16 @@ async fn serve_until_told(
             .with_resource_policies("dynamodb", Arc::new(TablePolicies::new(store.clone())))
             .with_resource_policies("s3", Arc::new(Authority::new(store.clone(), Arc::clone(&accounts)))),
     );
+    let mut options = danbi_s3::Options {
+        new_buckets: match args.new_buckets {
+            NewBuckets::Guarded => danbi_s3::NewBuckets::Guarded,
+            NewBuckets::Open => danbi_s3::NewBuckets::Open,
+        },
+        ..danbi_s3::Options::default()
+    };
+    if let Some([every, day]) = delays.s3_lifecycle {
+        (options.lifecycle_every, options.lifecycle_day) = (every, danbi_s3::Days::Of(day));
+    }
     let s3 = S3::start(danbi_s3::Parts {
         store: store.clone(),
         blobs: blobs.clone(),
@@ -179,13 +189,7 @@ async fn serve_until_told(
         accounts,
         language: Arc::clone(&authorizer) as _,
         master_key: data.join("s3.key"),
-        options: danbi_s3::Options {
-            new_buckets: match args.new_buckets {
-                NewBuckets::Guarded => danbi_s3::NewBuckets::Guarded,
-                NewBuckets::Open => danbi_s3::NewBuckets::Open,
-            },
-            ..danbi_s3::Options::default()
-        },
+        options,
     })
     .await
     .map_err(|error| ServeError::S3(error.into()))?;
@@ -206,6 +210,7 @@ async fn serve_until_told(
     })
     .await
     .map_err(|error| ServeError::Lambda(error.into()))?;
+    s3.tell_events_to(Arc::clone(&lambda) as _);
 
     let dynamodb = DynamoDb::start(danbi_dynamodb::Parts {
         store: store.clone(),

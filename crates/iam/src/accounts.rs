@@ -43,7 +43,11 @@ impl KnownAccounts {
                     &mut profiles[last]
                 }
             };
-            if let Some(id) = key.canonical_id.as_ref().filter(|_| known.canonical_id == plain.canonical_id) {
+            if let Some(id) = key
+                .canonical_id
+                .as_ref()
+                .filter(|_| known.canonical_id == plain.canonical_id)
+            {
                 known.canonical_id = id.clone();
             }
             known.display_name = known.display_name.take().or_else(|| key.display_name.clone());
@@ -83,13 +87,19 @@ impl Accounts for KnownAccounts {
 
     // Few accounts have credentials, so a walk over them is as quick as a map.
     fn by_canonical_id(&self, canonical_id: &str) -> Option<AccountProfile> {
-        let found = self.profiles.iter().find(|profile| profile.canonical_id == canonical_id);
+        let found = self
+            .profiles
+            .iter()
+            .find(|profile| profile.canonical_id == canonical_id);
         found.cloned()
     }
 
     fn by_email(&self, email: &str) -> Option<AccountProfile> {
         let is = |given: &String| given.eq_ignore_ascii_case(email);
-        let found = self.profiles.iter().find(|profile| profile.email.as_ref().is_some_and(is));
+        let found = self
+            .profiles
+            .iter()
+            .find(|profile| profile.email.as_ref().is_some_and(is));
         found.cloned()
     }
 }

@@ -131,6 +131,10 @@ impl PolicyAuthorizer {
         if let Some(referer) = &context.facts.referer {
             keys.add("aws:Referer", referer.as_str());
         }
+        if let Some(source) = &context.facts.source {
+            keys.add("aws:SourceArn", source.arn.as_str());
+            keys.add("aws:SourceAccount", source.account.as_str());
+        }
         principal_keys(&context.principal, &mut keys);
         for (key, values) in &access.conditions {
             keys.add_all(key, values.iter().cloned());

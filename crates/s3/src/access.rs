@@ -3,9 +3,12 @@
 //! Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html>.
 
 use crate::acl::{AclHeaders, acl_headers};
-use crate::shapes::{CreateBucketRequest, DeleteObjectRequest, PutBucketAclRequest, PutObjectRequest};
-use crate::{S3, names};
-use danbi_core::{Access, RequestContext, ServiceError};
+use crate::shapes::{
+    CreateBucketRequest, DeleteObjectRequest, PutBucketAclRequest, PutObjectAclRequest, PutObjectRequest,
+};
+use crate::{S3, names, tags};
+use danbi_core::{Access, Principal, RequestContext, ServiceError};
+use time::format_description::well_known::Rfc3339;
 
 /// What an access function answers.
 pub(crate) type Asked = std::result::Result<Access, ServiceError>;
@@ -53,18 +56,103 @@ pub(crate) fn list(
     Ok(access)
 }
 
-/// Storing an object asks for more when it comes with tags or a lock.
-pub(crate) fn put_object(_: &S3, _: &RequestContext, input: &PutObjectRequest) -> Result<Vec<Access>, ServiceError> {
-    let arn = names::object_arn(&input.bucket, &input.key);
-    let mut asked = vec![Access::new("s3:PutObject", &arn)];
-    if input.tagging.is_some() {
-        asked.push(Access::new("s3:PutObjectTagging", &arn));
+/// A new object, as far as its headers ask for more than storing it, or policies may ask for them.
+pub(crate) struct NewObject<'r> {
+    pub bucket: &'r str,
+    pub key: &'r str,
+    pub acl: AclHeaders<'r>,
+    pub tagging: Option<&'r str>,
+    pub sse: Option<&'r str>,
+    pub kms_key_id: Option<&'r str>,
+    pub customer_algorithm: Option<&'r str>,
+    pub storage_class: Option<&'r str>,
+    pub website_redirect: Option<&'r str>,
+    pub lock_mode: Option<&'r str>,
+    pub lock_until: Option<danbi_core::Timestamp>,
+    pub legal_hold: Option<&'r str>,
+}
+
+/// The [`NewObject`] of an input. A macro because the inputs are generated types without a trait in common.
+macro_rules! new_object {
+    ($input:expr) => {
+        $crate::access::NewObject {
+            bucket: &$input.bucket,
+            key: &$input.key,
+            acl: $crate::acl::acl_headers!(object $input),
+            tagging: $input.tagging.as_deref(),
+            sse: $input.server_side_encryption.as_deref(),
+            kms_key_id: $input.ssekms_key_id.as_deref(),
+            customer_algorithm: $input.sse_customer_algorithm.as_deref(),
+            storage_class: $input.storage_class.as_deref(),
+            website_redirect: $input.website_redirect_location.as_deref(),
+            lock_mode: $input.object_lock_mode.as_deref(),
+            lock_until: $input.object_lock_retain_until_date,
+            legal_hold: $input.object_lock_legal_hold_status.as_deref(),
+        }
+    };
+}
+pub(crate) use new_object;
+
+impl NewObject<'_> {
+    /// The questions: storing it first, then what its headers do besides.
+    pub(crate) fn asked(&self, context: &RequestContext) -> Vec<Access> {
+        let arn = names::object_arn(self.bucket, self.key);
+        let put = with_acl(Access::new("s3:PutObject", &arn), &self.acl);
+        let put = with(put, "s3:x-amz-server-side-encryption", self.sse);
+        let put = with(put, "s3:x-amz-server-side-encryption-aws-kms-key-id", self.kms_key_id);
+        let put = with(
+            put,
+            "s3:x-amz-server-side-encryption-customer-algorithm",
+            self.customer_algorithm,
+        );
+        let put = with(put, "s3:x-amz-storage-class", self.storage_class);
+        let put = with(put, "s3:x-amz-website-redirect-location", self.website_redirect);
+        let put = with(put, "s3:object-lock-mode", self.lock_mode);
+        let put = with(put, "s3:object-lock-legal-hold", self.legal_hold);
+        let mut put = put;
+        if let Some(until) = self.lock_until {
+            let text = until.to_datetime().format(&Rfc3339).unwrap_or_default();
+            put = put.with("s3:object-lock-retain-until-date", text);
+        }
+        // Tags that cannot be read are refused by the handler.
+        let tags = self.tagging.and_then(|header| tags::from_header(header).ok());
+        for (key, value) in tags.iter().flatten() {
+            put = put
+                .with("s3:RequestObjectTagKeys", key)
+                .with(format!("s3:RequestObjectTag/{key}"), value);
+        }
+        // Whom a list grants to is for identity policies to allow; of the bucket's side, storing the object is leave enough.
+        let lists = !self.acl.is_empty() && matches!(context.principal, Principal::Identity { .. });
+        let more = [
+            (
+                "s3:PutObjectTagging",
+                self.tagging.is_some_and(|tagging| !tagging.is_empty()),
+            ),
+            ("s3:PutObjectRetention", self.lock_mode.is_some()),
+            ("s3:PutObjectLegalHold", self.legal_hold.is_some()),
+            ("s3:PutObjectAcl", lists),
+        ];
+        let more: Vec<Access> = more
+            .into_iter()
+            .filter(|(_, asked)| *asked)
+            .map(|(action, _)| Access { action, ..put.clone() })
+            .collect();
+        let mut asked = vec![put];
+        asked.extend(more);
+        asked
     }
-    if input.object_lock_mode.is_some() {
-        asked.push(Access::new("s3:PutObjectRetention", &arn));
-    }
-    if input.object_lock_legal_hold_status.is_some() {
-        asked.push(Access::new("s3:PutObjectLegalHold", &arn));
+}
+
+/// The questions of PutObject.
+pub(crate) fn put_object(
+    _: &S3,
+    context: &RequestContext,
+    input: &PutObjectRequest,
+) -> Result<Vec<Access>, ServiceError> {
+    let mut asked = new_object!(input).asked(context);
+    if let Some(put) = asked.first_mut() {
+        let put_with = with(put.clone(), "s3:if-match", input.if_match.as_deref());
+        *put = with(put_with, "s3:if-none-match", input.if_none_match.as_deref());
     }
     Ok(asked)
 }
@@ -106,6 +194,38 @@ pub(crate) fn create_bucket(_: &S3, _: &RequestContext, input: &CreateBucketRequ
 pub(crate) fn put_bucket_acl(_: &S3, _: &RequestContext, input: &PutBucketAclRequest) -> Asked {
     let access = Access::new("s3:PutBucketAcl", names::bucket_arn(&input.bucket));
     Ok(with_acl(access, &acl_headers!(input)))
+}
+
+/// The question of PutObjectAcl.
+pub(crate) fn put_object_acl(_: &S3, _: &RequestContext, input: &PutObjectAclRequest) -> Asked {
+    let (action, of_version) = ("s3:PutObjectAcl", "s3:PutObjectVersionAcl");
+    let access = versioned(
+        action,
+        of_version,
+        &input.bucket,
+        &input.key,
+        input.version_id.as_deref(),
+    )?;
+    Ok(with_acl(access, &acl_headers!(input)))
+}
+
+/// What a caller is told of an object that is not there: that it is not, when the caller may list the bucket; else what
+/// is told of any object that the caller may not read. `error` is what the operation found.
+pub(crate) async fn of_missing(
+    s3: &S3,
+    context: &RequestContext,
+    bucket: &str,
+    key: &str,
+    error: crate::Error,
+) -> crate::Error {
+    if !matches!(error.code(), Some("NoSuchKey" | "NoSuchVersion")) {
+        return error;
+    }
+    let access = Access::new("s3:ListBucket", names::bucket_arn(bucket)).with("s3:prefix", key);
+    match s3.authorizer.authorize(context, &access).await {
+        Ok(()) => error,
+        Err(_) => crate::Error::access_denied(),
+    }
 }
 
 /// Adds a condition key where the request gives a value for it.

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use buckets::{get as get_bucket, put as put_bucket};
 pub(crate) use given::{AclHeaders, Resource, acl_headers};
+pub(crate) use objects::{get as get_object, put as put_object};
 
 /// The most grants of a list (AWS's quota).
 pub(crate) const MAX_GRANTS: usize = 100;

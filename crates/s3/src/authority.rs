@@ -6,10 +6,9 @@
 
 use crate::acl::{self, Acl, Caller, Permission};
 use crate::bucket_config::{self, kind};
-use crate::ids::BucketId;
 use crate::names::MAX_KEY_BYTES;
 use crate::records::{Bucket, Version, View};
-use crate::{Error, Result, S3, WhichVersion, keys};
+use crate::{Error, Result, S3, keys, versions};
 use async_trait::async_trait;
 use danbi_core::{
     Access, AccountId, Accounts, Arn, Granted, PolicyUse, Principal, Refusal, RequestContext, ResourcePolicySource,
@@ -45,6 +44,9 @@ const BY_BUCKET: [&str; 8] = [
     "s3:PutObjectRetention",
     "s3:PutObjectLegalHold",
 ];
+
+/// Actions whose operations tell a caller who may not list the bucket nothing of what is not there.
+const READS: [&str; 2] = ["s3:GetObject", "s3:GetObjectVersion"];
 
 /// What the root of the owning account may do whatever the policy says: mend the policy.
 const OF_POLICIES: [&str; 3] = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"];
@@ -118,14 +120,16 @@ impl Authority {
         }
         let reads_tags = bucket.policy.is_some_and(|policy| policy.reads_tags)
             || matches!(context.principal, Principal::Identity { .. });
-        if !lists_count && !reads_tags {
+        let owner = matches!(&context.principal, Principal::Root(account) if account.as_str() == bucket.owner);
+        if !lists_count && !reads_tags && owner {
             return Ok(());
         }
         let version = access.conditions.get("s3:VersionId").and_then(|ids| ids.first());
-        let Some(version) = find_version(view, &bucket.id, key, version.map(String::as_str)).await? else {
-            // Who may list the bucket may learn that something is not there.
-            if lists_count {
-                side.granted = self.granted_by_bucket(view, context, "s3:ListBucket", bucket).await?;
+        let Some(version) = find_version(view, bucket, key, version.map(String::as_str)).await? else {
+            // What to say of something that is not there depends on whether the caller may list the bucket, which the
+            // operations that read objects ask for themselves (`access::of_missing`).
+            if READS.contains(&access.action) {
+                side.granted = Granted::ToEverybody;
             }
             return Ok(());
         };
@@ -217,25 +221,21 @@ async fn find(view: &Snapshot, name: &str) -> Result<Option<Bucket>> {
     view.record(&keys::bucket(name)).await
 }
 
-/// The version of a key that a request means, if it is there and an object.
-async fn find_version(view: &Snapshot, bucket: &BucketId, key: &str, which: Option<&str>) -> Result<Option<Version>> {
+/// The version of a key that a request means, if it is there.
+async fn find_version(view: &Snapshot, bucket: &Bucket, key: &str, which: Option<&str>) -> Result<Option<Version>> {
     if key.len() > MAX_KEY_BYTES {
         return Ok(None);
     }
-    let head: Option<Version> = view.record(&keys::object(bucket, key)).await?;
-    let Some(which) = which else { return Ok(head) };
-    let sequence = match S3::version_id(which) {
-        // The operation itself says what is wrong with it.
-        Err(_) => return Ok(None),
-        Ok(WhichVersion::Null) if head.as_ref().is_some_and(|head| head.null) => return Ok(head),
-        Ok(WhichVersion::Null) => match view.record::<u64>(&keys::null_version(bucket, key)).await? {
-            Some(sequence) => sequence,
-            None => return Ok(None),
+    match which {
+        None => Ok(versions::current(view, bucket, key)
+            .await?
+            .filter(|version| version.object.is_some())),
+        Some(which) => match S3::version_id(which) {
+            Ok(which) => versions::named(view, bucket, key, which).await,
+            // The operation itself says what is wrong with it.
+            Err(_) => Ok(None),
         },
-        Ok(WhichVersion::Id(id)) if head.as_ref().is_some_and(|head| head.id == id) => return Ok(head),
-        Ok(WhichVersion::Id(id)) => id.sequence(),
-    };
-    view.record(&keys::version(bucket, key, sequence)).await
+    }
 }
 
 fn account(owner: &str) -> Result<AccountId> {

@@ -13,6 +13,8 @@
 //! | `upload, BUCKET, KEY, SEQUENCE, UPLOAD` | [`Upload`](crate::records::Upload) | an unfinished multipart upload; ordered as `ListMultipartUploads` lists them |
 //! | `part, UPLOAD, NUMBER` | [`Part`](crate::records::Part) | a part of an unfinished upload |
 //! | `blob, BLOB, HOLDER` | nothing | that the blob is in use; written and removed by the transaction that makes or unmakes the holder. The collector's question is one bounded scan |
+//! | `event, DUE, ID` | `Waiting` | an event that waits to be told, by when it is due |
+//! | `lease, WORK` | `Held` | which node does a work that one node at a time does |
 //! | `doomed, TIME, CONTENT` | [`Doomed`](crate::records::Doomed) | things whose removal is too long for one request: a background owner removes them bit by bit, also after a crash |
 //!
 //! `BUCKET` is the bucket's random id, never its name: what is left of a deleted bucket can never show up in a new one.
@@ -206,6 +208,32 @@ pub(crate) fn blob_use(blob: &BlobId, holder: &ContentId) -> Bytes {
 /// Everyone who needs the blob.
 pub(crate) fn blob_uses(blob: &BlobId) -> Bytes {
     kind("blob").bytes(blob.as_bytes()).build()
+}
+
+/// The name of the bucket in a key that [`bucket`] made.
+pub(crate) fn bucket_name(key: &[u8]) -> Result<String, KeyError> {
+    let mut reader = KeyReader::new(key);
+    reader.str()?;
+    reader.str()?;
+    reader.str()
+}
+
+/// An event that is to be told at this time. `id` tells apart what is due in the same millisecond.
+pub(crate) fn event(due_millis: i64, id: &ContentId) -> Bytes {
+    kind("event").i64(due_millis).bytes(id.as_bytes()).build()
+}
+
+/// The events that are due at this time, oldest first.
+pub(crate) fn events_until(millis: i64) -> KeyRange {
+    KeyRange::new(
+        kind("event").build(),
+        kind("event").i64(millis.saturating_add(1)).build(),
+    )
+}
+
+/// Who does a work that one node at a time does.
+pub(crate) fn lease(work: &str) -> Bytes {
+    kind("lease").str(work).build()
 }
 
 /// Something that is to be removed. `id` tells apart what is doomed in the same millisecond.

@@ -11,6 +11,7 @@
 //! - Who may do what: `authority` (S3's side of every decision), `acl` (access control lists), `policy` (bucket policies),
 //!   `ownership`, `public_access`.
 //! - `configurations`: what else is kept for a bucket, one file each. `lifecycle`: the rules, and the worker that expires.
+//!   `notifications`: events, written down with the change and told to functions. `lease`: work of one node at a time.
 //! - Below them: `content` (how bytes are received, sealed, stored and read), `keys` (the layout of the store),
 //!   `records`, `ids`, `names`, `error`, `sweep` (removal of what is too much for one request).
 //!
@@ -52,16 +53,16 @@ mod error;
 mod facets;
 mod ids;
 mod keys;
+mod lease;
+mod lifecycle;
 mod listing;
 mod multipart;
 mod names;
+mod notifications;
 mod object_lock;
 mod objects;
-mod parts_access;
-mod lifecycle;
-mod names;
-mod object_lock;
 mod ownership;
+mod parts_access;
 mod policy;
 mod public_access;
 mod records;
@@ -81,4 +82,3 @@ pub use s3::{NewBuckets, Options, Parts, S3};
 pub use table::service;
 
 pub(crate) use error::Result;
-pub(crate) use s3::WhichVersion;

@@ -3,6 +3,7 @@
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>.
 
 use crate::Error;
+use std::fmt::Write;
 
 /// The longest object key, in bytes of UTF-8.
 pub(crate) const MAX_KEY_BYTES: usize = 1024;
@@ -58,19 +59,6 @@ pub(crate) fn is_region(name: &str) -> bool {
 /// The region that a location constraint means.
 pub(crate) fn region_of(location: &str) -> &str {
     if location == "EU" { "eu-west-1" } else { location }
-}
-
-/// The canonical user id of an account, as ACLs and lists know it: 64 hexadecimal digits.
-pub(crate) fn canonical_id(account: &str) -> String {
-    let digest = Sha256::new()
-        .chain_update(b"s3 canonical user ")
-        .chain_update(account)
-        .finalize();
-    digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// `text` as a part of a URL: all but letters, digits, `-._~` and the bytes of `kept` as `%XX`.

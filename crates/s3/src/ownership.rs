@@ -4,7 +4,7 @@
 
 use crate::acl::{Acl, AclHeaders};
 use crate::bucket_config::{self, kind};
-use crate::records::Bucket;
+use crate::records::{Bucket, Version};
 use crate::shapes::{
     DeleteBucketOwnershipControlsRequest, GetBucketOwnershipControlsOutput, GetBucketOwnershipControlsRequest,
     OwnershipControls, OwnershipControlsRule, PutBucketOwnershipControlsRequest,
@@ -98,6 +98,15 @@ pub(crate) fn of_new_object(
 
 pub(crate) fn no_lists() -> Error {
     Error::client("AccessControlListNotSupported", 400, "The bucket does not allow ACLs")
+}
+
+/// Whose a version is, as the bucket has it now: an account, or [`acl::ANONYMOUS`].
+pub(crate) fn shown<'v>(bucket: &'v Bucket, version: &'v Version) -> &'v str {
+    if bucket.has_lists() {
+        &version.owner
+    } else {
+        &bucket.owner
+    }
 }
 
 /// PutBucketOwnershipControls.

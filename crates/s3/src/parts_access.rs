@@ -2,60 +2,15 @@
 
 use danbi_core::{Access, RequestContext, ServiceError};
 
-use crate::access::{Asked, bucket, object, versioned};
+use crate::access::{Asked, bucket, new_object, object, versioned};
 use crate::copy::source::CopySource;
 use crate::shapes::*;
-use crate::{S3, names, tags};
+use crate::{S3, tags};
 
 type AskedAll = Result<Vec<Access>, ServiceError>;
 
-/// What a new object with these headers asks for besides being put.
-struct Extras<'r> {
-    bucket: &'r str,
-    key: &'r str,
-    tagging: Option<&'r str>,
-    retention: bool,
-    legal_hold: bool,
-    acl: bool,
-}
-
-impl Extras<'_> {
-    fn asked(self) -> Vec<Access> {
-        let arn = names::object_arn(self.bucket, self.key);
-        let mut put = Access::new("s3:PutObject", &arn);
-        // Tags that cannot be read are refused by the handler.
-        for (key, value) in self.tagging.and_then(|header| tags::from_header(header).ok()).unwrap_or_default() {
-            put = put.with(format!("s3:RequestObjectTag/{key}"), value);
-        }
-        let mut asked = vec![put];
-        let extras = [
-            ("s3:PutObjectTagging", self.tagging.is_some()),
-            ("s3:PutObjectRetention", self.retention),
-            ("s3:PutObjectLegalHold", self.legal_hold),
-            ("s3:PutObjectAcl", self.acl),
-        ];
-        asked.extend(extras.into_iter().filter(|(_, is)| *is).map(|(action, _)| Access::new(action, &arn)));
-        asked
-    }
-}
-
-pub(crate) fn create_upload(_: &S3, _: &RequestContext, input: &CreateMultipartUploadRequest) -> AskedAll {
-    let grants = [
-        &input.acl,
-        &input.grant_full_control,
-        &input.grant_read,
-        &input.grant_read_acp,
-        &input.grant_write_acp,
-    ];
-    Ok(Extras {
-        bucket: &input.bucket,
-        key: &input.key,
-        tagging: input.tagging.as_deref(),
-        retention: input.object_lock_mode.is_some(),
-        legal_hold: input.object_lock_legal_hold_status.is_some(),
-        acl: grants.into_iter().any(Option::is_some),
-    }
-    .asked())
+pub(crate) fn create_upload(_: &S3, context: &RequestContext, input: &CreateMultipartUploadRequest) -> AskedAll {
+    Ok(new_object!(input).asked(context))
 }
 
 pub(crate) fn upload_part(_: &S3, _: &RequestContext, input: &UploadPartRequest) -> Asked {
@@ -91,23 +46,8 @@ pub(crate) fn upload_part_copy(_: &S3, _: &RequestContext, input: &UploadPartCop
     Ok(source(&input.copy_source).into_iter().chain([put]).collect())
 }
 
-pub(crate) fn copy_object(_: &S3, _: &RequestContext, input: &CopyObjectRequest) -> AskedAll {
-    let grants = [
-        &input.acl,
-        &input.grant_full_control,
-        &input.grant_read,
-        &input.grant_read_acp,
-        &input.grant_write_acp,
-    ];
-    let mut asked = Extras {
-        bucket: &input.bucket,
-        key: &input.key,
-        tagging: input.tagging.as_deref(),
-        retention: input.object_lock_mode.is_some(),
-        legal_hold: input.object_lock_legal_hold_status.is_some(),
-        acl: grants.into_iter().any(Option::is_some),
-    }
-    .asked();
+pub(crate) fn copy_object(_: &S3, context: &RequestContext, input: &CopyObjectRequest) -> AskedAll {
+    let mut asked = new_object!(input).asked(context);
     if let Some(put) = asked.first_mut() {
         let mut copied = put.clone().with("s3:x-amz-copy-source", &input.copy_source);
         if let Some(directive) = &input.metadata_directive {
@@ -130,12 +70,24 @@ pub(crate) fn get_attributes(_: &S3, _: &RequestContext, input: &GetObjectAttrib
 
 pub(crate) fn get_tagging(_: &S3, _: &RequestContext, input: &GetObjectTaggingRequest) -> Asked {
     let version = input.version_id.as_deref();
-    versioned("s3:GetObjectTagging", "s3:GetObjectVersionTagging", &input.bucket, &input.key, version)
+    versioned(
+        "s3:GetObjectTagging",
+        "s3:GetObjectVersionTagging",
+        &input.bucket,
+        &input.key,
+        version,
+    )
 }
 
 pub(crate) fn put_tagging(_: &S3, _: &RequestContext, input: &PutObjectTaggingRequest) -> Asked {
     let version = input.version_id.as_deref();
-    let mut asked = versioned("s3:PutObjectTagging", "s3:PutObjectVersionTagging", &input.bucket, &input.key, version)?;
+    let mut asked = versioned(
+        "s3:PutObjectTagging",
+        "s3:PutObjectVersionTagging",
+        &input.bucket,
+        &input.key,
+        version,
+    )?;
     for tag in input.tagging.tag_set.iter().take(tags::MAX_TAGS) {
         asked = asked
             .with("s3:RequestObjectTagKeys", &tag.key)

@@ -1,12 +1,13 @@
+use crate::Days;
 use crate::crypto::MasterKeys;
 use crate::ids::VersionId;
 use crate::records::{Bucket, View};
 use crate::{Error, Result, keys};
 use danbi_blobs::{BlobId, Blobs};
-use danbi_core::{Accounts, Authorizer, Clock, PolicyLanguage, RequestContext, Timestamp};
+use danbi_core::{Accounts, Authorizer, Clock, Invoker, PolicyLanguage, RequestContext, Timestamp};
 use danbi_store::{Direction, Snapshot, Store};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -18,6 +19,10 @@ pub struct Options {
     pub inline_bytes: usize,
     /// What new buckets guard against by themselves.
     pub new_buckets: NewBuckets,
+    /// How often expired objects are looked for.
+    pub lifecycle_every: Duration,
+    /// How long a day of a lifecycle rule is.
+    pub lifecycle_day: Days,
 }
 
 /// What a new bucket guards against by itself, unless the request that makes it says otherwise.
@@ -35,6 +40,8 @@ impl Default for Options {
         Self {
             inline_bytes: 32 * 1024,
             new_buckets: NewBuckets::default(),
+            lifecycle_every: Duration::from_secs(3600),
+            lifecycle_day: Days::default(),
         }
     }
 }
@@ -71,6 +78,9 @@ pub struct S3 {
     pub(crate) options: Options,
     /// Rung when something was doomed.
     pub(crate) doomed: Notify,
+    /// Rung when there is an event to tell.
+    pub(crate) told: Notify,
+    invoker: OnceLock<Arc<dyn Invoker>>,
     stopping: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -113,10 +123,13 @@ impl S3 {
             language,
             options,
             doomed: Notify::new(),
+            told: Notify::new(),
+            invoker: OnceLock::new(),
             stopping: watch::Sender::new(false),
             tasks: Mutex::default(),
         });
         s3.spawn(crate::sweep::run(Arc::clone(&s3)));
+        s3.spawn(crate::lifecycle::run(Arc::clone(&s3)));
         Ok(s3)
     }
 
@@ -128,6 +141,32 @@ impl S3 {
         let finished = tokio::time::timeout(deadline, async { while tasks.join_next().await.is_some() {} });
         if finished.await.is_err() {
             tasks.shutdown().await;
+        }
+    }
+
+    /// Gives the service what it tells events to, which may need the service itself, and starts telling. The first one
+    /// counts.
+    pub fn tell_events_to(self: &Arc<Self>, invoker: Arc<dyn Invoker>) {
+        if self.invoker.set(invoker).is_ok() {
+            self.spawn(crate::notifications::run(Arc::clone(self)));
+        }
+    }
+
+    /// What events are told to.
+    ///
+    /// # Errors
+    /// `NotImplemented`, on a platform without functions.
+    pub(crate) fn invoker(&self) -> Result<Arc<dyn Invoker>> {
+        self.invoker.get().cloned().ok_or_else(|| {
+            let message = "There are no functions here that events could be sent to.";
+            Error::client("NotImplemented", 501, message)
+        })
+    }
+
+    /// Rings for events that a transaction wrote down, once it is committed.
+    pub(crate) fn tell(&self, told: bool) {
+        if told {
+            self.told.notify_one();
         }
     }
 

@@ -1,11 +1,11 @@
 //! Every operation that is built, with the permission it needs and the function that does it.
 
 mod buckets;
+mod configurations;
+mod guards;
 mod listing;
 mod objects;
 mod parts;
-mod configurations;
-mod guards;
 
 use crate::S3;
 use danbi_wire::{Service, models};

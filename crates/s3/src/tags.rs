@@ -236,7 +236,13 @@ mod tests {
         assert_eq!(message(&[("a", ""), ("größe", "x y/z@w")]), "");
         assert_eq!(message(&[("a,b", "")]), "The TagKey you have provided is invalid");
         assert_eq!(message(&[("a", "b,c")]), "The TagValue you have provided is invalid");
-        assert_eq!(message(&[("aws:x", "")]), "System tags cannot be added/updated by requester");
-        assert_eq!(message(&[("a", "1"), ("a", "2")]), "Cannot provide multiple Tags with the same key");
+        assert_eq!(
+            message(&[("aws:x", "")]),
+            "System tags cannot be added/updated by requester"
+        );
+        assert_eq!(
+            message(&[("a", "1"), ("a", "2")]),
+            "Cannot provide multiple Tags with the same key"
+        );
     }
 }

@@ -4,16 +4,15 @@
 
 use super::bucket_of;
 use crate::bucket_config::{self, kind};
-use crate::records::{Bucket, Retention, Versioning, View};
+use crate::records::Versioning;
 use crate::shapes::{
     GetObjectLockConfigurationOutput, GetObjectLockConfigurationRequest, ObjectLockConfiguration,
     PutObjectLockConfigurationOutput, PutObjectLockConfigurationRequest,
 };
 use crate::{Error, Result, S3};
-use danbi_core::{RequestContext, Timestamp};
+use danbi_core::RequestContext;
 use std::sync::Arc;
 
-const DAY_MS: i64 = 86_400_000;
 /// The longest retention by default.
 const MAX_DAYS: i32 = 36_500;
 const MAX_YEARS: i32 = 100;
@@ -66,26 +65,6 @@ pub(crate) async fn get(
     Ok(GetObjectLockConfigurationOutput {
         object_lock_configuration: Some(kept.unwrap_or_else(enabled)),
     })
-}
-
-/// The retention that an object written `now` gets unless its request says otherwise.
-pub(crate) async fn default_retention(view: &impl View, bucket: &Bucket, now: Timestamp) -> Result<Option<Retention>> {
-    if !bucket.object_lock {
-        return Ok(None);
-    }
-    let kept: Option<ObjectLockConfiguration> = bucket_config::get(view, bucket, kind::OBJECT_LOCK).await?;
-    let rule = kept.and_then(|kept| kept.rule).and_then(|rule| rule.default_retention);
-    let Some(rule) = rule else { return Ok(None) };
-    let days = match (rule.days, rule.years) {
-        (Some(days), _) => i64::from(days),
-        // S3 counts a year as 365 days.
-        (None, Some(years)) => i64::from(years) * 365,
-        (None, None) => return Ok(None),
-    };
-    Ok(Some(Retention {
-        compliance: rule.mode.as_deref() == Some("COMPLIANCE"),
-        until: now.plus_millis(days.saturating_mul(DAY_MS)),
-    }))
 }
 
 fn validate(given: &ObjectLockConfiguration) -> Result<()> {

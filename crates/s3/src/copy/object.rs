@@ -4,26 +4,25 @@ use danbi_core::{RequestContext, Timestamp};
 
 use super::share::{self, Prepared};
 use super::source::{self, CopySource, SourceConditions};
+use crate::acl::acl_headers;
 use crate::checksum::{ChecksumAlgorithm, ChecksumFields, hex, parse_algorithm};
 use crate::encryption::{self, CustomerHeaders, Wanted};
+use crate::notifications::{Happened, emit};
 use crate::object_lock::{self, Lock};
-use crate::records::{Bucket, Checksum, Encryption, EncryptionKind, Headers, Object, Version, View};
-use crate::shapes::{CopyObjectOutput, CopyObjectRequest, CopyObjectResult};
-use crate::tags::Tags;
 use crate::objects::conditions::WriteConditions;
 use crate::objects::headers;
 use crate::objects::put::shown_version;
+use crate::records::{Bucket, Checksum, Encryption, EncryptionKind, Headers, Object, Version, View};
+use crate::shapes::{CopyObjectOutput, CopyObjectRequest, CopyObjectResult};
+use crate::tags::Tags;
 use crate::{Error, Result, S3, keys, names, tags, versions};
+use crate::{access, ownership};
 
 /// How often a copy begins again because its source changed under it.
 const ATTEMPTS: usize = 8;
 
 /// Makes an object of another.
-pub(crate) async fn copy(
-    s3: Arc<S3>,
-    context: RequestContext,
-    input: CopyObjectRequest,
-) -> Result<CopyObjectOutput> {
+pub(crate) async fn copy(s3: Arc<S3>, context: RequestContext, input: CopyObjectRequest) -> Result<CopyObjectOutput> {
     names::check_key(&input.key)?;
     write_conditions(&input).check_form()?;
     let from = CopySource::parse(&input.copy_source)?;
@@ -32,7 +31,11 @@ pub(crate) async fn copy(
             return Ok(output);
         }
     }
-    Err(Error::client("OperationAborted", 409, "The source of the copy was changed meanwhile. Please try again."))
+    Err(Error::client(
+        "OperationAborted",
+        409,
+        "The source of the copy was changed meanwhile. Please try again.",
+    ))
 }
 
 /// What the copy will be, but for its bytes.
@@ -52,7 +55,8 @@ async fn attempt(
     let now = s3.now();
     let target_owner = input.expected_bucket_owner.as_deref();
     let bucket = s3.bucket(&view, context, &input.bucket, target_owner).await?;
-    let (source_bucket, version, object) = find(s3, &view, context, from, input.expected_source_bucket_owner.as_deref()).await?;
+    let (source_bucket, version, object) =
+        find(s3, &view, context, from, input.expected_source_bucket_owner.as_deref()).await?;
     conditions_of(input).check(&version, &object)?;
     source::check_size(object.size)?;
     let plan = plan(s3, &view, input, from, (&bucket, &object), now).await?;
@@ -67,12 +71,22 @@ async fn attempt(
             write_conditions(input).check(&input.key, head.as_ref())?;
             let mut object = planned.object.clone();
             object.content = planned.bytes.attach(&tx, &source, now).await?;
-            let owner = context.scope.account.as_str();
-            let changed = versions::put(&tx, &bucket, &input.key, head, Some(object), owner, now).await?;
-            Ok::<_, Error>(Some((bucket, changed)))
+            let owned = ownership::of_new_object(s3, context, &bucket, &acl_headers!(object input))?;
+            object.acl = owned.acl;
+            let changed = versions::put(&tx, &bucket, &input.key, head, Some(object), &owned.owner, now).await?;
+            let happened = Happened {
+                event: "s3:ObjectCreated:Copy",
+                key: &input.key,
+                version: &changed.version,
+            };
+            let told = emit(s3, &tx, context, &input.bucket, &bucket, happened).await?;
+            Ok::<_, Error>(Some((bucket, changed, told)))
         })
         .await?;
-    let Some((bucket, changed)) = kept else { return Ok(None) };
+    let Some((bucket, changed, told)) = kept else {
+        return Ok(None);
+    };
+    s3.tell(told);
     if changed.doomed {
         s3.doomed.notify_one();
     }
@@ -94,7 +108,7 @@ pub(crate) async fn find(
         Err(error) if error.code() == Some("MethodNotAllowed") => Err(Error::invalid_request(
             "The source of a copy request may not specifically refer to a delete marker by version id.",
         )),
-        Err(error) => Err(error),
+        Err(error) => Err(access::of_missing(s3, context, &from.bucket, &from.key, error).await),
     }
 }
 
@@ -109,7 +123,10 @@ async fn tx_source(
 ) -> Result<Option<crate::records::Content>> {
     let bucket = s3.bucket(tx, context, bucket, None).await?;
     let found = versions::object(tx, &bucket, &from.key, from.version.as_deref(), "GET").await;
-    Ok(found.ok().filter(|(now, _)| now.id == version.id).map(|(_, object)| object.content))
+    Ok(found
+        .ok()
+        .filter(|(now, _)| now.id == version.id)
+        .map(|(_, object)| object.content))
 }
 
 fn conditions_of(input: &CopyObjectRequest) -> SourceConditions<'_> {
@@ -200,7 +217,11 @@ fn directive(what: &str, value: Option<&str>) -> Result<bool> {
         Some("REPLACE") => Ok(true),
         Some(other) => {
             let name = format!("x-amz-{what}-directive");
-            Err(Error::invalid_argument(&name, other, format!("Unknown {what} directive.")))
+            Err(Error::invalid_argument(
+                &name,
+                other,
+                format!("Unknown {what} directive."),
+            ))
         }
     }
 }

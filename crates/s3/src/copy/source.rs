@@ -121,7 +121,11 @@ pub(crate) fn range(header: Option<&str>, size: u64) -> Result<Range<u64>> {
         return Ok(0..size);
     };
     let refused = |message: String| Error::invalid_argument("x-amz-copy-source-range", header, message);
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u64>().ok());
+    let digits = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_digit())
+            .then(|| text.parse::<u64>().ok())
+    };
     let parsed = header.strip_prefix("bytes=").and_then(|range| range.split_once('-'));
     let parsed = parsed.and_then(|(first, last)| Some((digits(first)??, digits(last)??)));
     let Some((first, last)) = parsed.filter(|(first, last)| first <= last) else {
@@ -132,10 +136,14 @@ pub(crate) fn range(header: Option<&str>, size: u64) -> Result<Range<u64>> {
         ));
     };
     if first >= size {
-        return Err(Error::invalid_request("The specified copy range is invalid for the source object size"));
+        return Err(Error::invalid_request(
+            "The specified copy range is invalid for the source object size",
+        ));
     }
     if last >= size {
-        return Err(refused(format!("Range specified is not valid for source object of size: {size}")));
+        return Err(refused(format!(
+            "Range specified is not valid for source object of size: {size}"
+        )));
     }
     Ok(first..last + 1)
 }
@@ -169,7 +177,16 @@ mod tests {
         assert_eq!(source("b/k?versionId=abc"), plain("k", Some("abc")));
         assert_eq!(source("b/k%3FversionId=abc"), plain("k?versionId=abc", None));
         assert_eq!(source("b//k"), plain("/k", None));
-        for bad in ["", "/", "b", "b/", "/b/", "b/%zz", "b/%ff", &format!("b/{}", "k".repeat(1025))] {
+        for bad in [
+            "",
+            "/",
+            "b",
+            "b/",
+            "/b/",
+            "b/%zz",
+            "b/%ff",
+            &format!("b/{}", "k".repeat(1025)),
+        ] {
             assert_eq!(source(bad), None, "{bad}");
         }
     }
@@ -180,11 +197,28 @@ mod tests {
         assert_eq!(range(Some("bytes=0-9"), 10).unwrap(), 0..10);
         assert_eq!(range(Some("bytes=3-3"), 10).unwrap(), 3..4);
         for bad in [
-            "0-8", "bytes=1-0", "bytes=-1-", "bytes=0--1", "bytes=0-1,3-4,7-9", "bytes=-", "bytes=-0", "bytes=0-100",
-            "bytes=1-", "bytes=-2", "bytes=99999999999999999999-1", "bytes=+1-2",
+            "0-8",
+            "bytes=1-0",
+            "bytes=-1-",
+            "bytes=0--1",
+            "bytes=0-1,3-4,7-9",
+            "bytes=-",
+            "bytes=-0",
+            "bytes=0-100",
+            "bytes=1-",
+            "bytes=-2",
+            "bytes=99999999999999999999-1",
+            "bytes=+1-2",
         ] {
-            assert_eq!(range(Some(bad), 10).unwrap_err().code(), Some("InvalidArgument"), "{bad}");
+            assert_eq!(
+                range(Some(bad), 10).unwrap_err().code(),
+                Some("InvalidArgument"),
+                "{bad}"
+            );
         }
-        assert_eq!(range(Some("bytes=100-200"), 10).unwrap_err().code(), Some("InvalidRequest"));
+        assert_eq!(
+            range(Some("bytes=100-200"), 10).unwrap_err().code(),
+            Some("InvalidRequest")
+        );
     }
 }

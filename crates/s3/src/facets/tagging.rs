@@ -70,13 +70,7 @@ struct Tagged<'r> {
     owner: Option<&'r str>,
 }
 
-async fn set(
-    s3: &S3,
-    context: &RequestContext,
-    of: Tagged<'_>,
-    tags: &Tags,
-    method: &str,
-) -> Result<Option<String>> {
+async fn set(s3: &S3, context: &RequestContext, of: Tagged<'_>, tags: &Tags, method: &str) -> Result<Option<String>> {
     s3.store
         .transact(async |tx| {
             let bucket = s3.bucket(&tx, context, of.bucket, of.owner).await?;

@@ -1,10 +1,11 @@
 use super::cursor::Cursor;
 use super::{Encoding, Groups, page_size};
+use crate::acl;
 use crate::records::{self, Bucket, Version, View};
 use crate::shapes::{
     self, CommonPrefix, ListObjectsOutput, ListObjectsRequest, ListObjectsV2Output, ListObjectsV2Request, Owner,
 };
-use crate::{Error, Result, S3, keys, names, objects, token};
+use crate::{Error, Result, S3, keys, objects, token};
 use bytes::Bytes;
 use danbi_core::RequestContext;
 use std::sync::Arc;
@@ -91,7 +92,7 @@ pub(crate) async fn list_v1(
             .next
             .filter(|_| groups.delimiter.is_some())
             .map(|next| write(&next)),
-        contents: contents(&s3, listing.objects, encoding, true),
+        contents: contents(&s3, &bucket, listing.objects, encoding, true),
         name: Some(input.bucket),
         prefix: Some(write(groups.prefix)),
         delimiter: groups.delimiter.map(write),
@@ -123,7 +124,7 @@ pub(crate) async fn list_v2(
     Ok(ListObjectsV2Output {
         is_truncated: Some(listing.next.is_some()),
         key_count: Some((listing.objects.len() + listing.prefixes.len()) as i32),
-        contents: contents(&s3, listing.objects, encoding, input.fetch_owner == Some(true)),
+        contents: contents(&s3, &bucket, listing.objects, encoding, input.fetch_owner == Some(true)),
         name: Some(input.bucket),
         prefix: Some(write(groups.prefix)),
         delimiter: groups.delimiter.map(write),
@@ -138,7 +139,8 @@ pub(crate) async fn list_v2(
 }
 
 fn contents(
-    _s3: &S3,
+    s3: &S3,
+    bucket: &records::Bucket,
     listed: Vec<(String, Version)>,
     encoding: Encoding,
     with_owner: bool,
@@ -153,7 +155,7 @@ fn contents(
             checksum_algorithm: object.checksum.map(|checksum| vec![checksum.algorithm]),
             size: Some(object.size as i64),
             storage_class: Some(object.storage_class.unwrap_or_else(|| "STANDARD".into())),
-            owner: with_owner.then(|| owner_of(&version.owner)),
+            owner: with_owner.then(|| owner_of(s3, bucket, &version.owner)),
             restore_status: None,
         })
     });
@@ -164,11 +166,9 @@ pub(super) fn checksum_type(checksum: &records::Checksum) -> String {
     if checksum.composite { "COMPOSITE" } else { "FULL_OBJECT" }.into()
 }
 
-pub(super) fn owner_of(account: &str) -> Owner {
-    Owner {
-        id: Some(names::canonical_id(account)),
-        display_name: None,
-    }
+pub(super) fn owner_of(s3: &S3, bucket: &records::Bucket, writer: &str) -> Owner {
+    let owner = if bucket.has_lists() { writer } else { &bucket.owner };
+    acl::owner_shape(owner, &*s3.accounts)
 }
 
 pub(super) fn common_prefixes(prefixes: Vec<String>, encoding: Encoding) -> Option<Vec<CommonPrefix>> {

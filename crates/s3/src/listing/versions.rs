@@ -59,7 +59,7 @@ pub(crate) async fn list_versions(
     let (mut versions, mut markers) = (Vec::new(), Vec::new());
     for (key, version, latest) in listing.versions {
         let (key, id) = (Some(encoding.write(&key)), Some(version.public_id()));
-        let owner = Some(owner_of(&version.owner));
+        let owner = Some(owner_of(&s3, &bucket, &version.owner));
         match version.object {
             None => markers.push(DeleteMarkerEntry {
                 owner,

@@ -7,10 +7,11 @@ use super::joined::{Joined, md5_of};
 use super::{MAX_OBJECT_BYTES, MIN_PART_BYTES, PART_NUMBERS};
 use crate::checksum::{ChecksumAlgorithm, ChecksumFields, ChecksumType, mismatch, multipart_etag};
 use crate::ids::{ContentId, UploadId};
-use crate::records::{self, Bucket, Checksum, Object, Part, Upload, Version, View};
-use crate::shapes::{CompleteMultipartUploadOutput, CompleteMultipartUploadRequest, CompletedPart};
+use crate::notifications::{Happened, emit};
 use crate::objects::conditions::WriteConditions;
 use crate::objects::put::shown_version;
+use crate::records::{self, Bucket, Checksum, Object, Part, Upload, Version, View};
+use crate::shapes::{CompleteMultipartUploadOutput, CompleteMultipartUploadRequest, CompletedPart};
 use crate::{Error, Result, S3, encryption, keys, names, versions};
 
 /// Parts that are read at a time.
@@ -25,7 +26,7 @@ pub(crate) async fn complete(
     conditions(&input).check_form()?;
     let listed = Listed::of(&input)?;
     let (service, context, request, listed) = (&s3, &context, &input, &listed);
-    let (bucket, version, doomed) = s3
+    let (bucket, version, doomed, told) = s3
         .store
         .transact(async |tx| {
             let owner = request.expected_bucket_owner.as_deref();
@@ -38,12 +39,19 @@ pub(crate) async fn complete(
             let upload: Option<Upload> = tx.record(&keys::upload(&bucket.id, &request.key, &id)).await?;
             let Some(upload) = upload else {
                 let version = completed_before(&tx, &bucket, request, &id, listed).await?;
-                return Ok::<_, Error>((bucket, version, false));
+                return Ok::<_, Error>((bucket, version, false, false));
             };
             let (version, doomed) = join(service, &tx, &bucket, request, listed, &id, upload).await?;
-            Ok((bucket, version, doomed))
+            let happened = Happened {
+                event: "s3:ObjectCreated:CompleteMultipartUpload",
+                key: &request.key,
+                version: &version,
+            };
+            let told = emit(service, &tx, context, &request.bucket, &bucket, happened).await?;
+            Ok((bucket, version, doomed, told))
         })
         .await?;
+    s3.tell(told);
     if doomed {
         s3.doomed.notify_one();
     }
@@ -55,7 +63,10 @@ struct Listed<'r>(Vec<(u32, &'r str, &'r CompletedPart)>);
 
 impl<'r> Listed<'r> {
     fn of(input: &'r CompleteMultipartUploadRequest) -> Result<Self> {
-        let parts = input.multipart_upload.as_ref().and_then(|upload| upload.parts.as_deref());
+        let parts = input
+            .multipart_upload
+            .as_ref()
+            .and_then(|upload| upload.parts.as_deref());
         let parts = parts.unwrap_or_default();
         if parts.is_empty() {
             return Err(Error::invalid_request("You must specify at least one part"));
@@ -311,7 +322,11 @@ fn output(
         output.server_side_encryption = encryption::shown(&object.encryption).sse;
         if let Some(checksum) = &object.checksum {
             output.show_recorded(checksum);
-            let kind = if checksum.composite { ChecksumType::Composite } else { ChecksumType::FullObject };
+            let kind = if checksum.composite {
+                ChecksumType::Composite
+            } else {
+                ChecksumType::FullObject
+            };
             output.checksum_type = Some(kind.name().into());
         }
     }

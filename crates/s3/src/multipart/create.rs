@@ -2,10 +2,12 @@ use std::sync::Arc;
 
 use danbi_core::{Principal, RequestContext};
 
+use crate::acl::acl_headers;
 use crate::checksum::{ChecksumType, parse_upload};
 use crate::encryption::{self, CustomerHeaders, Wanted};
 use crate::ids::UploadId;
 use crate::objects::headers;
+use crate::ownership;
 use crate::records::{self, Headers, Upload};
 use crate::shapes::{CreateMultipartUploadOutput, CreateMultipartUploadRequest};
 use crate::{Error, Result, S3, keys, names, object_lock, tags};
@@ -66,7 +68,10 @@ pub(crate) async fn create(
                 now,
             )
             .await?;
+            let owned = ownership::of_new_object(service, context, &bucket, &acl_headers!(object request))?;
             let upload = Upload {
+                owner: owned.owner,
+                acl: owned.acl,
                 retention: lock.retention,
                 legal_hold: lock.legal_hold,
                 ..begun.clone()

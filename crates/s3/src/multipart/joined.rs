@@ -41,7 +41,8 @@ impl Joined {
         let value = self.combiner.as_ref().zip(part.checksum.as_ref());
         let value = value.and_then(|((algorithm, ..), checksum)| {
             let same = checksum.algorithm == algorithm.name();
-            same.then(|| ChecksumValue::from_base64(*algorithm, &checksum.value)).flatten()
+            same.then(|| ChecksumValue::from_base64(*algorithm, &checksum.value))
+                .flatten()
         });
         match (&mut self.combiner, value) {
             (Some((.., combiner)), Some(value)) => combiner.push(&value, part.size),
@@ -49,7 +50,10 @@ impl Joined {
         }
         if let Some(mut extent) = part.extent.filter(|_| part.size > 0) {
             extent.part = number;
-            extent.checksum = part.checksum.filter(|_| self.show_checksums).map(|checksum| checksum.value);
+            extent.checksum = part
+                .checksum
+                .filter(|_| self.show_checksums)
+                .map(|checksum| checksum.value);
             self.extents.push(extent);
         }
         Ok(())

@@ -5,7 +5,7 @@ use danbi_store::{Direction, KeyRange};
 
 use super::list_parts::limit;
 use crate::ids::UploadId;
-use crate::records::{self, Upload};
+use crate::records::{self, Bucket, Upload};
 use crate::shapes::{CommonPrefix, ListMultipartUploadsOutput, ListMultipartUploadsRequest, MultipartUpload};
 use crate::{Error, Result, S3, keys, names};
 
@@ -32,7 +32,13 @@ pub(crate) async fn list(
             return Err(Error::invalid_argument("encoding-type", other, message));
         }
     };
-    let encode = |text: &str| if url { names::url_encoded(text, b"/*") } else { text.to_owned() };
+    let encode = |text: &str| {
+        if url {
+            names::url_encoded(text, b"/*")
+        } else {
+            text.to_owned()
+        }
+    };
     let prefix = input.prefix.as_deref().unwrap_or_default();
     let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
     let key_marker = input.key_marker.as_deref().unwrap_or_default();
@@ -79,7 +85,7 @@ pub(crate) async fn list(
             }
             let upload: Upload = records::decode(value)?;
             last = (key.clone(), id.to_string());
-            uploads.push(shown(&upload, encode(&key), &id));
+            uploads.push(shown(&s3, &bucket, &upload, encode(&key), &id));
         }
         match page.entries.last() {
             Some((last, _)) if page.more => range = range.after(last),
@@ -103,15 +109,15 @@ pub(crate) async fn list(
     })
 }
 
-fn shown(upload: &Upload, key: String, id: &UploadId) -> MultipartUpload {
+fn shown(s3: &S3, bucket: &Bucket, upload: &Upload, key: String, id: &UploadId) -> MultipartUpload {
     let checksum = super::checksum_of(upload);
     MultipartUpload {
         upload_id: Some(id.to_string()),
         key: Some(key),
         initiated: Some(upload.initiated),
         storage_class: Some(upload.storage_class.clone().unwrap_or_else(|| "STANDARD".into())),
-        owner: Some(super::owner(upload)),
-        initiator: Some(super::initiator(upload)),
+        owner: Some(super::owner(s3, bucket, upload)),
+        initiator: Some(super::initiator(s3, upload)),
         checksum_algorithm: checksum.map(|(algorithm, _)| algorithm.name().into()),
         checksum_type: checksum.map(|(_, kind)| kind.name().into()),
     }

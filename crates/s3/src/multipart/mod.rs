@@ -17,6 +17,7 @@ pub(crate) mod upload_part_copy;
 
 use std::ops::RangeInclusive;
 
+use crate::acl;
 use crate::checksum::{ChecksumAlgorithm, ChecksumType};
 use crate::crypto::SecretKey;
 use crate::encryption::CustomerHeaders;
@@ -65,11 +66,9 @@ fn check_part_number(number: i32) -> Result<u32> {
 fn part_key(s3: &S3, upload: &Upload, customer: CustomerHeaders<'_>) -> Result<SecretKey> {
     let given = customer.parse()?;
     match (&upload.encryption.kind, given) {
-        (EncryptionKind::Customer { .. }, Some(customer)) => {
-            customer.open_key(&upload.encryption.key).map_err(|_| {
-                Error::invalid_request("The provided encryption parameters did not match the ones used originally.")
-            })
-        }
+        (EncryptionKind::Customer { .. }, Some(customer)) => customer.open_key(&upload.encryption.key).map_err(|_| {
+            Error::invalid_request("The provided encryption parameters did not match the ones used originally.")
+        }),
         (EncryptionKind::S3, None) => Ok(s3.master_keys.open_key(&upload.encryption.key)?),
         _ => Err(Error::invalid_request(
             "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate \
@@ -89,21 +88,26 @@ fn checksum_of(upload: &Upload) -> Option<(ChecksumAlgorithm, ChecksumType)> {
     Some((ChecksumAlgorithm::from_name(name)?, kind))
 }
 
-fn owner(upload: &Upload) -> Owner {
-    Owner {
-        display_name: None,
-        id: Some(names::canonical_id(&upload.owner)),
-    }
+fn owner(s3: &S3, bucket: &Bucket, upload: &Upload) -> Owner {
+    let owner = if bucket.has_lists() {
+        &upload.owner
+    } else {
+        &bucket.owner
+    };
+    acl::owner_shape(owner, &*s3.accounts)
 }
 
-fn initiator(upload: &Upload) -> Initiator {
-    let id = match &upload.initiator {
-        Some(arn) => arn.clone(),
-        None => names::canonical_id(&upload.owner),
-    };
-    Initiator {
-        id: Some(id),
-        display_name: None,
+fn initiator(s3: &S3, upload: &Upload) -> Initiator {
+    let shown = acl::owner_shape(&upload.owner, &*s3.accounts);
+    match &upload.initiator {
+        Some(arn) => Initiator {
+            id: Some(arn.clone()),
+            display_name: None,
+        },
+        None => Initiator {
+            id: shown.id,
+            display_name: shown.display_name,
+        },
     }
 }
 

@@ -8,8 +8,8 @@ use crate::content::{self, Expected};
 use crate::copy::object::find;
 use crate::copy::source::{self, CopySource, SourceConditions};
 use crate::encryption::{self, CustomerHeaders};
-use crate::shapes::{CopyPartResult, UploadPartCopyOutput, UploadPartCopyRequest};
 use crate::objects::put::shown_version;
+use crate::shapes::{CopyPartResult, UploadPartCopyOutput, UploadPartCopyRequest};
 use crate::{Result, S3};
 
 /// Makes a part of a range of an object. Its bytes are read and sealed anew, because an upload has one data key.

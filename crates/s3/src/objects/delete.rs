@@ -1,4 +1,5 @@
 use super::conditions::WriteConditions;
+use crate::notifications::{Happened, emit};
 use crate::records::{Bucket, Version, Versioning, View};
 use crate::s3::WhichVersion;
 use crate::shapes::{DeleteObjectOutput, DeleteObjectRequest};
@@ -27,7 +28,7 @@ pub(crate) async fn delete(
         if_match: input.if_match.as_deref(),
         bypass: input.bypass_governance_retention == Some(true),
     };
-    let outcome = s3
+    let (outcome, told) = s3
         .store
         .transact(async |tx| {
             let owner = input.expected_bucket_owner.as_deref();
@@ -38,11 +39,14 @@ pub(crate) async fn delete(
             if removal.version.is_some_and(|id| id != "null") && bucket.versioning == Versioning::Never {
                 return Err(Error::invalid_version_id(removal.version.unwrap_or_default()));
             }
-            removal
+            let removed = removal
                 .run(&tx, &bucket, context.scope.account.as_str(), s3.now())
-                .await
+                .await?;
+            let told = tell(&s3, &tx, &context, (&input.bucket, &bucket), &input.key, &removed).await?;
+            Ok::<_, Error>((removed, told))
         })
         .await?;
+    s3.tell(told);
     if outcome.doomed {
         s3.doomed.notify_one();
     }
@@ -51,6 +55,25 @@ pub(crate) async fn delete(
         version_id: outcome.made.or(input.version_id),
         ..DeleteObjectOutput::default()
     })
+}
+
+/// Writes down what was removed for whom it concerns; whether there is anyone.
+pub(super) async fn tell(
+    s3: &S3,
+    tx: &Transaction,
+    context: &RequestContext,
+    (name, bucket): (&str, &Bucket),
+    key: &str,
+    removed: &Removed,
+) -> Result<bool> {
+    let Some(version) = &removed.version else {
+        return Ok(false);
+    };
+    let event = match removed.made {
+        Some(_) => "s3:ObjectRemoved:DeleteMarkerCreated",
+        None => "s3:ObjectRemoved:Delete",
+    };
+    emit(s3, tx, context, name, bucket, Happened { event, key, version }).await
 }
 
 /// Whether `x-amz-bypass-governance-retention` makes sense at all.
@@ -78,8 +101,8 @@ pub(crate) struct Removed {
     pub delete_marker: bool,
     /// The version id of a delete marker that was made.
     pub made: Option<String>,
-    /// Whether there was such a version.
-    pub found: bool,
+    /// The version that was made or removed; none when there was nothing to remove.
+    pub version: Option<Version>,
     /// Whether the sweeper has to be told once the transaction is committed.
     pub doomed: bool,
 }
@@ -97,10 +120,12 @@ impl Removal<'_> {
         let head: Option<Version> = tx.record(&keys::object(&bucket.id, self.key)).await?;
         self.check(self.if_match, head.as_ref())?;
         if bucket.versioning == Versioning::Never {
-            let removed = versions::remove(tx, bucket, self.key, WhichVersion::Null, now).await?;
+            let Some(removed) = versions::remove(tx, bucket, self.key, WhichVersion::Null, now).await? else {
+                return Ok(Removed::default());
+            };
             return Ok(Removed {
-                found: removed.is_some(),
-                doomed: removed.is_some_and(|removed| removed.doomed),
+                doomed: removed.doomed,
+                version: Some(removed.version),
                 ..Removed::default()
             });
         }
@@ -108,7 +133,7 @@ impl Removal<'_> {
         Ok(Removed {
             delete_marker: true,
             made: Some(version.public_id()),
-            found: true,
+            version: Some(version),
             doomed,
         })
     }
@@ -128,8 +153,8 @@ impl Removal<'_> {
         Ok(Removed {
             delete_marker: removed.version.object.is_none(),
             made: None,
-            found: true,
             doomed: removed.doomed,
+            version: Some(removed.version),
         })
     }
 

@@ -1,4 +1,4 @@
-use super::delete::{Removal, Removed, check_bypass};
+use super::delete::{Removal, Removed, check_bypass, tell};
 use crate::records::Versioning;
 use crate::shapes::{self, DeleteObjectsOutput, DeleteObjectsRequest, DeletedObject, ObjectIdentifier};
 use crate::{Error, Result, S3, names};
@@ -43,11 +43,12 @@ pub(crate) async fn delete_many(
         if allowed.is_empty() {
             continue;
         }
-        let outcomes = s3
+        let (outcomes, told) = s3
             .store
             .transact(async |tx| {
                 let bucket = s3.bucket(&tx, &context, &input.bucket, owner).await?;
                 let mut outcomes = Vec::with_capacity(allowed.len());
+                let mut told = false;
                 for object in &allowed {
                     let removal = Removal {
                         key: &object.key,
@@ -65,18 +66,22 @@ pub(crate) async fn delete_many(
                                 .await
                         }
                     };
+                    if let Ok(removed) = &outcome {
+                        told |= tell(&s3, &tx, &context, (&input.bucket, &bucket), &object.key, removed).await?;
+                    }
                     outcomes.push(match outcome {
                         Ok(removed) => Ok(removed),
                         Err(Error::Answer(answer)) => Err(*answer),
                         Err(fault) => return Err(fault),
                     });
                 }
-                Ok::<_, Error>(outcomes)
+                Ok::<_, Error>((outcomes, told))
             })
             .await?;
+        s3.tell(told);
         for (object, outcome) in allowed.into_iter().zip(outcomes) {
             match outcome {
-                Ok(removed) if !removed.found && object.version_id.is_some() => {
+                Ok(removed) if removed.version.is_none() && object.version_id.is_some() => {
                     let id = object.version_id.as_deref().unwrap_or_default();
                     errors.push(failure(object, &Error::no_such_version(&object.key, id).into()));
                 }

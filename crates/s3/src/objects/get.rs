@@ -5,7 +5,7 @@ use crate::crypto::SecretKey;
 use crate::encryption::{self, CustomerHeaders};
 use crate::records::{self, Content, Extent, ExtentPage, Object, Version, View};
 use crate::shapes::{GetObjectOutput, GetObjectRequest, HeadObjectOutput, HeadObjectRequest};
-use crate::{Error, Result, S3, keys, names, versions};
+use crate::{Error, Result, S3, access, keys, lifecycle, names, versions};
 use danbi_core::{Principal, RequestContext, ServiceError, Timestamp};
 use danbi_store::{Direction, Snapshot};
 use danbi_wire::ResponseParts;
@@ -155,12 +155,20 @@ async fn find(s3: &S3, context: &RequestContext, asked: Asked<'_>) -> Result<Fou
     asked.overrides.check(context)?;
     let view = s3.snapshot().await?;
     let bucket = s3.bucket(&view, context, asked.bucket, asked.owner).await?;
-    let (version, object) = versions::object(&view, &bucket, asked.key, asked.version, asked.method).await?;
+    let found = versions::object(&view, &bucket, asked.key, asked.version, asked.method).await;
+    let (version, object) = match found {
+        Ok(found) => found,
+        Err(error) => return Err(access::of_missing(s3, context, asked.bucket, asked.key, error).await),
+    };
     if let Some(unmet) = asked.conditions.check(&object.etag, version.modified, s3.now()) {
         return Err(refusal(unmet, &version, &object));
     }
     let key = encryption::data_key(s3, &object.encryption, asked.customer)?;
     let mut head = answer::describe(bucket.versioning, &version, &object);
+    if asked.version.is_none() {
+        let (modified, key) = (version.modified, asked.key);
+        head.expiration = lifecycle::header(s3, &view, &bucket, key, modified, &object).await?;
+    }
     let (range, partial) = match (asked.part, asked.range) {
         (Some(_), Some(_)) => {
             let message = "Cannot specify both Range header and partNumber query parameter";

@@ -1,11 +1,13 @@
 use super::conditions::WriteConditions;
 use super::{headers, quoted};
+use crate::acl::acl_headers;
 use crate::checksum::{ChecksumFields, Declared, Verifier, hex};
 use crate::content::{Expected, receive};
 use crate::encryption::{self, CustomerHeaders, Wanted};
+use crate::notifications::{Happened, emit};
 use crate::records::{Checksum, Headers, Object, Version, Versioning, View};
 use crate::shapes::{PutObjectOutput, PutObjectRequest};
-use crate::{Error, Result, S3, keys, names, object_lock, tags, versions};
+use crate::{Error, Result, S3, keys, lifecycle, names, object_lock, ownership, tags, versions};
 use danbi_core::RequestContext;
 use std::sync::Arc;
 
@@ -61,6 +63,7 @@ pub(crate) async fn put(s3: Arc<S3>, context: RequestContext, mut input: PutObje
         // Nobody shall send a large body for nothing.
         let view = s3.snapshot().await?;
         let bucket = s3.bucket(&view, &context, &input.bucket, owner).await?;
+        ownership::of_new_object(&s3, &context, &bucket, &acl_headers!(object input))?;
         conditions.check(
             &input.key,
             versions::current(&view, &bucket, &input.key).await?.as_ref(),
@@ -99,7 +102,7 @@ pub(crate) async fn put(s3: Arc<S3>, context: RequestContext, mut input: PutObje
         retention: None,
         legal_hold: None,
     };
-    let (versioning, changed) = s3
+    let (versioning, changed, told, expiration) = s3
         .store
         .transact(async |tx| {
             let bucket = s3.bucket(&tx, &context, &input.bucket, owner).await?;
@@ -121,15 +124,41 @@ pub(crate) async fn put(s3: Arc<S3>, context: RequestContext, mut input: PutObje
                 ..object.clone()
             };
             received.attach(&tx)?;
-            let owner = context.scope.account.as_str();
-            let changed = versions::put(&tx, &bucket, &input.key, head, Some(object), owner, now).await?;
-            Ok::<_, Error>((bucket.versioning, changed))
+            let owned = ownership::of_new_object(&s3, &context, &bucket, &acl_headers!(object input))?;
+            let object = Object {
+                acl: owned.acl,
+                ..object
+            };
+            let changed = versions::put(&tx, &bucket, &input.key, head, Some(object), &owned.owner, now).await?;
+            let happened = Happened {
+                event: created(&context),
+                key: &input.key,
+                version: &changed.version,
+            };
+            let told = emit(&s3, &tx, &context, &input.bucket, &bucket, happened).await?;
+            let expiration = match &changed.version.object {
+                Some(object) => lifecycle::header(&s3, &tx, &bucket, &input.key, now, object).await?,
+                None => None,
+            };
+            Ok::<_, Error>((bucket.versioning, changed, told, expiration))
         })
         .await?;
+    s3.tell(told);
     if changed.doomed {
         s3.doomed.notify_one();
     }
-    Ok(answer(versioning, &changed.version, &object))
+    Ok(PutObjectOutput {
+        expiration,
+        ..answer(versioning, &changed.version, &object)
+    })
+}
+
+/// What events call an object that was put: posted forms come the same way.
+fn created(context: &RequestContext) -> &'static str {
+    match &context.facts.signature {
+        Some(signature) if signature.kind == "POST" => "s3:ObjectCreated:Post",
+        _ => "s3:ObjectCreated:Put",
+    }
 }
 
 fn answer(versioning: Versioning, version: &Version, object: &Object) -> PutObjectOutput {

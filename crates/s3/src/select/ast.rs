@@ -32,7 +32,10 @@ pub(super) struct Item {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Step {
     /// A name; its case counts when it was in quotes.
-    Key { name: String, exact: bool },
+    Key {
+        name: String,
+        exact: bool,
+    },
     Index(usize),
     /// Every element.
     Each,
@@ -50,11 +53,33 @@ pub(super) enum Expr {
     Not(Box<Expr>),
     Negative(Box<Expr>),
     Binary(Operator, Box<Expr>, Box<Expr>),
-    Is { of: Box<Expr>, what: Absence, not: bool },
-    Between { of: Box<Expr>, low: Box<Expr>, high: Box<Expr>, not: bool },
-    In { of: Box<Expr>, list: Vec<Expr>, not: bool },
-    Like { of: Box<Expr>, pattern: Box<Expr>, escape: Option<Box<Expr>>, not: bool },
-    Case { of: Option<Box<Expr>>, arms: Vec<(Expr, Expr)>, otherwise: Option<Box<Expr>> },
+    Is {
+        of: Box<Expr>,
+        what: Absence,
+        not: bool,
+    },
+    Between {
+        of: Box<Expr>,
+        low: Box<Expr>,
+        high: Box<Expr>,
+        not: bool,
+    },
+    In {
+        of: Box<Expr>,
+        list: Vec<Expr>,
+        not: bool,
+    },
+    Like {
+        of: Box<Expr>,
+        pattern: Box<Expr>,
+        escape: Option<Box<Expr>>,
+        not: bool,
+    },
+    Case {
+        of: Option<Box<Expr>>,
+        arms: Vec<(Expr, Expr)>,
+        otherwise: Option<Box<Expr>>,
+    },
     Cast(Box<Expr>, Type),
     Call(Function, Vec<Expr>),
 }

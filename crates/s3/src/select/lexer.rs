@@ -60,7 +60,11 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Token>> {
         }
         let (kind, length) = if first == '\'' || first == '"' || first == '`' {
             let (inner, length) = quoted(rest, first, at)?;
-            let kind = if first == '\'' { Kind::Text(inner) } else { Kind::Quoted(inner) };
+            let kind = if first == '\'' {
+                Kind::Text(inner)
+            } else {
+                Kind::Quoted(inner)
+            };
             (kind, length)
         } else if first.is_ascii_digit() || (first == '.' && rest[1..].starts_with(|c: char| c.is_ascii_digit())) {
             number(rest, at)?
@@ -130,7 +134,9 @@ fn number(rest: &str, at: usize) -> Result<(Kind, usize)> {
     if whole && let Ok(number) = text.parse() {
         return Ok((Kind::Integer(number), length));
     }
-    text.parse().map(|number| (Kind::Float(number), length)).map_err(|_| literal(at))
+    text.parse()
+        .map(|number| (Kind::Float(number), length))
+        .map_err(|_| literal(at))
 }
 
 #[cfg(test)]
@@ -158,7 +164,11 @@ mod tests {
                 Kind::Float(0.5),
             ]
         );
-        for (bad, code) in [("a ; b", "LexerInvalidChar"), ("'open", "LexerInvalidLiteral"), ("1x", "LexerInvalidLiteral")] {
+        for (bad, code) in [
+            ("a ; b", "LexerInvalidChar"),
+            ("'open", "LexerInvalidLiteral"),
+            ("1x", "LexerInvalidLiteral"),
+        ] {
             assert_eq!(tokens(bad).unwrap_err().code(), Some(code), "{bad}");
         }
     }

@@ -49,7 +49,11 @@ impl Parser {
         if !self.word("SELECT") {
             return Err(self.expected("ParseUnsupportedSelect", "SELECT"));
         }
-        let select = if self.sign("*") { Select::All } else { Select::Items(self.items()?) };
+        let select = if self.sign("*") {
+            Select::All
+        } else {
+            Select::Items(self.items()?)
+        };
         if !self.word("FROM") {
             return Err(refused(
                 "ParseSelectMissingFrom",
@@ -99,7 +103,10 @@ impl Parser {
             }
             let name = if self.word("AS") {
                 Some(self.name()?)
-            } else if let Some(Token { kind: Kind::Word(word), .. }) = self.peek() {
+            } else if let Some(Token {
+                kind: Kind::Word(word), ..
+            }) = self.peek()
+            {
                 let word = word.clone();
                 let is_name = !is_reserved(&word);
                 if is_name {
@@ -159,9 +166,10 @@ impl Parser {
 
     fn limit(&mut self) -> Result<u64> {
         match self.next() {
-            Some(Token { kind: Kind::Integer(limit), .. }) => {
-                u64::try_from(limit).map_err(|_| structure("LIMIT must not be negative."))
-            }
+            Some(Token {
+                kind: Kind::Integer(limit),
+                ..
+            }) => u64::try_from(limit).map_err(|_| structure("LIMIT must not be negative.")),
             Some(token) => Err(unexpected(&token.kind.shown(), token.at)),
             None => Err(self.expected("ParseExpectedNumber", "a number")),
         }
@@ -177,11 +185,16 @@ impl Parser {
                 steps.push(self.key()?);
             } else if self.sign("[") {
                 let step = match self.next() {
-                    Some(Token { kind: Kind::Integer(index), at }) => Step::Index(
-                        usize::try_from(index).map_err(|_| unexpected(&index.to_string(), at))?,
-                    ),
-                    Some(Token { kind: Kind::Text(name), .. }) => Step::Key { name, exact: true },
-                    Some(Token { kind: Kind::Sign("*"), .. }) if each => Step::Each,
+                    Some(Token {
+                        kind: Kind::Integer(index),
+                        at,
+                    }) => Step::Index(usize::try_from(index).map_err(|_| unexpected(&index.to_string(), at))?),
+                    Some(Token {
+                        kind: Kind::Text(name), ..
+                    }) => Step::Key { name, exact: true },
+                    Some(Token {
+                        kind: Kind::Sign("*"), ..
+                    }) if each => Step::Each,
                     Some(token) => return Err(unexpected(&token.kind.shown(), token.at)),
                     None => return Err(self.expected("ParseExpectedTokenType", "]")),
                 };
@@ -195,8 +208,13 @@ impl Parser {
 
     fn key(&mut self) -> Result<Step> {
         match self.next() {
-            Some(Token { kind: Kind::Word(name), .. }) => Ok(Step::Key { name, exact: false }),
-            Some(Token { kind: Kind::Quoted(name), .. }) => Ok(Step::Key { name, exact: true }),
+            Some(Token {
+                kind: Kind::Word(name), ..
+            }) => Ok(Step::Key { name, exact: false }),
+            Some(Token {
+                kind: Kind::Quoted(name),
+                ..
+            }) => Ok(Step::Key { name, exact: true }),
             Some(token) => Err(unexpected(&token.kind.shown(), token.at)),
             None => Err(self.expected("ParseExpectedIdentForAlias", "a name")),
         }
@@ -224,14 +242,28 @@ impl Parser {
         const LEVELS: [&[(&str, Operator)]; 4] = [
             &[("OR", Operator::Or)],
             &[("AND", Operator::And)],
-            &[("||", Operator::Concat), ("+", Operator::Add), ("-", Operator::Subtract)],
-            &[("*", Operator::Multiply), ("/", Operator::Divide), ("%", Operator::Modulo)],
+            &[
+                ("||", Operator::Concat),
+                ("+", Operator::Add),
+                ("-", Operator::Subtract),
+            ],
+            &[
+                ("*", Operator::Multiply),
+                ("/", Operator::Divide),
+                ("%", Operator::Modulo),
+            ],
         ];
         let Some(operators) = LEVELS.get(level) else {
             return self.unary();
         };
         // `NOT` and the comparisons lie between `AND` and the sums.
-        let below = |parser: &mut Self| if level == 1 { parser.not() } else { parser.binary(level + 1) };
+        let below = |parser: &mut Self| {
+            if level == 1 {
+                parser.not()
+            } else {
+                parser.binary(level + 1)
+            }
+        };
         let mut left = below(self)?;
         while let Some(operator) = self.operator(operators) {
             let right = below(self)?;
@@ -241,11 +273,13 @@ impl Parser {
     }
 
     fn operator(&mut self, operators: &[(&'static str, Operator)]) -> Option<Operator> {
-        let found = operators.iter().find(|(text, _)| match self.peek().map(|token| &token.kind) {
-            Some(Kind::Sign(sign)) => sign == text,
-            Some(Kind::Word(word)) => word.eq_ignore_ascii_case(text),
-            _ => false,
-        });
+        let found = operators
+            .iter()
+            .find(|(text, _)| match self.peek().map(|token| &token.kind) {
+                Some(Kind::Sign(sign)) => sign == text,
+                Some(Kind::Word(word)) => word.eq_ignore_ascii_case(text),
+                _ => false,
+            });
         let (_, operator) = found?;
         self.at += 1;
         Some(*operator)
@@ -289,7 +323,11 @@ impl Parser {
                 } else {
                     return Err(self.expected("ParseUnexpectedToken", "NULL or MISSING"));
                 };
-                left = Expr::Is { of: Box::new(left), what, not };
+                left = Expr::Is {
+                    of: Box::new(left),
+                    what,
+                    not,
+                };
             } else {
                 let before = self.at;
                 let not = self.word("NOT");
@@ -299,15 +337,33 @@ impl Parser {
                         return Err(self.expected("ParseExpectedKeyword", "AND"));
                     }
                     let high = Box::new(self.binary(2)?);
-                    Expr::Between { of: Box::new(left), low, high, not }
+                    Expr::Between {
+                        of: Box::new(left),
+                        low,
+                        high,
+                        not,
+                    }
                 } else if self.word("IN") {
                     self.expect("(")?;
                     let list = self.arguments()?;
-                    Expr::In { of: Box::new(left), list, not }
+                    Expr::In {
+                        of: Box::new(left),
+                        list,
+                        not,
+                    }
                 } else if self.word("LIKE") {
                     let pattern = Box::new(self.binary(2)?);
-                    let escape = if self.word("ESCAPE") { Some(Box::new(self.binary(2)?)) } else { None };
-                    Expr::Like { of: Box::new(left), pattern, escape, not }
+                    let escape = if self.word("ESCAPE") {
+                        Some(Box::new(self.binary(2)?))
+                    } else {
+                        None
+                    };
+                    Expr::Like {
+                        of: Box::new(left),
+                        pattern,
+                        escape,
+                        not,
+                    }
                 } else {
                     self.at = before;
                     return Ok(left);
@@ -350,7 +406,14 @@ impl Parser {
             }
             Kind::Quoted(name) => self.path(Step::Key { name, exact: true }),
             Kind::Word(word) => {
-                if matches!(self.peek(), Some(Token { kind: Kind::Sign("("), .. })) && !is_reserved(&word) {
+                if matches!(
+                    self.peek(),
+                    Some(Token {
+                        kind: Kind::Sign("("),
+                        ..
+                    })
+                ) && !is_reserved(&word)
+                {
                     self.at += 1;
                     return self.call(&word, token.at);
                 }
@@ -361,7 +424,10 @@ impl Parser {
                     "MISSING" => Ok(Expr::Literal(Value::Missing)),
                     "CASE" => self.case(),
                     _ if is_reserved(&word) => Err(unexpected(&format!("KEYWORD:{word}"), token.at)),
-                    _ => self.path(Step::Key { name: word, exact: false }),
+                    _ => self.path(Step::Key {
+                        name: word,
+                        exact: false,
+                    }),
                 }
             }
             kind @ Kind::Sign(_) => Err(unexpected(&kind.shown(), token.at)),
@@ -375,7 +441,11 @@ impl Parser {
     }
 
     fn case(&mut self) -> Result<Expr> {
-        let of = if self.is_word("WHEN") { None } else { Some(Box::new(self.expr()?)) };
+        let of = if self.is_word("WHEN") {
+            None
+        } else {
+            Some(Box::new(self.expr()?))
+        };
         let mut arms = Vec::new();
         while self.word("WHEN") {
             let when = self.expr()?;
@@ -384,7 +454,11 @@ impl Parser {
             }
             arms.push((when, self.expr()?));
         }
-        let otherwise = if self.word("ELSE") { Some(Box::new(self.expr()?)) } else { None };
+        let otherwise = if self.word("ELSE") {
+            Some(Box::new(self.expr()?))
+        } else {
+            None
+        };
         if arms.is_empty() || !self.word("END") {
             return Err(self.expected("ParseExpectedKeyword", "END"));
         }
@@ -427,7 +501,11 @@ impl Parser {
             "DATE_ADD" | "DATE_DIFF" => {
                 let part = self.part()?;
                 self.expect(",")?;
-                let function = if name == "DATE_ADD" { Function::DateAdd(part) } else { Function::DateDiff(part) };
+                let function = if name == "DATE_ADD" {
+                    Function::DateAdd(part)
+                } else {
+                    Function::DateDiff(part)
+                };
                 (function, 2..=2)
             }
             "COALESCE" => (Function::Coalesce, 1..=usize::MAX),
@@ -457,7 +535,11 @@ impl Parser {
             return Err(structure("Aggregates cannot be nested."));
         }
         self.in_aggregate = true;
-        let of = if kind == AggregateKind::Count && self.sign("*") { None } else { Some(self.expr()?) };
+        let of = if kind == AggregateKind::Count && self.sign("*") {
+            None
+        } else {
+            Some(self.expr()?)
+        };
         self.in_aggregate = false;
         self.expect(")")?;
         self.aggregates.push(Aggregate { kind, of });
@@ -497,7 +579,11 @@ impl Parser {
             vec![space(), self.expr()?]
         } else {
             let first = self.expr()?;
-            if self.word("FROM") { vec![first, self.expr()?] } else { vec![space(), first] }
+            if self.word("FROM") {
+                vec![first, self.expr()?]
+            } else {
+                vec![space(), first]
+            }
         };
         self.expect(")")?;
         Ok(Expr::Call(function, arguments))
@@ -601,7 +687,10 @@ impl Parser {
 
     fn expected(&self, code: &'static str, what: &str) -> Error {
         let at = self.position();
-        refused(code, format!("Did not find the expected {what} at position {at} in the SQL expression."))
+        refused(
+            code,
+            format!("Did not find the expected {what} at position {at} in the SQL expression."),
+        )
     }
 }
 
@@ -690,7 +779,9 @@ impl Expr {
                 of.each(with);
                 list.iter_mut().for_each(|expr| expr.each(with));
             }
-            Self::Like { of, pattern, escape, .. } => {
+            Self::Like {
+                of, pattern, escape, ..
+            } => {
                 of.each(with);
                 pattern.each(with);
                 escape.iter_mut().for_each(|expr| expr.each(with));

@@ -4,11 +4,37 @@ use crate::configurations::{
 };
 use crate::shapes::operations as op;
 use crate::{S3, access};
+use crate::{lifecycle, notifications};
 use danbi_wire::ServiceBuilder;
 
 /// What else is kept for a bucket.
 pub(super) fn add(service: ServiceBuilder<S3>) -> ServiceBuilder<S3> {
     service
+        .on(
+            op::PutBucketLifecycleConfiguration,
+            |_, _, input| access::bucket("s3:PutLifecycleConfiguration", &input.bucket),
+            lifecycle::put,
+        )
+        .on(
+            op::GetBucketLifecycleConfiguration,
+            |_, _, input| access::bucket("s3:GetLifecycleConfiguration", &input.bucket),
+            lifecycle::get,
+        )
+        .on(
+            op::DeleteBucketLifecycle,
+            |_, _, input| access::bucket("s3:PutLifecycleConfiguration", &input.bucket),
+            lifecycle::delete,
+        )
+        .on(
+            op::PutBucketNotificationConfiguration,
+            |_, _, input| access::bucket("s3:PutBucketNotification", &input.bucket),
+            notifications::put,
+        )
+        .on(
+            op::GetBucketNotificationConfiguration,
+            |_, _, input| access::bucket("s3:GetBucketNotification", &input.bucket),
+            notifications::get,
+        )
         .on(
             op::PutBucketTagging,
             |_, _, input| access::bucket("s3:PutBucketTagging", &input.bucket),

@@ -61,4 +61,19 @@ pub(super) fn add(service: ServiceBuilder<S3>) -> ServiceBuilder<S3> {
             acl::get_bucket,
         )
         .on(op::PutBucketAcl, access::put_bucket_acl, acl::put_bucket)
+        .on(
+            op::GetObjectAcl,
+            |_, _, input| {
+                let (action, of_version) = ("s3:GetObjectAcl", "s3:GetObjectVersionAcl");
+                access::versioned(
+                    action,
+                    of_version,
+                    &input.bucket,
+                    &input.key,
+                    input.version_id.as_deref(),
+                )
+            },
+            acl::get_object,
+        )
+        .on(op::PutObjectAcl, access::put_object_acl, acl::put_object)
 }

@@ -5,13 +5,29 @@ use danbi_wire::ServiceBuilder;
 /// Multipart uploads, copies, and what there is of an object apart from its bytes.
 pub(super) fn add(service: ServiceBuilder<S3>) -> ServiceBuilder<S3> {
     service
-        .on(op::CreateMultipartUpload, access::create_upload, multipart::create::create)
+        .on(
+            op::CreateMultipartUpload,
+            access::create_upload,
+            multipart::create::create,
+        )
         .on(op::UploadPart, access::upload_part, multipart::upload_part::upload)
-        .on(op::UploadPartCopy, access::upload_part_copy, multipart::upload_part_copy::copy)
-        .on(op::CompleteMultipartUpload, access::complete_upload, multipart::complete::complete)
+        .on(
+            op::UploadPartCopy,
+            access::upload_part_copy,
+            multipart::upload_part_copy::copy,
+        )
+        .on(
+            op::CompleteMultipartUpload,
+            access::complete_upload,
+            multipart::complete::complete,
+        )
         .on(op::AbortMultipartUpload, access::abort_upload, multipart::abort::abort)
         .on(op::ListParts, access::list_parts, multipart::list_parts::list)
-        .on(op::ListMultipartUploads, access::list_uploads, multipart::list_uploads::list)
+        .on(
+            op::ListMultipartUploads,
+            access::list_uploads,
+            multipart::list_uploads::list,
+        )
         .on(op::CopyObject, access::copy_object, copy::object::copy)
         .on(op::GetObjectAttributes, access::get_attributes, facets::attributes::get)
         .on(op::GetObjectTagging, access::get_tagging, facets::tagging::get)

@@ -138,6 +138,7 @@ pub(super) fn facts(parts: &Parts, claim: &Signed, now: Timestamp) -> RequestFac
         Signed::No | Signed::Wrongly(_) | Signed::WronglyV2(_) => None,
     };
     RequestFacts {
+        source: None,
         resource: parts.uri.path().to_owned(),
         // Header text is ASCII, so every cut is at a character.
         referer: text(REFERER).map(|text| text[..text.len().min(MAX_REFERER)].to_owned()),

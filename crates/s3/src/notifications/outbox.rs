@@ -1,0 +1,160 @@
+//! Telling what was written down, at least once.
+//!
+//! One node at a time empties the outbox: it holds a lease in the store, which another takes over when it is not
+//! renewed. A function that cannot be reached or does not take the event is tried again, later and later, for a day.
+
+use super::emit::Waiting;
+use super::record::Document;
+use crate::ids::ContentId;
+use crate::lease::Lease;
+use crate::records::{self, View};
+use crate::{Error, Result, S3, keys, names};
+use bytes::Bytes;
+use danbi_core::{
+    Arn, InvocationType, InvokeRequest, Principal, RequestContext, RequestFacts, RequestId, Scope, SourceResource,
+};
+use danbi_store::Direction;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Events told at a time.
+const AT_ONCE: usize = 32;
+/// How often a node looks whether there is something to tell that it did not write down itself.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How long a node may be silent before another takes over.
+const LEASE: Duration = Duration::from_secs(30);
+/// How long a function may take to accept an event.
+const ACCEPT: Duration = Duration::from_secs(10);
+/// The first pause before another attempt; it doubles up to the longest.
+const FIRST_PAUSE_MS: i64 = 1_000;
+const LONGEST_PAUSE_MS: i64 = 300_000;
+/// When an event is given up.
+const GIVE_UP_AFTER_MS: i64 = 86_400_000;
+
+/// Tells what is waiting, until the service ends.
+pub(crate) async fn run(s3: Arc<S3>) {
+    let lease = Lease::new("events", LEASE);
+    loop {
+        match round(&s3, &lease).await {
+            // There may be more at once.
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "events could not be told; trying again"),
+        }
+        tokio::select! {
+            () = s3.stopped() => return,
+            () = s3.told.notified() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
+        }
+    }
+}
+
+/// Tells the events that are due; whether there may be more.
+async fn round(s3: &S3, lease: &Lease) -> Result<bool> {
+    if s3.is_stopping() {
+        return Ok(false);
+    }
+    let due = keys::events_until(s3.now().as_millis());
+    let page = s3.snapshot().await?.page(due, Direction::Forward, AT_ONCE).await?;
+    if page.entries.is_empty() || !lease.hold(s3).await? {
+        return Ok(false);
+    }
+    let mut telling = tokio::task::JoinSet::new();
+    for (key, value) in page.entries {
+        let waiting: Waiting = records::decode(&value)?;
+        let invoker = s3.invoker()?;
+        telling.spawn(async move {
+            let told = tell(&*invoker, &waiting).await;
+            (key, waiting, told)
+        });
+    }
+    while let Some(told) = telling.join_next().await {
+        let (key, waiting, told) = told.map_err(|error| Error::Interrupted(error.to_string()))?;
+        settle(s3, &key, waiting, told).await?;
+    }
+    Ok(page.more)
+}
+
+async fn tell(invoker: &dyn danbi_core::Invoker, waiting: &Waiting) -> std::result::Result<(), String> {
+    let function: Arn = waiting.function.parse().map_err(|error| format!("{error}"))?;
+    let document = Document {
+        records: [&waiting.record],
+    };
+    let payload = serde_json::to_vec(&document).map_err(|error| error.to_string())?;
+    let context = context(&waiting.bucket, &waiting.owner, &function);
+    let request = InvokeRequest {
+        function,
+        invocation_type: InvocationType::Event,
+        payload: Bytes::from(payload),
+        trace_id: None,
+    };
+    match tokio::time::timeout(ACCEPT, invoker.invoke(&context, request)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("the function did not take the event in time".into()),
+    }
+}
+
+/// Forgets an event that was told, and puts off one that was not.
+async fn settle(s3: &S3, key: &Bytes, mut waiting: Waiting, told: std::result::Result<(), String>) -> Result<()> {
+    let now = s3.now();
+    let again = match told {
+        Ok(()) => None,
+        Err(reason) if now.as_millis() - waiting.since > GIVE_UP_AFTER_MS => {
+            tracing::warn!(
+                function = waiting.function,
+                bucket = waiting.bucket,
+                reason,
+                "an event is given up"
+            );
+            None
+        }
+        Err(reason) => {
+            tracing::debug!(
+                function = waiting.function,
+                bucket = waiting.bucket,
+                reason,
+                "an event is put off"
+            );
+            let pause = FIRST_PAUSE_MS
+                .saturating_mul(1 << waiting.attempts.min(16))
+                .min(LONGEST_PAUSE_MS);
+            waiting.attempts += 1;
+            Some((now.as_millis() + pause, records::encode(&waiting)?))
+        }
+    };
+    s3.store
+        .transact(async |tx| {
+            tx.delete(key)?;
+            if let Some((due, value)) = &again {
+                tx.put(&keys::event(*due, &ContentId::new(now)), value.clone())?;
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// In whose name a function is invoked: S3's own, for the bucket.
+pub(super) fn context(bucket: &str, account: &str, function: &Arn) -> RequestContext {
+    let owner = account.parse().unwrap_or_default();
+    RequestContext {
+        request_id: RequestId::new(),
+        scope: Scope {
+            account: owner,
+            region: function.region.parse().unwrap_or_default(),
+        },
+        principal: Principal::Service("s3.amazonaws.com".into()),
+        source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        secure: true,
+        host: String::new(),
+        user_agent: String::new(),
+        facts: RequestFacts {
+            source: account.parse().ok().map(|account| SourceResource {
+                arn: names::bucket_arn(bucket),
+                account,
+            }),
+            ..RequestFacts::default()
+        },
+    }
+}
