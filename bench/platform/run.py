@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""P2, P3 and P9: Danbi against its peers in one run. See README.md beside this file."""
+"""P1, P2, P3 and P9: Danbi against its peers in one run. See README.md beside this file."""
 
 import contextlib
 import json
@@ -88,6 +88,77 @@ def cold(results):
                 theirs.append(milliseconds(lambda: subprocess.run(outside[runtime], cwd=folder, check=True, stdout=subprocess.DEVNULL)))
             ours, theirs = statistics.median(ours[1:]), statistics.median(theirs[1:])
             results.append({"figure": "P2", "what": f"cold {runtime}", "danbi": round(ours, 1), "peer": round(theirs, 1), "unit": "ms", "target": f"≤ {theirs + 10:.1f}", "met": ours <= theirs + 10})
+
+
+# A Django REST Framework app behind a function URL; `/end` ends its environment.
+DJANGO = """
+import io, os
+from django.conf import settings
+settings.configure(SECRET_KEY="s", ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, DATABASES={},
+                   INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "rest_framework"],
+                   REST_FRAMEWORK={"DEFAULT_AUTHENTICATION_CLASSES": [], "DEFAULT_PERMISSION_CLASSES": [], "UNAUTHENTICATED_USER": None,
+                                   "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"]})
+import django
+django.setup()
+from django.core.wsgi import get_wsgi_application
+from django.urls import path
+from rest_framework import serializers
+from rest_framework.decorators import api_view
+from rest_framework.response import Response
+
+class Greeting(serializers.Serializer):
+    word = serializers.CharField(max_length=20)
+
+@api_view(["GET"])
+def hello(request):
+    greeting = Greeting(data={"word": "hello"})
+    greeting.is_valid(raise_exception=True)
+    return Response(greeting.data["word"])
+
+urlpatterns = [path("", hello)]
+application = get_wsgi_application()
+
+def handler(event, context):
+    if event.get("rawPath", "").endswith("/end"):
+        os._exit(1)
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "SERVER_NAME": "localhost", "SERVER_PORT": "80", "wsgi.input": io.BytesIO(),
+               "wsgi.errors": io.StringIO(), "wsgi.url_scheme": "http", "QUERY_STRING": ""}
+    status = []
+    body = b"".join(application(environ, lambda line, headers: status.append(line)))
+    return {"statusCode": int(status[0][:3]), "headers": {"content-type": "text/plain"}, "body": body.decode().strip('"')}
+"""
+
+
+def restored(results):
+    """P1: Django with REST Framework from zero, with its template resident, against a fresh process of the same."""
+    with danbi() as platform, tempfile.TemporaryDirectory() as folder:
+        subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--target", folder, "django>=5,<6", "djangorestframework"], check=True)
+        pathlib.Path(folder, "app.py").write_text(DJANGO)
+        files = {str(file.relative_to(folder)): file.read_bytes() for file in pathlib.Path(folder).rglob("*") if file.is_file() and "__pycache__" not in file.parts}
+        client = platform.client("lambda")
+        create(client, "django", zipped(files), Runtime="python3.11", Handler="app.handler", MemorySize=512, Timeout=30)
+        create(client, "which", python("import sys\ndef handler(event, context):\n    return sys.executable\n"))
+        interpreter = json.loads(client.invoke(FunctionName="which")["Payload"].read())
+        url = public_url(platform, client, "django")
+        fetch(url)  # the first environment, beside which the template is made
+        fresh = [interpreter, "-c", "import app; assert app.handler({}, None)['body'] == 'hello'"]
+        ours, theirs = [], []
+        rounds = max(ROUNDS, 40)
+        for n in range(rounds):
+            with contextlib.suppress(Exception):
+                urllib.request.urlopen(url + "end", timeout=30).read()
+            time.sleep(0.3)  # lets the sandbox of the next environment be prepared
+            ours.append(milliseconds(lambda: fetch(url)))
+            if n % 8 == 0:
+                theirs.append(milliseconds(lambda: subprocess.run(fresh, cwd=folder, check=True)))
+        # The template is made during the first rounds; they are honest cold starts.
+        logs = platform.client("logs")
+        restores = logs.filter_log_events(logGroupName="/aws/lambda/django", filterPattern='"RESTORE_REPORT"')["events"]
+        ours = sorted(ours[-len(restores):])
+        peer = statistics.median(theirs)
+        p50, p99 = statistics.median(ours), ours[min(len(ours) - 1, int(len(ours) * 0.99))]
+        results.append({"figure": "P1", "what": f"Django + DRF restored, p50 of {len(ours)}", "danbi": round(p50, 2), "peer": round(peer, 1), "unit": "ms, fresh process", "target": "≤ 8 and ≥ 60×", "ratio": round(peer / p50, 1), "met": p50 <= 8 and peer / p50 >= 60})
+        results.append({"figure": "P1", "what": "Django + DRF restored, p99", "danbi": round(p99, 2), "unit": "ms", "target": "≤ 15", "met": p99 <= 15})
 
 
 def wrk(url, connections, method="GET", headers=None, body=None):
@@ -180,7 +251,7 @@ def itself(results):
 
 def main():
     results = []
-    figures = {"P9": itself, "P2": cold, "P3": warm}
+    figures = {"P9": itself, "P1": restored, "P2": cold, "P3": warm}
     for measure in [figures[name] for name in sys.argv[1:]] or figures.values():
         print(f"measuring {measure.__doc__}", file=sys.stderr, flush=True)
         measure(results)
