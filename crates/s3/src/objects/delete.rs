@@ -77,7 +77,7 @@ pub(super) async fn tell(
 }
 
 /// Whether `x-amz-bypass-governance-retention` makes sense at all.
-pub(super) fn check_bypass(bucket: &Bucket) -> Result<()> {
+fn check_bypass(bucket: &Bucket) -> Result<()> {
     if bucket.object_lock {
         return Ok(());
     }
