@@ -4,7 +4,7 @@
 //! A reader's error is either a `SerializationException` (the JSON has another shape) or a `ValidationException` (the
 //! value is none that DynamoDB keeps). Serde knows only messages, so [`refusal`] tells the two apart afterwards.
 
-use crate::value::{MAX_DEPTH, too_deep};
+use crate::value::{MAX_DEPTH, check_name, too_deep};
 use crate::{AttributeType, AttributeValue, Item, Number, Set, ValidationError};
 use base64::Engine;
 use base64::display::Base64Display;
@@ -310,6 +310,7 @@ impl<'de> Visitor<'de> for ItemReader {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut item = Item::new();
         while let Some(name) = map.next_key::<String>()? {
+            check_name(&name).map_err(|error| invalid(&error))?;
             item.insert(name, map.next_value_seed(ValueReader { depth: self.depth })?);
         }
         Ok(Some(item))

@@ -7,6 +7,7 @@ use crate::expression::{
     UpdateValue,
 };
 use crate::shapes;
+use crate::value::check_name;
 use crate::{AttributeType, AttributeValue, ValidationError};
 use std::collections::BTreeMap;
 
@@ -71,6 +72,7 @@ pub(crate) fn attribute_updates(
 ) -> Result<Update, ValidationError> {
     let mut actions = Vec::with_capacity(updates.len());
     for (name, update) in updates {
+        check_name(name)?;
         let action = match (update.action.as_deref(), update.value.clone()) {
             (Some("DELETE"), None) => UpdateAction::Remove,
             (_, None) => {
@@ -137,6 +139,7 @@ fn one_expected(name: &str, expected: &shapes::ExpectedAttributeValue) -> Result
             "{message} for Attribute: {name}"
         )))
     };
+    check_name(name)?;
     let (value, list) = (&expected.value, &expected.attribute_value_list);
     if value.is_some() && list.is_some() {
         return refuse("Value and AttributeValueList cannot be used together".to_owned());
@@ -264,6 +267,7 @@ impl Operator {
 
     /// The condition on an attribute.
     fn condition(self, name: &str, values: &[AttributeValue]) -> Result<Condition, ValidationError> {
+        check_name(name)?;
         self.check(values)?;
         let path = || Path::attribute(name);
         let attribute = || Operand::Path(path());

@@ -54,3 +54,9 @@ pub use number::{MAX_DIGITS, MAX_ENCODED_BYTES, Number};
 pub use tables::policy::TablePolicies;
 pub use validation::ValidationError;
 pub use value::{AttributeType, AttributeValue, Item, MAX_DEPTH, Set, item_size};
+
+/// Reads a PartiQL statement and says whether it is one; for the fuzzer, which sees nothing but the public API.
+#[cfg(feature = "fuzzing")]
+pub fn read_statement(text: &str) -> bool {
+    partiql::is_statement(text)
+}

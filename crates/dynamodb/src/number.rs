@@ -64,8 +64,13 @@ impl Number {
         negative: false,
     };
 
-    /// `±coefficient × 10^exponent`, if that is a number.
-    fn new(negative: bool, mut coefficient: u128, mut exponent: i64) -> Result<Self, ValidationError> {
+    /// `±coefficient × 10^exponent`, if that is a number; `too_many_digits` refuses more than 38 of them.
+    fn new(
+        negative: bool,
+        mut coefficient: u128,
+        mut exponent: i64,
+        too_many_digits: fn() -> ValidationError,
+    ) -> Result<Self, ValidationError> {
         if coefficient == 0 {
             return Ok(Self::ZERO);
         }
@@ -82,7 +87,7 @@ impl Number {
             return Err(underflow());
         }
         if digits > MAX_DIGITS {
-            return Err(imprecise());
+            return Err(too_many_digits());
         }
         Ok(Self {
             high: (coefficient >> 64) as u64,
@@ -115,7 +120,8 @@ impl Number {
     /// The exact sum.
     ///
     /// # Errors
-    /// DynamoDB's message when the sum is too large or has more than 38 significant digits.
+    /// DynamoDB's message when the sum is too large or too small, or has more than 38 significant digits, which it calls
+    /// too large as well.
     pub fn checked_add(self, other: Self) -> Result<Self, ValidationError> {
         if self.is_zero() {
             return Ok(other);
@@ -134,18 +140,18 @@ impl Number {
         let aligned = (shift <= MAX_DIGITS)
             .then(|| high.coefficient().checked_mul(ten_to(shift)))
             .flatten()
-            .ok_or_else(imprecise)?;
+            .ok_or_else(overflow)?;
         let (negative, coefficient) = if high.negative == low.negative {
             (
                 high.negative,
-                aligned.checked_add(low.coefficient()).ok_or_else(imprecise)?,
+                aligned.checked_add(low.coefficient()).ok_or_else(overflow)?,
             )
         } else if aligned >= low.coefficient() {
             (high.negative, aligned - low.coefficient())
         } else {
             (low.negative, low.coefficient() - aligned)
         };
-        Self::new(negative, coefficient, i64::from(low.exponent))
+        Self::new(negative, coefficient, i64::from(low.exponent), overflow)
     }
 
     /// The exact difference.
@@ -220,7 +226,7 @@ impl Number {
         if digits == 0 || coefficient < ten_to(digits - 1) {
             return None;
         }
-        let number = Self::new(mask != 0, coefficient, magnitude - i64::from(digits) + 1).ok()?;
+        let number = Self::new(mask != 0, coefficient, magnitude - i64::from(digits) + 1, imprecise).ok()?;
         Some((number, bytes))
     }
 }
@@ -329,7 +335,12 @@ impl Decimal {
         if self.digits > u64::from(MAX_DIGITS) {
             return Err(imprecise());
         }
-        Number::new(self.negative, self.coefficient, self.magnitude - self.digits as i64 + 1)
+        Number::new(
+            self.negative,
+            self.coefficient,
+            self.magnitude - self.digits as i64 + 1,
+            imprecise,
+        )
     }
 }
 
@@ -412,14 +423,14 @@ impl std::ops::Neg for Number {
 impl From<i64> for Number {
     fn from(value: i64) -> Self {
         // At most 19 digits.
-        Self::new(value < 0, u128::from(value.unsigned_abs()), 0).unwrap_or(Self::ZERO)
+        Self::new(value < 0, u128::from(value.unsigned_abs()), 0, imprecise).unwrap_or(Self::ZERO)
     }
 }
 
 impl From<u64> for Number {
     fn from(value: u64) -> Self {
         // At most 20 digits.
-        Self::new(false, u128::from(value), 0).unwrap_or(Self::ZERO)
+        Self::new(false, u128::from(value), 0, imprecise).unwrap_or(Self::ZERO)
     }
 }
 

@@ -146,6 +146,21 @@ pub fn item_size(item: &Item) -> usize {
     item.iter().map(|(name, value)| name.len() + value.size()).sum()
 }
 
+/// The longest name of an attribute, in bytes.
+const MAX_NAME_BYTES: usize = 65_535;
+
+/// Refuses the name of an attribute that is empty or too long.
+pub(crate) fn check_name(name: &str) -> Result<(), ValidationError> {
+    match name.len() {
+        0 => Err(ValidationError::invalid_parameter("Empty attribute name")),
+        1..=MAX_NAME_BYTES => Ok(()),
+        _ => Err(ValidationError::invalid_parameter(format_args!(
+            "Attribute name is too large, must be less than {} bytes",
+            MAX_NAME_BYTES + 1
+        ))),
+    }
+}
+
 /// The refusal of a value of more than [`MAX_DEPTH`] levels.
 pub(crate) fn too_deep() -> ValidationError {
     ValidationError::new(

@@ -19,6 +19,7 @@ mod output;
 mod platform;
 mod rollback;
 mod status;
+mod table;
 mod undeploy;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -65,6 +66,8 @@ pub enum Command {
     Open(open::UrlArgs),
     /// Store, fetch, list, share and remove files (S3 buckets and objects)
     Files(files::FilesArgs),
+    /// Make tables; store, fetch, query, import and export items (DynamoDB)
+    Table(table::TableArgs),
     /// Print export lines that point AWS tools at the platform
     Env(env::EnvArgs),
     /// Run a command with AWS tools pointed at the platform, hard-coded amazonaws.com names included
@@ -188,6 +191,7 @@ pub fn run(cli: Cli, serve: fn(ServeArgs) -> ExitCode) -> ExitCode {
         Command::Url(args) => (args.target.json, in_runtime(open::url(args))),
         Command::Open(args) => (args.target.json, in_runtime(open::open(args))),
         Command::Files(args) => (args.json(), in_runtime(files::run(args))),
+        Command::Table(args) => (args.json(), in_runtime(table::run(args))),
         Command::Env(args) => (args.target.json, in_runtime(env::run(args))),
         Command::Exec(args) => (false, in_runtime(exec::run(args))),
         Command::Init(args) => (args.json, init::run(&args)),

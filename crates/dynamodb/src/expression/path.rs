@@ -1,5 +1,6 @@
 //! Document paths: where in an item something is.
 
+use crate::value::check_name;
 use crate::{AttributeValue, Item, MAX_DEPTH, ValidationError};
 use std::fmt;
 
@@ -23,13 +24,19 @@ impl Path {
     /// The path from `root` on.
     ///
     /// # Errors
-    /// DynamoDB's message when it has more than 32 levels.
+    /// DynamoDB's message when it has more than 32 levels, or a name that no attribute has.
     pub fn new(root: String, steps: Vec<Step>) -> Result<Self, ValidationError> {
         let levels = steps.len() + 1;
         if levels > MAX_DEPTH {
             return Err(ValidationError::new(format!(
                 "The document path has too many nesting levels; nesting levels: {levels}"
             )));
+        }
+        check_name(&root)?;
+        for step in &steps {
+            if let Step::Field(name) = step {
+                check_name(name)?;
+            }
         }
         Ok(Self { root, steps })
     }

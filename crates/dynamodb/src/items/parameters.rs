@@ -3,6 +3,7 @@
 use crate::expression::{Condition, Parameter, Path, Placeholders, Projection, Update};
 use crate::shapes::{AttributeValueUpdate, ExpectedAttributeValue};
 use crate::tables::record::{IndexRecord, TableRecord};
+use crate::value::check_name;
 use crate::{AttributeValue, Error, legacy};
 use std::collections::BTreeMap;
 
@@ -95,8 +96,14 @@ pub(crate) fn projection(
 ) -> Result<Option<Projection>, Error> {
     match (expression, attributes) {
         (Some(text), _) => Ok(Some(Projection::parse(text, placeholders)?)),
+        (None, Some([])) => Err(Error::constraint(
+            "[]",
+            "attributesToGet",
+            "Member must have length greater than or equal to 1",
+        )),
         (None, Some(names)) => {
             for (at, name) in names.iter().enumerate() {
+                check_name(name)?;
                 if names[..at].contains(name) {
                     return Err(Error::validation(format!(
                         "One or more parameter values were invalid: Duplicate value in attribute name: {name}"

@@ -181,7 +181,7 @@ fn any_number() -> impl Strategy<Value = Number> {
     let coefficient = prop_oneof![0u128..1000, 0..10u128.pow(20), 0..10u128.pow(38)];
     let exponent = prop_oneof![-3i64..3, -40i64..40, -167i64..126];
     (any::<bool>(), coefficient, exponent).prop_filter_map("in range", |(negative, coefficient, exponent)| {
-        Number::new(negative, coefficient, exponent).ok()
+        Number::new(negative, coefficient, exponent, imprecise).ok()
     })
 }
 

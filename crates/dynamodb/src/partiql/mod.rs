@@ -14,5 +14,11 @@ mod select;
 mod statement;
 mod values;
 
+/// Whether `text` is a statement without parameters.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn is_statement(text: &str) -> bool {
+    parser::parse(text, &[]).is_ok()
+}
+
 #[cfg(test)]
 mod tests;

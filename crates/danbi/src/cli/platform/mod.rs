@@ -2,6 +2,7 @@
 
 mod client;
 mod credentials;
+mod dynamodb;
 mod lambda;
 mod logs;
 mod s3;
@@ -9,6 +10,7 @@ mod start;
 mod xml;
 
 pub use credentials::Credentials;
+pub use dynamodb::TableKey;
 pub use lambda::{Alias, FunctionConfiguration, LIVE, Update};
 pub use logs::{LogQuery, LogRecord};
 pub use s3::{ObjectEntry, ObjectHead};
