@@ -68,6 +68,7 @@ mod public_access;
 mod records;
 mod s3;
 pub mod shapes;
+mod select;
 mod source;
 mod sweep;
 mod table;

@@ -125,3 +125,7 @@ pub(crate) fn get_legal_hold(_: &S3, _: &RequestContext, input: &GetObjectLegalH
 pub(crate) fn put_legal_hold(_: &S3, _: &RequestContext, input: &PutObjectLegalHoldRequest) -> Asked {
     object("s3:PutObjectLegalHold", &input.bucket, &input.key)
 }
+
+pub(crate) fn select(_: &S3, _: &RequestContext, input: &SelectObjectContentRequest) -> Asked {
+    object("s3:GetObject", &input.bucket, &input.key)
+}
