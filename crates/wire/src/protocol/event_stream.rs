@@ -2,9 +2,10 @@
 //!
 //! Source: <https://smithy.io/2.0/aws/amazon-eventstream.html>.
 
+use super::xml::XmlWriter;
 use super::{ErrorContext, Members, Protocol, json};
 use crate::EventStream;
-use crate::model::{Kind, Model, Structure};
+use crate::model::{Kind, Member, Model, Structure};
 use crate::value::Value;
 use bytes::Bytes;
 use danbi_core::{Body, RequestId, ServiceError};
@@ -42,7 +43,7 @@ pub(super) fn frame(headers: &[(&str, &str)], payload: &[u8]) -> Bytes {
 }
 
 /// The frame of one event of the union `events`.
-fn event_frame(model: &Model, events: &Structure, event: &Value) -> Option<Bytes> {
+fn event_frame(model: &Model, events: &Structure, protocol: Protocol, event: &Value) -> Option<Bytes> {
     let Value::Map(entries) = event else { return None };
     let (name, value) = entries.first()?;
     let member = events.members.iter().find(|member| member.name == *name)?;
@@ -62,6 +63,7 @@ fn event_frame(model: &Model, events: &Structure, event: &Value) -> Option<Bytes
     let (content_type, payload) = match payload.map(|payload| (payload, value.get(&payload.name))) {
         Some((_, Some(Value::Blob(bytes)))) => ("application/octet-stream", bytes.clone()),
         Some((_, Some(Value::String(text)))) => ("text/plain", Bytes::from(text.clone())),
+        Some((payload, Some(value))) if protocol == Protocol::RestXml => ("text/xml", xml_payload(model, payload, value)),
         Some((payload, Some(value))) => (
             "application/json",
             json::encode(model, payload, Members::All, value).into(),
@@ -75,6 +77,13 @@ fn event_frame(model: &Model, events: &Structure, event: &Value) -> Option<Bytes
     headers.push((":content-type", content_type.to_owned()));
     let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
     Some(frame(&headers, &payload))
+}
+
+/// A payload as a document of its own, named as its shape is (`Stats`, `Progress` of S3 Select).
+fn xml_payload(model: &Model, payload: &Member, value: &Value) -> Bytes {
+    let mut writer = XmlWriter::declared(model);
+    writer.element(&payload.shape_name, payload, Members::All, value);
+    writer.finish().into()
 }
 
 /// The frame that ends a stream with an error: an exception when the union models it, else an unmodelled error.
@@ -140,7 +149,7 @@ pub(crate) fn event_body(
             _ if *ended => None,
             Ok(event) => Some(
                 union
-                    .and_then(|union| event_frame(model, union, &event))
+                    .and_then(|union| event_frame(model, union, protocol, &event))
                     .unwrap_or_default(),
             ),
             Err(error) => {
@@ -159,6 +168,21 @@ pub(crate) fn event_body(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_payload_of_rest_xml_is_a_document() {
+        let model = crate::models::S3.get();
+        let output = model
+            .operation("SelectObjectContent")
+            .and_then(|operation| operation.output.as_ref())
+            .unwrap();
+        let union = model.structure(output).unwrap().members.iter().find_map(|member| model.structure(member));
+        let details = Value::Map(vec![("BytesScanned".into(), Value::Integer(5))]);
+        let event = Value::Map(vec![("Stats".into(), Value::Map(vec![("Details".into(), details)]))]);
+        let frame = event_frame(model, union.unwrap(), Protocol::RestXml, &event).unwrap();
+        let text = String::from_utf8_lossy(&frame);
+        assert!(text.contains("text/xml") && text.contains("<Stats><BytesScanned>5</BytesScanned></Stats>"), "{text}");
+    }
 
     #[test]
     fn an_error_is_an_exception_where_the_union_models_it() {
