@@ -105,7 +105,7 @@ async fn join(
     let declared = super::checksum_of(&upload);
     check_type(declared, request.checksum_type.as_deref())?;
     let mut joined = Joined::new(declared);
-    let left_out = take_parts(tx, request, listed, id, declared, &mut joined).await?;
+    let (left_out, mismatch) = take_parts(tx, request, listed, id, declared, &mut joined).await?;
     if joined.size > MAX_OBJECT_BYTES {
         return Err(Error::entity_too_large(joined.size, MAX_OBJECT_BYTES));
     }
@@ -119,6 +119,10 @@ async fn join(
     }
     let checksum = joined.take_checksum();
     check_whole(request, checksum.as_ref())?;
+    // What is said of the whole is judged before what is said of its parts.
+    if let Some(mismatch) = mismatch {
+        return Err(mismatch);
+    }
 
     let head: Option<Version> = tx.record(&keys::object(&bucket.id, &request.key)).await?;
     conditions(request).check(&request.key, head.as_ref())?;
@@ -147,7 +151,8 @@ async fn join(
     Ok((changed.version, changed.doomed || left_out))
 }
 
-/// Takes the listed parts out of the upload, checked; whether others are left in it.
+/// Takes the listed parts out of the upload, checked; whether others are left in it, and the first whose checksum is
+/// not what the request says.
 async fn take_parts(
     tx: &Transaction,
     request: &CompleteMultipartUploadRequest,
@@ -155,8 +160,8 @@ async fn take_parts(
     id: &UploadId,
     declared: Option<(ChecksumAlgorithm, ChecksumType)>,
     joined: &mut Joined,
-) -> Result<bool> {
-    let mut left_out = false;
+) -> Result<(bool, Option<Error>)> {
+    let (mut left_out, mut mismatch) = (false, None);
     let mut wanted = listed.0.iter().peekable();
     let mut range = keys::below(keys::parts(id));
     loop {
@@ -179,7 +184,9 @@ async fn take_parts(
                     .with("PartNumber", number.to_string())
                     .with("ETag", *etag));
             }
-            check_part(number, given, &part, declared)?;
+            if let Err(error) = check_part(number, given, &part, declared) {
+                mismatch.get_or_insert(error);
+            }
             joined.push(number, part)?;
             tx.delete(place)?;
         }
@@ -190,7 +197,7 @@ async fn take_parts(
     }
     match wanted.next() {
         Some((number, etag, _)) => Err(invalid_part(*number, etag, &request.upload_id)),
-        None => Ok(left_out),
+        None => Ok((left_out, mismatch)),
     }
 }
 

@@ -11,6 +11,7 @@ pub(super) fn add(service: ServiceBuilder<S3>) -> ServiceBuilder<S3> {
             multipart::create::create,
         )
         .on(op::UploadPart, access::upload_part, multipart::upload_part::upload)
+        .body_limit_of(op::UploadPart, multipart::MAX_PART_BYTES as usize)
         .on(
             op::UploadPartCopy,
             access::upload_part_copy,
