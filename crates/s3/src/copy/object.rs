@@ -176,7 +176,6 @@ async fn plan(
     let sealed = wanted.seal(s3, &key)?;
     let storage_class = headers::storage_class(input.storage_class.clone())?;
     refuse_copy_to_itself(input, from, object, replace, &storage_class, &sealed)?;
-    let (etag, checksum) = digests(s3, view, input, object, &key).await?;
     let Lock { retention, legal_hold } = object_lock::of_new_version(
         view,
         bucket,
@@ -187,6 +186,8 @@ async fn plan(
     )
     .await?;
     let bytes = share::prepare(s3, view, object, &key, now).await?;
+    // Last, because hashing many bytes may outlast the view of the store.
+    let (etag, checksum) = digests(s3, view, input, object, &key).await?;
     let object = Object {
         size: object.size,
         etag,

@@ -55,7 +55,7 @@ pub(crate) async fn complete(
     if doomed {
         s3.doomed.notify_one();
     }
-    Ok(output(context, input.clone(), &bucket, &version))
+    Ok(output(context, &input, &bucket, &version))
 }
 
 /// The parts of the request, in their order.
@@ -313,14 +313,14 @@ fn location(context: &RequestContext, bucket: &str, key: &str) -> String {
 
 fn output(
     context: &RequestContext,
-    input: CompleteMultipartUploadRequest,
+    input: &CompleteMultipartUploadRequest,
     bucket: &Bucket,
     version: &Version,
 ) -> CompleteMultipartUploadOutput {
     let mut output = CompleteMultipartUploadOutput {
         location: Some(location(context, &input.bucket, &input.key)),
-        bucket: Some(input.bucket),
-        key: Some(input.key),
+        bucket: Some(input.bucket.clone()),
+        key: Some(input.key.clone()),
         version_id: shown_version(bucket.versioning, version),
         ..Default::default()
     };

@@ -5,9 +5,10 @@ use danbi_store::{Direction, KeyRange};
 
 use super::list_parts::limit;
 use crate::ids::UploadId;
+use crate::listing::Encoding;
 use crate::records::{self, Bucket, Upload};
 use crate::shapes::{CommonPrefix, ListMultipartUploadsOutput, ListMultipartUploadsRequest, MultipartUpload};
-use crate::{Error, Result, S3, keys, names};
+use crate::{Error, Result, S3, keys};
 
 /// Most uploads and common prefixes of an answer.
 const MAX_UPLOADS: i32 = 1000;
@@ -24,21 +25,8 @@ pub(crate) async fn list(
     let owner = input.expected_bucket_owner.as_deref();
     let bucket = s3.bucket(&view, &context, &input.bucket, owner).await?;
     let most = limit("max-uploads", input.max_uploads, MAX_UPLOADS)?;
-    let url = match input.encoding_type.as_deref() {
-        None => false,
-        Some("url") => true,
-        Some(other) => {
-            let message = "Invalid Encoding Method specified in Request";
-            return Err(Error::invalid_argument("encoding-type", other, message));
-        }
-    };
-    let encode = |text: &str| {
-        if url {
-            names::url_encoded(text, b"/*")
-        } else {
-            text.to_owned()
-        }
-    };
+    let encoding = Encoding::parse(input.encoding_type.as_deref())?;
+    let encode = |text: &str| encoding.write(text);
     let prefix = input.prefix.as_deref().unwrap_or_default();
     let delimiter = input.delimiter.as_deref().filter(|delimiter| !delimiter.is_empty());
     let key_marker = input.key_marker.as_deref().unwrap_or_default();
@@ -104,7 +92,7 @@ pub(crate) async fn list(
         is_truncated: Some(more),
         uploads: if uploads.is_empty() { None } else { Some(uploads) },
         common_prefixes: if prefixes.is_empty() { None } else { Some(prefixes) },
-        encoding_type: input.encoding_type,
+        encoding_type: encoding.name(),
         ..Default::default()
     })
 }
