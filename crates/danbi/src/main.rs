@@ -1,5 +1,6 @@
 //! The `danbi` binary: `danbi serve` is the platform, every other verb is a client of it.
 
+mod authority;
 mod cli;
 mod data_folder;
 mod delays;

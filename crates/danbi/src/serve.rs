@@ -3,7 +3,7 @@
 use crate::cli::{Isolation, NewBuckets, ServeArgs};
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::delays::Delays;
-use crate::gateway::{Drain, Limits, SandboxDoor, Server};
+use crate::gateway::{Drain, Limits, SandboxDoor, Server, Tls};
 use crate::platform::Platform;
 use danbi_blobs::Blobs;
 use danbi_core::{Accounts, Clock, SystemClock};
@@ -235,8 +235,15 @@ async fn serve_until_told(
     ];
     let dispatcher = Dispatcher::new(services, credentials, Arc::clone(&authorizer) as _, clock, account);
     let platform = Arc::new(Platform::new(dispatcher, Arc::clone(&lambda)));
-    let server = Server::new(Arc::clone(&platform), Limits::default(), drain);
+    let tls = Arc::new(Tls::new(data.to_owned()));
+    let server = Server::new(Arc::clone(&platform), Limits::default(), drain).with_tls(Arc::clone(&tls));
     door.open(server.clone());
+    // Made apart from the start, which nobody's certificate is to hold up.
+    let certifying = tokio::spawn(async move {
+        if let Err(error) = tls.authority().await {
+            tracing::warn!(%error, "there is no certificate authority, so TLS is not served");
+        }
+    });
 
     let collecting = tokio::spawn(collect_blobs(
         blobs,
@@ -255,6 +262,7 @@ async fn serve_until_told(
     }
     tracing::info!("draining");
     collecting.abort();
+    certifying.abort();
     // A live tail has no end of its own.
     logs.end_sessions();
     switch.send_replace(true);

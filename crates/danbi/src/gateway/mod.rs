@@ -1,4 +1,4 @@
-//! The one port. It accepts connections, bounds what they may cost, chooses a door for each request ([`route`]) and
+//! The one port. It accepts connections, decrypts those that speak TLS, bounds what they may cost, chooses a door for each request ([`route`]) and
 //! answers; what lies behind a door is not its business.
 
 mod departure;
@@ -6,10 +6,12 @@ mod limits;
 pub mod route;
 mod sandbox_door;
 mod server;
+mod tls;
 
 pub use limits::Limits;
 pub use sandbox_door::SandboxDoor;
 pub use server::{Drain, Server};
+pub use tls::Tls;
 
 use danbi_core::Body;
 use http::{Request, Response};

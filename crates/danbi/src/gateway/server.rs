@@ -2,7 +2,7 @@
 
 use super::departure::Departure;
 use super::limits::{self, Limits, Unstalled};
-use super::{Handler, Peer};
+use super::{Handler, Peer, Tls};
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, Version};
 use http_body_util::BodyExt;
@@ -44,6 +44,7 @@ pub struct Server<H> {
     http: auto::Builder<TokioExecutor>,
     limits: Limits,
     drain: Drain,
+    tls: Option<Arc<Tls>>,
 }
 
 impl<H> Clone for Server<H> {
@@ -53,6 +54,7 @@ impl<H> Clone for Server<H> {
             http: self.http.clone(),
             limits: self.limits,
             drain: self.drain.clone(),
+            tls: self.tls.clone(),
         }
     }
 }
@@ -77,7 +79,15 @@ impl<H: Handler> Server<H> {
             http,
             limits,
             drain,
+            tls: None,
         }
+    }
+
+    /// Also serves connections that speak TLS.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Arc<Tls>) -> Self {
+        self.tls = Some(tls);
+        self
     }
 
     /// Accepts until draining begins, then waits up to `grace` for open connections and drops the rest.
@@ -123,12 +133,31 @@ impl<H: Handler> Server<H> {
     async fn accepted(&self, stream: TcpStream, peer: Peer) {
         match Departure::of(&stream) {
             Ok(departure) => tokio::select! {
-                () = self.connection(stream, peer) => {}
+                () = self.plain_or_secure(stream, peer) => {}
                 () = departure.noticed(self.limits.half_closed_timeout) => {
                     tracing::debug!(peer = %peer.ip, "a connection whose client has left is dropped");
                 }
             },
             Err(error) => tracing::warn!(%error, "a connection is refused: it cannot be watched"),
+        }
+    }
+
+    async fn plain_or_secure(&self, stream: TcpStream, peer: Peer) {
+        let Some(tls) = &self.tls else {
+            return self.connection(stream, peer).await;
+        };
+        let shaking = async {
+            match Tls::is_spoken(&stream).await {
+                Some(true) => tls.accept(stream).await.map(Ok),
+                Some(false) => Ok(Err(stream)),
+                None => Err(std::io::ErrorKind::UnexpectedEof.into()),
+            }
+        };
+        match tokio::time::timeout(self.limits.header_timeout, shaking).await {
+            Ok(Ok(Ok(stream))) => self.connection(stream, Peer { secure: true, ..peer }).await,
+            Ok(Ok(Err(stream))) => self.connection(stream, peer).await,
+            Ok(Err(error)) => tracing::debug!(%error, peer = %peer.ip, "a connection ended in its handshake"),
+            Err(_) => tracing::debug!(peer = %peer.ip, "a connection brought no request and is dropped"),
         }
     }
 

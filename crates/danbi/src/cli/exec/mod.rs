@@ -3,14 +3,13 @@
 //! The environment names endpoint, credentials and region for tools that ask, and an HTTPS proxy with a certificate
 //! authority of its own for those that insist on `*.amazonaws.com`.
 
-mod authority;
 mod proxy;
 
 use super::Target;
 use super::env::variables;
 use super::failure::Failure;
 use super::platform::Platform;
-use authority::Authority;
+use crate::authority::{Authority, AuthorityError};
 use clap::Args;
 use proxy::Proxy;
 use std::collections::BTreeMap;
@@ -20,6 +19,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitCode;
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+impl From<AuthorityError> for Failure {
+    fn from(error: AuthorityError) -> Self {
+        Self::new("cannot use the certificate authority for amazonaws.com names", error)
+            .next("remove that folder to have it made anew, or name another data folder with --data")
+    }
+}
 
 /// What `danbi exec` is told.
 #[derive(Debug, Clone, Args)]

@@ -1,6 +1,6 @@
 //! An HTTPS proxy on the loopback interface: AWS's names end here, everything else is passed on unread.
 
-use super::authority::Authority;
+use crate::authority::{Authority, is_aws_name};
 use crate::cli::failure::Failure;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri};
@@ -19,8 +19,6 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-/// Names under these end here.
-pub(super) const OURS: [&str; 4] = ["amazonaws.com", "amazonaws.com.cn", "api.aws", "on.aws"];
 /// Longest request head that a proxy's client may send.
 const MAX_HEAD: usize = 16 * 1024;
 const HEAD_TIME_OUT: Duration = Duration::from_secs(30);
@@ -113,7 +111,7 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
             .await;
         return;
     };
-    if is_ours(&target.host) {
+    if is_aws_name(&target.host) {
         let _ = terminate(stream, &target.host, shared).await;
     } else {
         let _ = tunnel(stream, &target, shared.upstream.as_deref()).await;
@@ -147,13 +145,6 @@ async fn read_connect(stream: &mut TcpStream) -> Option<Target> {
     Some(Target { host, authority })
 }
 
-fn is_ours(host: &str) -> bool {
-    OURS.iter().any(|ours| {
-        host.strip_suffix(ours)
-            .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
-    })
-}
-
 async fn terminate(
     mut stream: TcpStream,
     host: &str,
@@ -161,10 +152,13 @@ async fn terminate(
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let config = shared
         .authority
-        .server(host)
-        .map_err(|failure| format!("{failure:?}"))?;
+        .server(Some(host))?
+        .ok_or("not a name of the platform")?;
+    // What is served here goes on as HTTP/1.1, so nothing else is offered.
+    let mut config = rustls::ServerConfig::clone(&config);
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     stream.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n").await?;
-    let tls = timeout(HANDSHAKE_TIME_OUT, TlsAcceptor::from(config).accept(stream)).await??;
+    let tls = timeout(HANDSHAKE_TIME_OUT, TlsAcceptor::from(Arc::new(config)).accept(stream)).await??;
     let service = service_fn(move |request| {
         let shared = Arc::clone(&shared);
         async move { Ok::<_, std::convert::Infallible>(forward(request, &shared).await) }
@@ -247,7 +241,7 @@ fn upstream() -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::is_ours;
+    use crate::authority::is_aws_name;
 
     #[test]
     fn only_names_of_aws_end_here() {
@@ -257,7 +251,7 @@ mod tests {
             "bucket.s3.eu-west-1.amazonaws.com",
             "x.lambda-url.us-east-1.on.aws",
         ] {
-            assert!(is_ours(host), "{host}");
+            assert!(is_aws_name(host), "{host}");
         }
         for host in [
             "pypi.org",
@@ -265,7 +259,7 @@ mod tests {
             "amazonaws.com.evil.org",
             "aws.amazon.com",
         ] {
-            assert!(!is_ours(host), "{host}");
+            assert!(!is_aws_name(host), "{host}");
         }
     }
 }

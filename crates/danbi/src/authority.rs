@@ -1,16 +1,16 @@
-//! A certificate authority of the data folder, for names under `amazonaws.com` on this machine alone.
+//! A certificate authority of the data folder: for names under `amazonaws.com`, and for this machine's own.
 
-use super::proxy::OURS;
-use crate::cli::failure::Failure;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, NameConstraints,
+    BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, NameConstraints,
 };
 use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,8 +24,42 @@ const SYSTEM_BUNDLES: [&str; 4] = [
 ];
 /// Host names whose configuration is kept.
 const KEPT: usize = 256;
+/// AWS's names: those and what is under them.
+pub const AWS_NAMES: [&str; 4] = ["amazonaws.com", "amazonaws.com.cn", "api.aws", "on.aws"];
+/// The name of this machine, and what is under it.
+const OWN_NAME: &str = "localhost";
+/// Who is asked for by no name.
+const NAMELESS: [&str; 3] = [OWN_NAME, "127.0.0.1", "::1"];
 
-/// Issues certificates for the names that the proxy answers for.
+/// The authority cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {reason}", .folder.display())]
+pub struct AuthorityError {
+    folder: PathBuf,
+    reason: String,
+}
+
+impl AuthorityError {
+    /// Work on the folder was cut off.
+    pub fn interrupted(folder: &Path, error: &dyn std::fmt::Display) -> Self {
+        cannot(folder, error)
+    }
+}
+
+/// Whether `host` is one of AWS's names, or under one.
+pub fn is_aws_name(host: &str) -> bool {
+    AWS_NAMES.iter().any(|name| is_under(host, name))
+}
+
+fn is_under(host: &str, name: &str) -> bool {
+    let stem = host
+        .len()
+        .checked_sub(name.len())
+        .and_then(|at| Some((host.get(..at)?, host.get(at..)?)));
+    stem.is_some_and(|(stem, end)| end.eq_ignore_ascii_case(name) && (stem.is_empty() || stem.ends_with('.')))
+}
+
+/// Issues certificates for the names that the platform answers for, and for no others.
 pub struct Authority {
     folder: PathBuf,
     certificate: String,
@@ -36,16 +70,22 @@ pub struct Authority {
 
 impl Authority {
     /// Opens the authority in `DATA/ca`, or makes it: `cert.pem`, and `key.pem` with mode 0600.
-    pub fn open(data: &Path) -> Result<Self, Failure> {
+    pub fn open(data: &Path) -> Result<Self, AuthorityError> {
         let folder = data.join("ca");
         let (certificate, key) = match (
             fs::read_to_string(folder.join("cert.pem")),
             fs::read_to_string(folder.join("key.pem")),
         ) {
-            (Ok(certificate), Ok(key)) => (
-                certificate,
-                KeyPair::from_pem(&key).map_err(|error| cannot(&folder, &error))?,
-            ),
+            (Ok(certificate), Ok(key)) => {
+                let key = KeyPair::from_pem(&key).map_err(|error| cannot(&folder, &error))?;
+                if is_current(&certificate) {
+                    (certificate, key)
+                } else {
+                    // It was made when the authority spoke for fewer names; who trusts its key need not know.
+                    let certificate = certify(&folder, &key)?;
+                    (certificate, key)
+                }
+            }
             _ => make(&folder)?,
         };
         // The certificate is made from the same parameters, so name and key id agree with it.
@@ -61,7 +101,7 @@ impl Authority {
     }
 
     /// Writes the system's certificates and this authority's into one file, for tools that take just one.
-    pub fn write_bundle(&self) -> Result<PathBuf, Failure> {
+    pub fn write_bundle(&self) -> Result<PathBuf, AuthorityError> {
         let given = std::env::var_os("SSL_CERT_FILE")
             .map(PathBuf::from)
             .filter(|path| !path.starts_with(&self.folder));
@@ -79,22 +119,34 @@ impl Authority {
         Ok(path)
     }
 
-    /// What a TLS server for `host` needs.
-    pub fn server(&self, host: &str) -> Result<Arc<ServerConfig>, Failure> {
-        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(config) = issued.get(host) {
-            return Ok(Arc::clone(config));
+    /// What a TLS server that is asked for `host`, or for no name, needs; `None` when the platform does not answer for
+    /// that name.
+    ///
+    /// # Errors
+    /// When the certificate cannot be made.
+    pub fn server(&self, host: Option<&str>) -> Result<Option<Arc<ServerConfig>>, AuthorityError> {
+        if host.is_some_and(|host| !is_aws_name(host) && !is_under(host, OWN_NAME)) {
+            return Ok(None);
         }
-        let config = Arc::new(self.issue(host).map_err(|error| cannot(&self.folder, &error))?);
+        let host = host.unwrap_or_default().to_ascii_lowercase();
+        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = issued.get(&host) {
+            return Ok(Some(Arc::clone(config)));
+        }
+        let config = Arc::new(self.issue(&host).map_err(|error| cannot(&self.folder, &error))?);
         if issued.len() >= KEPT {
             issued.clear();
         }
-        issued.insert(host.to_owned(), Arc::clone(&config));
-        Ok(config)
+        issued.insert(host, Arc::clone(&config));
+        Ok(Some(config))
     }
 
     fn issue(&self, host: &str) -> Result<ServerConfig, Box<dyn std::error::Error>> {
-        let mut params = CertificateParams::new(vec![host.to_owned()])?;
+        let names = match host {
+            "" => NAMELESS.map(str::to_owned).to_vec(),
+            host => vec![host.to_owned()],
+        };
+        let mut params = CertificateParams::new(names)?;
         params.distinguished_name.push(DnType::CommonName, "Danbi");
         params.use_authority_key_identifier_extension = true;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -107,12 +159,12 @@ impl Authority {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
     }
 }
 
-fn make(folder: &Path) -> Result<(String, KeyPair), Failure> {
+fn make(folder: &Path) -> Result<(String, KeyPair), AuthorityError> {
     let mut builder = fs::DirBuilder::new();
     builder
         .recursive(true)
@@ -120,13 +172,23 @@ fn make(folder: &Path) -> Result<(String, KeyPair), Failure> {
         .create(folder)
         .map_err(|error| cannot(folder, &error))?;
     let key = KeyPair::generate().map_err(|error| cannot(folder, &error))?;
-    let certificate = own_parameters()
-        .self_signed(&key)
-        .map_err(|error| cannot(folder, &error))?
-        .pem();
     write(&folder.join("key.pem"), &key.serialize_pem(), 0o600)?;
-    write(&folder.join("cert.pem"), &certificate, 0o644)?;
+    let certificate = certify(folder, &key)?;
     Ok((certificate, key))
+}
+
+/// Writes the authority's own certificate.
+fn certify(folder: &Path, key: &KeyPair) -> Result<String, AuthorityError> {
+    let certificate = own_parameters().self_signed(key);
+    let certificate = certificate.map_err(|error| cannot(folder, &error))?.pem();
+    write(&folder.join("cert.pem"), &certificate, 0o644)?;
+    Ok(certificate)
+}
+
+/// Whether a certificate is for all the names that one made now would be for.
+fn is_current(certificate: &str) -> bool {
+    CertificateDer::from_pem_slice(certificate.as_bytes())
+        .is_ok_and(|der| der.windows(OWN_NAME.len()).any(|window| window == OWN_NAME.as_bytes()))
 }
 
 fn own_parameters() -> CertificateParams {
@@ -136,11 +198,17 @@ fn own_parameters() -> CertificateParams {
         .push(DnType::CommonName, "Danbi on this machine");
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let loopback = [
+        CidrSubnet::V4(Ipv4Addr::LOCALHOST.octets(), [255; 4]),
+        CidrSubnet::V6(Ipv6Addr::LOCALHOST.octets(), [255; 16]),
+    ];
     // Whoever gets hold of the key can speak for these names only.
     params.name_constraints = Some(NameConstraints {
-        permitted_subtrees: OURS
+        permitted_subtrees: AWS_NAMES
             .iter()
+            .chain(&[OWN_NAME])
             .map(|name| GeneralSubtree::DnsName((*name).to_owned()))
+            .chain(loopback.map(GeneralSubtree::IpAddress))
             .collect(),
         excluded_subtrees: Vec::new(),
     });
@@ -150,7 +218,7 @@ fn own_parameters() -> CertificateParams {
 }
 
 /// Whole or not at all: two `exec` may do it at once.
-fn write(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
+fn write(path: &Path, text: &str, mode: u32) -> Result<(), AuthorityError> {
     let partial = path.with_extension(format!("{}.partial", std::process::id()));
     let written = OpenOptions::new()
         .write(true)
@@ -163,12 +231,11 @@ fn write(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
     written.map_err(|error| cannot(path, &error))
 }
 
-fn cannot(path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    Failure::new(
-        "cannot use the certificate authority for amazonaws.com names",
-        format!("{}: {error}", path.display()),
-    )
-    .next("remove that folder to have it made anew, or name another data folder with --data")
+fn cannot(path: &Path, error: &dyn std::fmt::Display) -> AuthorityError {
+    AuthorityError {
+        folder: path.into(),
+        reason: error.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -180,12 +247,24 @@ mod tests {
     fn the_authority_outlives_the_process_and_keeps_its_key_to_itself() {
         let data = tempfile::tempdir().unwrap();
         let first = Authority::open(data.path()).unwrap();
-        first.server("s3.amazonaws.com").unwrap();
+        assert!(first.server(Some("s3.amazonaws.com")).unwrap().is_some());
+        for other in [
+            "example.com",
+            "localhost.example.com",
+            "notlocalhost",
+            "amazonaws.com.evil.net",
+        ] {
+            assert!(first.server(Some(other)).unwrap().is_none(), "{other}");
+        }
         assert_eq!(first.certificate, Authority::open(data.path()).unwrap().certificate);
         let der = own_parameters().self_signed(&first.key).unwrap().der().to_vec();
         // nameConstraints, critical: 2.5.29.30, TRUE.
         let constrained = [0x06, 0x03, 0x55, 0x1d, 0x1e, 0x01, 0x01, 0xff];
         assert!(der.windows(constrained.len()).any(|window| window == constrained));
+        let mut older = own_parameters();
+        older.name_constraints = None;
+        let older = older.self_signed(&first.key).unwrap().pem();
+        assert!(is_current(&first.certificate) && !is_current(&older));
         let mode = fs::metadata(data.path().join("ca/key.pem"))
             .unwrap()
             .permissions()
