@@ -4,6 +4,7 @@ use crate::gateway::route::{Door, door};
 use crate::gateway::{Handler, Peer};
 use danbi_core::{Body, Principal, RequestId, ServiceError, full_body};
 use danbi_lambda::{FunctionUrls, Lambda, UrlCaller, UrlEndpoint};
+use danbi_s3::{S3, WebsiteRequest};
 use danbi_wire::Dispatcher;
 use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
@@ -25,12 +26,13 @@ pub struct Platform {
     calls: Mutex<JoinSet<()>>,
     lambda: Arc<Lambda>,
     urls: FunctionUrls,
+    s3: Arc<S3>,
     health: String,
 }
 
 impl Platform {
-    /// A platform that answers API calls with `dispatcher` and app requests with `lambda`.
-    pub fn new(dispatcher: Dispatcher, lambda: Arc<Lambda>) -> Self {
+    /// A platform that answers API calls with `dispatcher`, app requests with `lambda` and visits to websites with `s3`.
+    pub fn new(dispatcher: Dispatcher, lambda: Arc<Lambda>, s3: Arc<S3>) -> Self {
         let mut operations = BTreeMap::<_, Vec<_>>::new();
         for (service, operation) in dispatcher.operations() {
             operations.entry(service).or_default().push(operation);
@@ -43,6 +45,7 @@ impl Platform {
             calls: Mutex::default(),
             lambda,
             urls,
+            s3,
             health: health.to_string(),
         }
     }
@@ -178,6 +181,18 @@ impl Handler for Platform {
                 response
             }
             Door::Health => answer(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD."),
+            Door::Website { bucket, path, base } => {
+                let (parts, _body) = request.into_parts();
+                let visit = WebsiteRequest {
+                    bucket,
+                    path,
+                    parts: &parts,
+                    base,
+                    source_ip: peer.ip,
+                    secure: peer.secure,
+                };
+                self.s3.website(visit).await
+            }
             Door::Code => {
                 let (parts, _body) = request.into_parts();
                 self.lambda.downloads().serve(&parts).await

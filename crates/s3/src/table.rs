@@ -7,7 +7,7 @@ mod listing;
 mod objects;
 mod parts;
 
-use crate::S3;
+use crate::{S3, post_object};
 use danbi_wire::{Service, models};
 use std::sync::Arc;
 
@@ -17,7 +17,11 @@ const MAX_DOCUMENT_BYTES: usize = 4 << 20;
 
 /// The S3 API.
 pub fn service(s3: Arc<S3>) -> Service {
-    let service = Service::builder(&models::S3, s3).body_limit(MAX_DOCUMENT_BYTES);
+    let service = Service::builder(&models::S3, Arc::clone(&s3))
+        .body_limit(MAX_DOCUMENT_BYTES)
+        .anonymous()
+        .cross_origin(s3)
+        .on_form(post_object::MAX_FORM_BYTES, post_object::post);
     let service = buckets::add(service);
     let service = objects::add(service);
     let service = listing::add(service);

@@ -1,6 +1,7 @@
 //! Which door a request takes, decided from its host name and path alone.
 
 use danbi_core::Region;
+use danbi_wire::s3::{Endpoint, Host};
 
 /// Where a request goes, and what is left of its path there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +18,15 @@ pub enum Door<'a> {
         region: Option<Region>,
         /// The path as the function sees it.
         path: &'a str,
+    },
+    /// A bucket as a website.
+    Website {
+        /// The bucket.
+        bucket: &'a str,
+        /// The path below it.
+        path: &'a str,
+        /// What stands before the path, where the bucket is addressed by path.
+        base: &'a str,
     },
     /// An API Gateway stage.
     ExecuteApi {
@@ -44,9 +54,18 @@ pub enum Door<'a> {
 /// count only on a host name that belongs to no app.
 pub fn door<'a>(host: &'a str, path: &'a str) -> Door<'a> {
     let name = host_name(host);
-    if danbi_wire::s3::Host::parse(host).is_some() {
-        // Below a bucket's own name every path is a key.
-        return Door::Aws;
+    // Below a bucket's own name every path is a key.
+    match danbi_wire::s3::Host::parse(host) {
+        Some(Host {
+            endpoint: Endpoint::Website,
+            bucket,
+            ..
+        }) => {
+            let (bucket, base) = (bucket.unwrap_or_default(), "");
+            return Door::Website { bucket, path, base };
+        }
+        Some(_) => return Door::Aws,
+        None => {}
     }
     if let Some(door) = by_host(name, path) {
         return door;
@@ -70,6 +89,14 @@ pub fn door<'a>(host: &'a str, path: &'a str) -> Door<'a> {
                     url_id,
                     region: None,
                     path,
+                },
+            },
+            ("s3-website", rest) => match split_label(&rest[1..]) {
+                ("", _) => Door::Nowhere,
+                (bucket, below) => Door::Website {
+                    bucket,
+                    path: below,
+                    base: path.strip_suffix(below).unwrap_or(path),
                 },
             },
             ("execute-api", rest) => match split_label(&rest[1..]) {
@@ -228,6 +255,14 @@ mod tests {
                 path: "/dev/x"
             }
         );
+        for (path, below) in [("/_aws/s3-website/b/a/b", "/a/b"), ("/_aws/s3-website/b", "/"), ("/_aws/s3-website/b/", "/")] {
+            let base = "/_aws/s3-website/b";
+            let expected = Door::Website { bucket: "b", path: below, base };
+            assert_eq!(door(host, path), expected, "{path}");
+        }
+        let named = door("my.site.s3-website.eu-west-1.localhost:1", "/_danbi/health");
+        let expected = Door::Website { bucket: "my.site", path: "/_danbi/health", base: "" };
+        assert_eq!(named, expected);
         assert_eq!(door(host, "/_aws/"), Door::Nowhere);
         assert_eq!(door(host, "/_aws/nothing"), Door::Nowhere);
     }

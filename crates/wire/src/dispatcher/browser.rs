@@ -26,13 +26,19 @@ impl Exchange<'_> {
             let headers = rules.preflight(self.across_origins(&address)).await?;
             return Ok(Ok(answer(200, headers)));
         }
-        let Some(form) = service.form.as_ref().filter(|_| self.posts_form()) else {
+        let Some(form) = service.form.as_ref().filter(|_| self.posts()) else {
             return Ok(Err(body));
         };
         let address = s3::Address::of(parts)?;
         let (Some(bucket), None) = (address.bucket, address.key) else {
             return Ok(Err(body));
         };
+        if !self.bears_form() {
+            let message = "At least one of the pre-conditions you specified did not hold";
+            let condition = "Bucket POST must be of the enclosure-type multipart/form-data";
+            let error = ServiceError::client("PreconditionFailed", 412, message);
+            return Err(error.with("Condition", condition));
+        }
         let message = "Your proposed upload exceeds the maximum allowed size";
         let too_large = ServiceError::client("EntityTooLarge", 400, message);
         let request = FormRequest {
@@ -52,19 +58,22 @@ impl Exchange<'_> {
         Ok(Ok(response))
     }
 
-    /// Whether the request posts a form: to a bucket, without a subresource.
-    fn posts_form(&self) -> bool {
+    /// Whether something is posted that no subresource takes.
+    fn posts(&self) -> bool {
+        let query = self.parts.uri.query().unwrap_or_default();
+        self.parts.method == Method::POST && !s3::has_subresource(self.model, query)
+    }
+
+    fn bears_form(&self) -> bool {
         let kind = self
             .parts
             .headers
             .get(CONTENT_TYPE)
             .and_then(|value| value.to_str().ok());
-        let is_form = kind.is_some_and(|kind| {
+        kind.is_some_and(|kind| {
             let kind = kind.split(';').next().unwrap_or_default();
             kind.trim().eq_ignore_ascii_case("multipart/form-data")
-        });
-        let query = self.parts.uri.query().unwrap_or_default();
-        self.parts.method == Method::POST && is_form && !query.split('&').any(|part| part.starts_with("delete"))
+        })
     }
 
     /// Adds what a browser wants to see on an answer to a request across origins.

@@ -34,7 +34,7 @@ pub(super) struct Exchange<'d> {
     peer: Peer,
     request_id: RequestId,
     pub(super) service: Option<&'d Service>,
-    model: Option<&'static Model>,
+    pub(super) model: Option<&'static Model>,
     protocol: Protocol,
 }
 

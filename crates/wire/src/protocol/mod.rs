@@ -26,6 +26,11 @@ use crate::model::Member;
 use crate::value::Value;
 use std::cell::Cell;
 
+/// An instant as HTTP's headers write it: `Sat, 21 Nov 2026 12:00:00 GMT`.
+pub fn http_date(at: danbi_core::Timestamp) -> String {
+    timestamp::format(at.as_millis(), crate::model::TimestampFormat::HttpDate)
+}
+
 /// How a service's requests and responses look on the wire.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protocol {

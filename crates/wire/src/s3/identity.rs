@@ -13,7 +13,7 @@ pub(crate) const HOST_ID: HeaderName = HeaderName::from_static("x-amz-id-2");
 pub(crate) const SERVER: &str = "AmazonS3";
 
 /// S3's form of a request id: 16 upper-case letters and digits.
-pub(crate) fn request_id(id: RequestId) -> String {
+pub fn request_id(id: RequestId) -> String {
     let mut text: String = id
         .to_string()
         .chars()
@@ -25,6 +25,6 @@ pub(crate) fn request_id(id: RequestId) -> String {
 }
 
 /// The second id that goes with it: says nothing of the host, only looks like S3's.
-pub(crate) fn host_id(request_id: &str) -> String {
+pub fn host_id(request_id: &str) -> String {
     STANDARD.encode(crate::sigv4::sha256(request_id.as_bytes()))
 }

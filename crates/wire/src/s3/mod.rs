@@ -12,8 +12,9 @@ mod routes;
 pub(crate) use address::Address;
 pub(crate) use documents::{NAMESPACE, location_constraint, root_name};
 pub use host::{Endpoint, Host};
-pub(crate) use identity::{HOST_ID, REQUEST_ID, SERVER, host_id, request_id};
-pub(crate) use routes::find;
+pub(crate) use identity::{HOST_ID, REQUEST_ID, SERVER};
+pub use identity::{host_id, request_id};
+pub(crate) use routes::{find, has_subresource};
 
 use crate::model::Model;
 

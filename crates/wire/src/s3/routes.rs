@@ -163,6 +163,13 @@ pub(crate) fn find(
     }
 }
 
+/// Whether a query names a subresource.
+pub(crate) fn has_subresource(model: Option<&'static Model>, query: &str) -> bool {
+    let Some(model) = model else { return false };
+    let routes = ROUTES.get_or_init(|| Routes::new(model));
+    parameters(query).iter().any(|(name, _)| routes.subresources.contains(name))
+}
+
 /// The decoded parameters; a name without a value has an empty one.
 fn parameters(query: &str) -> Vec<(String, String)> {
     // A query of too many parameters has no subresource that counts.
