@@ -114,7 +114,10 @@ impl CrossOrigin for S3 {
         let rules = match self.says_across_origins(request.bucket).await? {
             Says::NoBucket => return Err(forbidden("CORSResponse: Bucket not found", "BUCKET")),
             Says::Nothing => {
-                return Err(forbidden("CORSResponse: CORS is not enabled for this bucket.", "BUCKET"));
+                return Err(forbidden(
+                    "CORSResponse: CORS is not enabled for this bucket.",
+                    "BUCKET",
+                ));
             }
             Says::Rules(rules) => rules,
         };
@@ -161,7 +164,9 @@ mod tests {
         let rules = std::slice::from_ref(rule);
         let asked = Asked::of(&request).unwrap();
         let answer = asked.rule(rules).map(|rule| asked.answer(rule)).unwrap_or_default();
-        let lines = answer.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
+        let lines = answer
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()));
         let mut lines: Vec<String> = lines.filter(|line| !line.starts_with("vary")).collect();
         lines.sort();
         lines
@@ -177,7 +182,10 @@ mod tests {
             ..CORSRule::default()
         };
         let from = ("origin", "http://test.origin.com");
-        let lines = answered(&rule, &[from, ("access-control-request-headers", "X-Amz-Date,x-amz-acl")]);
+        let lines = answered(
+            &rule,
+            &[from, ("access-control-request-headers", "X-Amz-Date,x-amz-acl")],
+        );
         let expected = [
             "access-control-allow-credentials: true",
             "access-control-allow-headers: x-amz-date, x-amz-acl",

@@ -34,7 +34,11 @@ const HEADERS: [&str; 7] = [
 ];
 
 /// Takes a form that was posted to a bucket.
-pub(crate) async fn post(s3: Arc<S3>, mut context: RequestContext, form: FormRequest) -> Result<(Bytes, ResponseParts)> {
+pub(crate) async fn post(
+    s3: Arc<S3>,
+    mut context: RequestContext,
+    form: FormRequest,
+) -> Result<(Bytes, ResponseParts)> {
     let (fields, file) = form::read(&form.headers, form.body).await?;
     let key = fields.get("key").ok_or_else(|| must_contain("key"))?.to_owned();
     let mut size = Size {
@@ -128,11 +132,18 @@ fn input(bucket: &str, key: &str, fields: &Fields) -> Result<PutObjectRequest> {
         };
         let name = HeaderName::from_bytes(header.as_bytes());
         let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(value.as_bytes())) else {
-            return Err(Error::invalid_argument("form", header, "The field cannot be kept with an object."));
+            return Err(Error::invalid_argument(
+                "form",
+                header,
+                "The field cannot be kept with an object.",
+            ));
         };
         headers.insert(name, value);
     }
-    let labels = [("Bucket".to_owned(), bucket.to_owned()), ("Key".to_owned(), key.to_owned())];
+    let labels = [
+        ("Bucket".to_owned(), bucket.to_owned()),
+        ("Key".to_owned(), key.to_owned()),
+    ];
     let request = RoutedRequest {
         labels: &labels,
         query: "",
@@ -140,7 +151,9 @@ fn input(bucket: &str, key: &str, fields: &Fields) -> Result<PutObjectRequest> {
         body: &Bytes::new(),
     };
     let model = models::S3.get();
-    let operation = model.operation("PutObject").ok_or_else(|| Error::invalid_request("PutObject"))?;
+    let operation = model
+        .operation("PutObject")
+        .ok_or_else(|| Error::invalid_request("PutObject"))?;
     let decoded = decode_request(model, operation, Protocol::RestXml, request);
     let decoded = decoded.map_err(|error| Error::invalid_request(error.message))?;
     let mut input: PutObjectRequest =
@@ -152,7 +165,9 @@ fn input(bucket: &str, key: &str, fields: &Fields) -> Result<PutObjectRequest> {
 /// The `tagging` field is a document; an object is put with tags as a query.
 fn tagging(document: &str) -> Result<Option<String>> {
     let model = models::S3.get();
-    let input = model.operation("PutObjectTagging").and_then(|operation| operation.input.as_ref());
+    let input = model
+        .operation("PutObjectTagging")
+        .and_then(|operation| operation.input.as_ref());
     let structure = input.map(|member| &model.shape(member.shape).kind);
     let member: Option<&Member> = match structure {
         Some(Kind::Structure(structure)) => structure.members.iter().find(|member| member.name == "Tagging"),
@@ -164,7 +179,10 @@ fn tagging(document: &str) -> Result<Option<String>> {
         .ok()
         .and_then(|decoded| value::from_value(decoded).ok())
         .ok_or_else(Error::malformed_xml)?;
-    let tags = tagging.tag_set.iter().map(|tag| format!("{}={}", encoded(&tag.key), encoded(&tag.value)));
+    let tags = tagging
+        .tag_set
+        .iter()
+        .map(|tag| format!("{}={}", encoded(&tag.key), encoded(&tag.value)));
     let tags: Vec<String> = tags.collect();
     Ok((!tags.is_empty()).then(|| tags.join("&")))
 }
@@ -178,7 +196,9 @@ fn answer(
 ) -> (Bytes, ResponseParts) {
     let etag = stored.e_tag.unwrap_or_default();
     let location = location(context, bucket, key);
-    let mut parts = ResponseParts::default().with_header("etag", &etag).with_header("location", &location);
+    let mut parts = ResponseParts::default()
+        .with_header("etag", &etag)
+        .with_header("location", &location);
     if let Some(version) = &stored.version_id {
         parts = parts.with_header("x-amz-version-id", version);
     }
@@ -187,7 +207,10 @@ fn answer(
         let join = if target.contains('?') { '&' } else { '?' };
         let (bucket, key, etag) = (encoded(bucket), encoded(key), encoded(&etag));
         parts.status = Some(303);
-        let parts = parts.with_header("location", &format!("{target}{join}bucket={bucket}&key={key}&etag={etag}"));
+        let parts = parts.with_header(
+            "location",
+            &format!("{target}{join}bucket={bucket}&key={key}&etag={etag}"),
+        );
         return (Bytes::new(), parts);
     }
     parts.status = match fields.get("success_action_status") {
@@ -223,7 +246,8 @@ fn location(context: &RequestContext, bucket: &str, key: &str) -> String {
 }
 
 fn is_url(text: &str) -> bool {
-    text.parse::<http::Uri>().is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")))
+    text.parse::<http::Uri>()
+        .is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")))
 }
 
 /// Percent-encodes all but RFC 3986's unreserved characters.

@@ -82,7 +82,13 @@ impl Visit<'_> {
         let website = self.configuration().await?;
         let key = self.key()?;
         if let Some(all) = &website.redirect_all_requests_to {
-            let query = self.request.parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+            let query = self
+                .request
+                .parts
+                .uri
+                .query()
+                .map(|query| format!("?{query}"))
+                .unwrap_or_default();
             let protocol = all.protocol.as_deref().unwrap_or(self.scheme());
             let target = format!("{protocol}://{}{}{query}", all.host_name, self.request.path);
             return redirect(301, &target);
@@ -91,7 +97,10 @@ impl Visit<'_> {
         if let Some(found) = redirects::before(rules, &key) {
             return self.follow(found, &key);
         }
-        let suffix = website.index_document.as_ref().map_or("", |index| index.suffix.as_str());
+        let suffix = website
+            .index_document
+            .as_ref()
+            .map_or("", |index| index.suffix.as_str());
         let wanted = match key.is_empty() || key.ends_with('/') {
             true => format!("{key}{suffix}"),
             false => key.clone(),

@@ -255,13 +255,25 @@ mod tests {
                 path: "/dev/x"
             }
         );
-        for (path, below) in [("/_aws/s3-website/b/a/b", "/a/b"), ("/_aws/s3-website/b", "/"), ("/_aws/s3-website/b/", "/")] {
+        for (path, below) in [
+            ("/_aws/s3-website/b/a/b", "/a/b"),
+            ("/_aws/s3-website/b", "/"),
+            ("/_aws/s3-website/b/", "/"),
+        ] {
             let base = "/_aws/s3-website/b";
-            let expected = Door::Website { bucket: "b", path: below, base };
+            let expected = Door::Website {
+                bucket: "b",
+                path: below,
+                base,
+            };
             assert_eq!(door(host, path), expected, "{path}");
         }
         let named = door("my.site.s3-website.eu-west-1.localhost:1", "/_danbi/health");
-        let expected = Door::Website { bucket: "my.site", path: "/_danbi/health", base: "" };
+        let expected = Door::Website {
+            bucket: "my.site",
+            path: "/_danbi/health",
+            base: "",
+        };
         assert_eq!(named, expected);
         assert_eq!(door(host, "/_aws/"), Door::Nowhere);
         assert_eq!(door(host, "/_aws/nothing"), Door::Nowhere);

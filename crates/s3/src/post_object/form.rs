@@ -21,7 +21,10 @@ pub(super) struct Fields(Vec<(String, String)>);
 
 impl Fields {
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(have, _)| have == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(have, _)| have == name)
+            .map(|(_, value)| value.as_str())
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
@@ -41,7 +44,12 @@ impl Fields {
 
     #[cfg(test)]
     pub(super) fn of(fields: &[(&str, &str)]) -> Self {
-        Self(fields.iter().map(|(name, value)| (name.to_ascii_lowercase(), (*value).to_owned())).collect())
+        Self(
+            fields
+                .iter()
+                .map(|(name, value)| (name.to_ascii_lowercase(), (*value).to_owned()))
+                .collect(),
+        )
     }
 }
 
@@ -60,7 +68,9 @@ impl File {
             };
             let seen = seen + data.len() as u64;
             if seen > size.max {
-                return Err(BodyError::from(ServiceError::from(Error::entity_too_large(seen, size.max))));
+                return Err(BodyError::from(ServiceError::from(Error::entity_too_large(
+                    seen, size.max,
+                ))));
             }
             Ok(Some((Frame::data(data), (field, seen))))
         });
@@ -73,7 +83,10 @@ impl File {
 /// # Errors
 /// `MalformedPOSTRequest`, `MaxPostPreDataLengthExceeded`, `InvalidArgument` without a file, `IncompleteBody`.
 pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<(Fields, File)> {
-    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let boundary = multer::parse_boundary(kind).map_err(|_| malformed())?;
     let mut form = Multipart::new(body.into_data_stream(), boundary);
     let (mut fields, mut bytes) = (Fields::default(), 0);
@@ -97,7 +110,9 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<(Fields, Fil
         if fields.0.len() >= MAX_FIELDS {
             return Err(too_long());
         }
-        fields.0.push((name, String::from_utf8(value).map_err(|_| malformed())?));
+        fields
+            .0
+            .push((name, String::from_utf8(value).map_err(|_| malformed())?));
     }
     let message = "POST requires exactly one file upload per request.";
     Err(Error::invalid_argument("file", "0", message))

@@ -50,9 +50,13 @@ impl Policy {
     /// # Errors
     /// `InvalidPolicyDocument`.
     pub(super) fn parse(base64: &str) -> Result<Self> {
-        let bytes = BASE64_STANDARD.decode(base64.trim()).map_err(|_| invalid("Invalid JSON."))?;
+        let bytes = BASE64_STANDARD
+            .decode(base64.trim())
+            .map_err(|_| invalid("Invalid JSON."))?;
         let document: Value = serde_json::from_slice(&bytes).map_err(|_| invalid("Invalid JSON."))?;
-        let expiration = document.get("expiration").ok_or_else(|| invalid("Policy missing expiration."))?;
+        let expiration = document
+            .get("expiration")
+            .ok_or_else(|| invalid("Policy missing expiration."))?;
         let expiration = expiration.as_str().unwrap_or_default();
         let at = OffsetDateTime::parse(expiration, &Rfc3339);
         let at = at.map_err(|_| invalid(&format!("Invalid 'expiration' value: '{expiration:.64}'")))?;
@@ -123,7 +127,9 @@ impl Condition {
                         "Invalid Simple-Condition: Simple-Conditions must have exactly one property specified.",
                     ));
                 };
-                let value = value.as_str().ok_or_else(|| invalid("Invalid Simple-Condition: value must be a string."))?;
+                let value = value
+                    .as_str()
+                    .ok_or_else(|| invalid("Invalid Simple-Condition: value must be a string."))?;
                 Ok(Self {
                     test: Test::Is(name.to_ascii_lowercase(), value.to_owned()),
                     text: shown("eq", &format!("${name}"), value),
@@ -137,7 +143,9 @@ impl Condition {
     fn parse_parts(parts: &[Value]) -> Result<Self> {
         let operator = parts.first().and_then(Value::as_str).unwrap_or_default();
         let [_, first, second] = parts else {
-            return Err(invalid(&format!("Invalid Condition: wrong number of arguments to '{operator:.64}'.")));
+            return Err(invalid(&format!(
+                "Invalid Condition: wrong number of arguments to '{operator:.64}'."
+            )));
         };
         let kind = operator.to_ascii_lowercase();
         if kind == "content-length-range" {
@@ -146,21 +154,30 @@ impl Condition {
             let test = match (number(first), number(second)) {
                 (Some(min), Some(max)) => {
                     let negative = |_| invalid("Invalid Condition: content-length-range takes no negative numbers.");
-                    Test::Length(u64::try_from(min).map_err(negative)?, u64::try_from(max).map_err(negative)?)
+                    Test::Length(
+                        u64::try_from(min).map_err(negative)?,
+                        u64::try_from(max).map_err(negative)?,
+                    )
                 }
                 _ => Test::Never,
             };
             return Ok(Self { test, text });
         }
         let (Some(field), Some(value)) = (first.as_str(), second.as_str()) else {
-            return Err(invalid(&format!("Invalid Condition: the arguments of '{operator:.64}' must be strings.")));
+            return Err(invalid(&format!(
+                "Invalid Condition: the arguments of '{operator:.64}' must be strings."
+            )));
         };
         let name = field.strip_prefix('$').map(str::to_ascii_lowercase);
         let test = match (kind.as_str(), name) {
             ("eq", Some(name)) => Test::Is(name, value.to_owned()),
             ("starts-with", Some(name)) => Test::StartsWith(name, value.to_owned()),
             ("eq" | "starts-with", None) => Test::Never,
-            _ => return Err(invalid(&format!("Invalid Condition: unknown operation '{operator:.64}'."))),
+            _ => {
+                return Err(invalid(&format!(
+                    "Invalid Condition: unknown operation '{operator:.64}'."
+                )));
+            }
         };
         Ok(Self {
             test,
@@ -211,18 +228,39 @@ mod tests {
     #[test]
     fn conditions_hold_or_are_named() {
         let bucket = json!({"bucket": "b"});
-        let good = [("key", "foo.txt"), ("acl", "private"), ("x-ignore-me", "1"), ("Signature", "s")];
-        let conditions = json!([bucket, ["starts-with", "$key", "foo"], {"aCl": "private"}, ["content-length-range", 2, "9"]]);
+        let good = [
+            ("key", "foo.txt"),
+            ("acl", "private"),
+            ("x-ignore-me", "1"),
+            ("Signature", "s"),
+        ];
+        let conditions =
+            json!([bucket, ["starts-with", "$key", "foo"], {"aCl": "private"}, ["content-length-range", 2, "9"]]);
         assert_eq!(check(with(conditions), &good), Ok(Size { min: 2, max: 9 }));
         for (conditions, words) in [
-            (json!([bucket, ["eq", "$key", "bar"], {"acl": "private"}]), r#"Policy Condition failed: ["eq", "$key", "bar"]"#),
-            (json!([bucket, ["eq", "key", "foo.txt"]]), r#"Policy Condition failed: ["eq", "key", "foo.txt"]"#),
+            (
+                json!([bucket, ["eq", "$key", "bar"], {"acl": "private"}]),
+                r#"Policy Condition failed: ["eq", "$key", "bar"]"#,
+            ),
+            (
+                json!([bucket, ["eq", "key", "foo.txt"]]),
+                r#"Policy Condition failed: ["eq", "key", "foo.txt"]"#,
+            ),
             (json!([bucket, {"key": "foo.txt"}]), "Extra input fields: acl"),
-            (json!([{"key": "foo.txt"}, {"acl": "private"}]), "Extra input fields: bucket"),
-            (json!([bucket, ["content-length-range", "test", 10]]), r#"["content-length-range", "test", 10]"#),
+            (
+                json!([{"key": "foo.txt"}, {"acl": "private"}]),
+                "Extra input fields: bucket",
+            ),
+            (
+                json!([bucket, ["content-length-range", "test", 10]]),
+                r#"["content-length-range", "test", 10]"#,
+            ),
         ] {
             let refusal = check(with(conditions), &good).unwrap_err();
-            assert!(refusal.starts_with("AccessDenied") && refusal.contains(words), "{refusal}");
+            assert!(
+                refusal.starts_with("AccessDenied") && refusal.contains(words),
+                "{refusal}"
+            );
         }
         let late = json!({"expiration": "1970-01-01T00:00:01Z", "conditions": []});
         assert!(check(late, &[]).unwrap_err().contains("Policy expired."));

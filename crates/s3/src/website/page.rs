@@ -16,7 +16,10 @@ pub(super) fn of(error: &ServiceError, second: Option<&ServiceError>, id: Reques
     let id = request_id(id);
     let mut page = format!("<html>\n<head><title>{title}</title></head>\n<body>\n<h1>{title}</h1>\n<ul>\n");
     page.push_str(&items(error));
-    page.push_str(&format!("<li>RequestId: {id}</li>\n<li>HostId: {}</li>\n</ul>\n", host_id(&id)));
+    page.push_str(&format!(
+        "<li>RequestId: {id}</li>\n<li>HostId: {}</li>\n</ul>\n",
+        host_id(&id)
+    ));
     if let Some(second) = second {
         page.push_str("<h3>An Error Occurred While Attempting to Retrieve a Custom Error Document</h3>\n<ul>\n");
         page.push_str(&items(second));
@@ -32,7 +35,11 @@ pub(super) fn of(error: &ServiceError, second: Option<&ServiceError>, id: Reques
 }
 
 fn items(error: &ServiceError) -> String {
-    let mut items = format!("<li>Code: {}</li>\n<li>Message: {}</li>\n", error.code, escape(&error.message));
+    let mut items = format!(
+        "<li>Code: {}</li>\n<li>Message: {}</li>\n",
+        error.code,
+        escape(&error.message)
+    );
     for (name, value) in &error.members {
         items.push_str(&format!("<li>{name}: {}</li>\n", escape(value)));
     }

@@ -20,7 +20,10 @@ pub(super) fn before<'r>(rules: &'r [RoutingRule], key: &str) -> Option<Found<'r
 /// The first rule for keys that came to this error.
 pub(super) fn after<'r>(rules: &'r [RoutingRule], key: &str, status: u16) -> Option<Found<'r>> {
     find(rules, |rule| {
-        let wanted = rule.condition.as_ref().and_then(|condition| condition.http_error_code_returned_equals.as_deref());
+        let wanted = rule
+            .condition
+            .as_ref()
+            .and_then(|condition| condition.http_error_code_returned_equals.as_deref());
         wanted.and_then(|code| code.parse().ok()) == Some(status) && begins(rule, key)
     })
 }
@@ -31,12 +34,18 @@ fn begins(rule: &RoutingRule, key: &str) -> bool {
 
 fn prefix(rule: &RoutingRule) -> &str {
     let condition = rule.condition.as_ref();
-    condition.and_then(|condition| condition.key_prefix_equals.as_deref()).unwrap_or_default()
+    condition
+        .and_then(|condition| condition.key_prefix_equals.as_deref())
+        .unwrap_or_default()
 }
 
 fn find(rules: &[RoutingRule], applies: impl Fn(&RoutingRule) -> bool) -> Option<Found<'_>> {
     let rule = rules.iter().find(|rule| applies(rule))?;
-    let status = rule.redirect.http_redirect_code.as_deref().and_then(|code| code.parse().ok());
+    let status = rule
+        .redirect
+        .http_redirect_code
+        .as_deref()
+        .and_then(|code| code.parse().ok());
     Some(Found {
         status: status.unwrap_or(301),
         rule,
@@ -108,14 +117,21 @@ mod tests {
                     protocol: Some("https".into()),
                     replace_key_with: Some("missing page.html".into()),
                     http_redirect_code: Some("302".into()),
+                    ..Redirect::default()
                 },
             ),
         ];
         let found = before(&rules, "docs/a b").unwrap();
-        assert_eq!((found.status, found.target("http", "h:1", "docs/a b").as_str()), (301, "http://h:1/documents/a%20b"));
+        assert_eq!(
+            (found.status, found.target("http", "h:1", "docs/a b").as_str()),
+            (301, "http://h:1/documents/a%20b")
+        );
         assert_eq!(before(&rules, "other"), None);
         let found = after(&rules, "other", 404).unwrap();
-        assert_eq!((found.status, found.target("http", "h", "x").as_str()), (302, "https://other.example/missing%20page.html"));
+        assert_eq!(
+            (found.status, found.target("http", "h", "x").as_str()),
+            (302, "https://other.example/missing%20page.html")
+        );
         assert_eq!(after(&rules, "other", 403), None);
     }
 }

@@ -167,7 +167,9 @@ pub(crate) fn find(
 pub(crate) fn has_subresource(model: Option<&'static Model>, query: &str) -> bool {
     let Some(model) = model else { return false };
     let routes = ROUTES.get_or_init(|| Routes::new(model));
-    parameters(query).iter().any(|(name, _)| routes.subresources.contains(name))
+    parameters(query)
+        .iter()
+        .any(|(name, _)| routes.subresources.contains(name))
 }
 
 /// The decoded parameters; a name without a value has an empty one.
