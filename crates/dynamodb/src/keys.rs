@@ -178,14 +178,23 @@ pub(crate) fn item(table: TableId, partition: Digest, sort: &[u8]) -> Vec<u8> {
     key
 }
 
-/// The prefix of an item's further parts, from the item's own key.
-pub(crate) fn overflow(item: &[u8]) -> Vec<u8> {
+/// A further part of an item, from the item's own key.
+pub(crate) fn overflow(item: &[u8], part: u8) -> Vec<u8> {
     let mut key = Vec::with_capacity(item.len() + 1);
     key.extend_from_slice(item);
-    let at = DATA_ROOT.len() + 16;
-    debug_assert_eq!(key[at], Space::Item as u8);
-    key[at] = Space::Overflow as u8;
+    key[DATA_ROOT.len() + 16] = Space::Overflow as u8;
+    key.push(part);
     key
+}
+
+/// The item's own key, and the number of the part, of a key that [`overflow`] made.
+pub(crate) fn part_of(overflow: &[u8]) -> (Vec<u8>, usize) {
+    let (part, item) = overflow
+        .split_last()
+        .map_or((0, overflow), |(part, item)| (*part, item));
+    let mut item = item.to_vec();
+    item[DATA_ROOT.len() + 16] = Space::Item as u8;
+    (item, usize::from(part))
 }
 
 /// The prefix of one index's entries.
@@ -252,7 +261,7 @@ mod tests {
     fn an_items_parts_lie_apart() {
         let table = Uuid::from_bytes([7; 16]);
         let key = item(table, [9; 16], b"sort");
-        assert!(table_data(table).contains(&key) && table_data(table).contains(&overflow(&key)));
-        assert!(!KeyRange::prefix(space(table, Space::Item, 0)).contains(&overflow(&key)));
+        assert!(table_data(table).contains(&key) && table_data(table).contains(&overflow(&key, 0)));
+        assert!(!KeyRange::prefix(space(table, Space::Item, 0)).contains(&overflow(&key, 0)));
     }
 }

@@ -8,10 +8,11 @@
 //! - Reading: `page` (one page of a Query or Scan).
 //! - Charging: `capacity`.
 //! - In the store: `codec` and `stored` (an item), `key` (its key), `index` (what it leaves in secondary indexes),
-//!   `view` (where it is read from).
+//!   `view` (where it is read from), `check` (whether all of it belongs together).
 
 pub(crate) mod batch;
 pub(crate) mod capacity;
+pub(crate) mod check;
 pub(crate) mod codec;
 pub(crate) mod index;
 pub(crate) mod key;
@@ -29,3 +30,6 @@ pub(crate) mod transact;
 pub(crate) mod transactions;
 pub(crate) mod view;
 pub(crate) mod write;
+
+#[cfg(test)]
+mod tests;

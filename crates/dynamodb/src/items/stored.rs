@@ -55,6 +55,11 @@ pub(crate) fn size(value: &Bytes) -> Result<usize, Error> {
     Ok(Stored::open(value)?.size)
 }
 
+/// In how many further values the item goes on whose first value this is.
+pub(crate) fn parts(value: &Bytes) -> Result<usize, Error> {
+    Ok(Stored::open(value)?.parts)
+}
+
 /// The item of this key.
 pub(crate) async fn get(view: View<'_>, key: &[u8]) -> Result<Option<Stored>, Error> {
     match view.get(key).await? {
@@ -109,8 +114,6 @@ fn delete_parts(tx: &Transaction, key: &[u8], from: usize, old: Option<&Stored>)
 }
 
 fn part_key(key: &[u8], part: usize) -> Vec<u8> {
-    let mut further = keys::overflow(key);
     // An item has at most a dozen parts.
-    further.push(part as u8);
-    further
+    keys::overflow(key, part as u8)
 }
