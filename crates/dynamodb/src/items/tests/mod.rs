@@ -78,6 +78,7 @@ impl World {
             store,
             blobs,
             clock: Arc::new(SystemClock),
+            policies: None,
             options: Options::default(),
         };
         Self {
