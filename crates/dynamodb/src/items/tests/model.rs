@@ -242,7 +242,7 @@ async fn compare(world: &World, model: &Model, limit: usize) {
         }
     }
     for a in 0..3 {
-        let ask = json!({"TableName": "tab", "IndexName": "g", "KeyConditionExpression": "a = :a AND b < :b", "Limit": limit,
+        let ask = json!({"TableName": "tab", "IndexName": "glo", "KeyConditionExpression": "a = :a AND b < :b", "Limit": limit,
             "ExpressionAttributeValues": {":a": {"S": format!("a{a}")}, ":b": {"N": "3"}}});
         let (text, found) = (
             serde_json::from_value(json!({"S": format!("a{a}")})).unwrap(),
@@ -272,10 +272,10 @@ proptest! {
         runtime.block_on(async {
             let world = World::new().await;
             let global = vec![
-                index(1, "g", schema("a:S", "b:N"), Projection::All),
-                index(2, "k", schema("b:N", ""), Projection::KeysOnly),
+                index(1, "glo", schema("a:S", "b:N"), Projection::All),
+                index(2, "keys", schema("b:N", ""), Projection::KeysOnly),
             ];
-            let local = vec![index(3, "l", schema("p:S", "b:N"), Projection::Include(vec!["n".into()]))];
+            let local = vec![index(3, "loc", schema("p:S", "b:N"), Projection::Include(vec!["n".into()]))];
             world.table("tab", schema("p:S", "c:N"), global, local).await;
             let mut model = Model::new();
             for op in &ops {
