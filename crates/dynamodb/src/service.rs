@@ -48,9 +48,21 @@ impl DynamoDb {
             .on(op::DescribeEndpoints, on::describe_endpoints, limits::endpoints)
             .on(op::UpdateTimeToLive, on::update_time_to_live, expiry::update)
             .on(op::DescribeTimeToLive, on::describe_time_to_live, expiry::describe)
-            .on_json(op::ExecuteStatement, partiql::access::execute, partiql::operations::execute)
-            .on_json(op::BatchExecuteStatement, partiql::access::batch, partiql::operations::batch)
-            .on_json(op::ExecuteTransaction, partiql::access::transaction, partiql::operations::transaction)
+            .on_json(
+                op::ExecuteStatement,
+                partiql::access::execute,
+                partiql::operations::execute,
+            )
+            .on_json(
+                op::BatchExecuteStatement,
+                partiql::access::batch,
+                partiql::operations::batch,
+            )
+            .on_json(
+                op::ExecuteTransaction,
+                partiql::access::transaction,
+                partiql::operations::transaction,
+            )
             .build()
     }
 

@@ -136,6 +136,9 @@ fn projection_of(asked: &KeysAndAttributes) -> Result<Option<Projection>, Error>
         values: false,
     }
     .check()?;
+    if let Some(names) = &asked.attributes_to_get {
+        members::attribute_names(names)?;
+    }
     let mut placeholders = Placeholders::new(asked.expression_attribute_names.as_ref(), None)?;
     let projection = parameters::projection(
         asked.projection_expression.as_deref(),
@@ -157,6 +160,7 @@ pub(crate) async fn write(
         for request in requests {
             let change = match (request.put_request, request.delete_request) {
                 (Some(put), None) => {
+                    members::attribute_names(put.item.keys())?;
                     check_size(&put.item)?;
                     Change::Put(put.item)
                 }
@@ -271,13 +275,13 @@ async fn locate_all(dynamodb: &DynamoDb, writes: &[Write]) -> Result<(), Error> 
 /// Writes in groups that fit into one transaction of the store each.
 fn chunks(writes: Vec<Write>) -> Vec<Vec<Write>> {
     let mut chunks: Vec<Vec<Write>> = Vec::new();
-    let mut bytes = CHUNK_BYTES;
+    let mut bytes = 0;
     for write in writes {
         let size = match &write.change {
             Change::Put(item) => item_size(item),
             _ => 0,
         };
-        if bytes + size > CHUNK_BYTES {
+        if chunks.is_empty() || bytes + size > CHUNK_BYTES {
             chunks.push(Vec::new());
             bytes = 0;
         }

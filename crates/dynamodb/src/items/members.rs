@@ -23,6 +23,26 @@ pub(crate) const SELECT: &[&str] = &[
 /// How many violations AWS lists.
 const MAX_LISTED: usize = 10;
 
+/// Bytes of an attribute's name that are too many.
+const NAME_BYTES: usize = 65_536;
+
+/// Refuses names that no attribute may have.
+pub(crate) fn attribute_names<'n>(names: impl IntoIterator<Item = &'n String>) -> Result<(), Error> {
+    for name in names {
+        if name.is_empty() {
+            return Err(Error::validation(
+                "One or more parameter values were invalid: Empty attribute name",
+            ));
+        }
+        if name.len() >= NAME_BYTES {
+            return Err(Error::validation(format!(
+                "Attribute name is too large, must be less than {NAME_BYTES} bytes"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Collects what is wrong with the members of a request.
 #[derive(Debug, Default)]
 pub(crate) struct Violations(Vec<String>);
@@ -83,6 +103,13 @@ impl Violations {
         } else if length > high {
             let constraint = format!("Member must have length less than or equal to {high}");
             self.add(&format!("'{}'", shown()), member, constraint);
+        }
+    }
+
+    /// `AttributesToGet` names at least one.
+    pub(crate) fn attributes_to_get(&mut self, names: Option<&Vec<String>>) {
+        if let Some(names) = names {
+            self.length("attributesToGet", names.len(), 1, usize::MAX, || "[]".into());
         }
     }
 

@@ -1,5 +1,6 @@
 //! What requests say in expressions, or in the parameters that came before them, as conditions, edits and projections.
 
+use super::members;
 use crate::expression::{Condition, Parameter, Path, Placeholders, Projection, Update};
 use crate::shapes::{AttributeValueUpdate, ExpectedAttributeValue};
 use crate::tables::record::{IndexRecord, TableRecord};
@@ -18,7 +19,9 @@ pub(crate) struct Given<'a> {
     pub expressions: &'a [(&'a str, bool)],
     /// The parameters that came before them.
     pub others: &'a [(&'a str, bool)],
+    /// Whether there are `ExpressionAttributeNames`.
     pub names: bool,
+    /// Whether there are `ExpressionAttributeValues`.
     pub values: bool,
 }
 
@@ -83,7 +86,10 @@ pub(crate) fn update(
 ) -> Result<Update, Error> {
     match (expression, updates) {
         (Some(text), _) => Ok(Update::parse(text, placeholders)?),
-        (None, Some(updates)) => Ok(legacy::attribute_updates(updates)?),
+        (None, Some(updates)) => {
+            members::attribute_names(updates.keys())?;
+            Ok(legacy::attribute_updates(updates)?)
+        }
         (None, None) => Ok(Update::default()),
     }
 }
@@ -102,6 +108,7 @@ pub(crate) fn projection(
             "Member must have length greater than or equal to 1",
         )),
         (None, Some(names)) => {
+            members::attribute_names(names)?;
             for (at, name) in names.iter().enumerate() {
                 check_name(name)?;
                 if names[..at].contains(name) {

@@ -105,6 +105,7 @@ pub(crate) async fn query(
 fn check(input: &QueryInput) -> Result<(), Error> {
     let mut violations = Violations::of_table(&input.table_name);
     violations.index(input.index_name.as_ref());
+    violations.attributes_to_get(input.attributes_to_get.as_ref());
     violations.one_of("select", input.select.as_ref(), members::SELECT);
     violations.within("limit", input.limit, 1, i32::MAX);
     violations.one_of(
@@ -190,29 +191,25 @@ impl Asked {
         for attribute in &schema.partition {
             match take(attribute)? {
                 Some(SortCondition::Equal(value)) => partition.push(value),
-                Some(_) => return Err(Error::validation("Query key condition not supported")),
-                None => return Err(missed(&attribute.name)),
+                _ => return Err(unequal("HASH", &attribute.name)),
             }
         }
-        let (mut equal, mut sort, mut gap) = (Vec::new(), None, None);
+        let (mut equal, mut sort, mut open) = (Vec::new(), None, None);
         for attribute in &schema.sort {
-            match take(attribute)? {
-                None => gap = gap.or(Some(&attribute.name)),
-                Some(_) if gap.is_some() || sort.is_some() => {
-                    return Err(gap.map_or_else(
-                        || Error::validation("Query key condition not supported"),
-                        |name| missed(name),
-                    ));
+            match (take(attribute)?, open) {
+                (None, _) => open = open.or(Some(&attribute.name)),
+                (Some(_), Some(before)) => return Err(unequal("RANGE", before)),
+                (Some(SortCondition::Equal(value)), None) => equal.push(value),
+                (Some(condition), None) => {
+                    sort = Some(condition);
+                    open = Some(&attribute.name);
                 }
-                Some(SortCondition::Equal(value)) => equal.push(value),
-                Some(condition) => sort = Some(condition),
             }
         }
-        match (conditions.is_empty(), gap) {
-            (true, _) => Ok(Self { partition, equal, sort }),
-            (false, Some(name)) => Err(missed(name)),
-            (false, None) => Err(Error::validation("Query key condition not supported")),
+        if conditions.is_empty() {
+            return Ok(Self { partition, equal, sort });
         }
+        Err(Error::validation("Query key condition not supported"))
     }
 
     /// The keys of the store that are asked for.
@@ -295,6 +292,9 @@ fn attribute(attribute: &KeyAttribute) -> expression::KeyAttribute<'_> {
     }
 }
 
-fn missed(name: &str) -> Error {
-    Error::validation(format!("Query condition missed key schema element: {name}"))
+/// Every partition attribute, and every sort attribute before another condition, must be equal to something.
+fn unequal(kind: &str, name: &str) -> Error {
+    Error::validation(format!(
+        "Query key condition not supported: the {kind} key attribute {name} needs an equality condition"
+    ))
 }

@@ -99,6 +99,7 @@ pub(crate) async fn scan(
 fn check(input: &ScanInput) -> Result<(), Error> {
     let mut violations = Violations::of_table(&input.table_name);
     violations.index(input.index_name.as_ref());
+    violations.attributes_to_get(input.attributes_to_get.as_ref());
     violations.within("limit", input.limit, 1, i32::MAX);
     violations.one_of("select", input.select.as_ref(), members::SELECT);
     violations.one_of(

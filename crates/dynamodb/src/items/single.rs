@@ -21,6 +21,7 @@ pub(crate) async fn get(
     input: GetItemInput,
 ) -> Result<GetItemOutput, Error> {
     let mut violations = Violations::of_table(&input.table_name);
+    violations.attributes_to_get(input.attributes_to_get.as_ref());
     violations.one_of(
         "returnConsumedCapacity",
         input.return_consumed_capacity.as_ref(),
@@ -103,6 +104,7 @@ pub(crate) async fn put(
     }
     .check()?;
     let returns_old = only_old(input.return_values.as_deref())?;
+    members::attribute_names(input.item.keys())?;
     check_size(&input.item)?;
     let mut placeholders = Placeholders::new(
         input.expression_attribute_names.as_ref(),
