@@ -87,3 +87,6 @@ pub use table::service;
 pub use website::WebsiteRequest;
 
 pub(crate) use error::Result;
+
+#[cfg(test)]
+mod stories;
