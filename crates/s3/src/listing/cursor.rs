@@ -50,6 +50,13 @@ impl<'v, V: View> Cursor<'v, V> {
         self.read.pop_front()
     }
 
+    /// Begins at the first entry at or behind `start`, before anything was read.
+    pub(super) fn begin_at(&mut self, start: &Bytes) {
+        let page = self.page;
+        self.seek(start);
+        self.page = page;
+    }
+
     /// Jumps to the first entry at or behind `start`.
     pub(super) fn seek(&mut self, start: &Bytes) {
         let passed = self.read.partition_point(|(key, _)| key < start);

@@ -38,11 +38,11 @@ async fn list(
     let mut cursor = Cursor::new(view, keys::below(keys::objects(&bucket.id, groups.prefix)), page);
     if let Some(marker) = marker.filter(|marker| !marker.is_empty()) {
         if groups.is_group(marker) {
-            cursor.seek(&behind_group(bucket, marker));
+            cursor.begin_at(&behind_group(bucket, marker));
         } else {
             let mut behind = keys::object(&bucket.id, marker).to_vec();
             behind.push(0);
-            cursor.seek(&Bytes::from(behind));
+            cursor.begin_at(&Bytes::from(behind));
         }
     }
     let mut last = String::new();

@@ -130,11 +130,11 @@ async fn list(
     let mut begun: Option<String> = None;
     if let Some(marker) = marker {
         if groups.is_group(marker.key) {
-            heads.seek(&behind(keys::objects(&bucket.id, marker.key)));
-            history.seek(&behind(keys::histories(&bucket.id, marker.key)));
+            heads.begin_at(&behind(keys::objects(&bucket.id, marker.key)));
+            history.begin_at(&behind(keys::histories(&bucket.id, marker.key)));
         } else {
-            heads.seek(&successor(&keys::object(&bucket.id, marker.key)));
-            history.seek(&match sequence(view, bucket, &marker).await? {
+            heads.begin_at(&successor(&keys::object(&bucket.id, marker.key)));
+            history.begin_at(&match sequence(view, bucket, &marker).await? {
                 Some(sequence) => successor(&keys::version(&bucket.id, marker.key, sequence)),
                 None => behind(keys::history(&bucket.id, marker.key)),
             });
