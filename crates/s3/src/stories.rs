@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use danbi_blobs::Blobs;
 use danbi_core::{
-    Access, Authorizer, Principal, RequestContext, RequestFacts, RequestId, Scope, ServiceError, SystemClock,
-    full_body, read_body,
+    Access, AccountId, AccountProfile, Accounts, Authorizer, PolicyLanguage, Principal, RequestContext, RequestFacts,
+    RequestId, Scope, ServiceError, SystemClock, full_body, read_body,
 };
 use danbi_store::{EmbeddedOptions, Store};
 use std::path::PathBuf;
@@ -28,6 +28,32 @@ impl Authorizer for Gatekeeper {
         if access.action == "s3:DeleteObject" && access.resource.contains("/kept") {
             return Err(ServiceError::client("AccessDenied", 403, "Access Denied"));
         }
+        Ok(())
+    }
+}
+
+/// Knows nobody by name.
+struct Strangers;
+
+impl Accounts for Strangers {
+    fn profile(&self, account: &AccountId) -> AccountProfile {
+        AccountProfile {
+            account: account.clone(),
+            canonical_id: account.to_string(),
+            display_name: None,
+            email: None,
+        }
+    }
+    fn by_canonical_id(&self, _: &str) -> Option<AccountProfile> {
+        None
+    }
+    fn by_email(&self, _: &str) -> Option<AccountProfile> {
+        None
+    }
+}
+
+impl PolicyLanguage for Strangers {
+    fn check_resource_policy(&self, _: &str) -> Result<(), String> {
         Ok(())
     }
 }
@@ -54,6 +80,8 @@ impl Stage {
             blobs: Blobs::open(&dir.path().join("blobs")).await.unwrap(),
             clock: Arc::new(SystemClock),
             authorizer: Arc::new(Gatekeeper),
+            accounts: Arc::new(Strangers),
+            language: Arc::new(Strangers),
             master_key: dir.path().join("s3.key"),
             options: Options::default(),
         });
