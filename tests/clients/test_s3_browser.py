@@ -32,16 +32,17 @@ class Browser:
     def __init__(self, profile):
         self.driver = subprocess.Popen([DRIVER, "--port=0"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         line = ""
-        while "on port" not in line:
+        while "successfully on port" not in line:
             line = self.driver.stdout.readline()
             assert line, "chromedriver ended"
-        self.base = f"http://127.0.0.1:{line.split('on port ')[1].strip(' .')}".strip()
+        port = int(line.split("on port ")[1].strip(" .\n"))
+        self.base = f"http://127.0.0.1:{port}"
         options = {"binary": CHROMIUM, "args": [*FLAGS, f"--user-data-dir={profile}"]}
         made = self.call("POST", "/session", {"capabilities": {"alwaysMatch": {"goog:chromeOptions": options, "timeouts": {"script": 60_000}}}})
         self.session = f"/session/{made['sessionId']}"
 
     def call(self, method, path, body=None):
-        request = urllib.request.Request(self.base.rstrip(".") + path, json.dumps(body or {}).encode() if method == "POST" else None, {"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(self.base + path, json.dumps(body or {}).encode() if method == "POST" else None, {"Content-Type": "application/json"}, method=method)
         with urllib.request.urlopen(request, timeout=START_SECONDS) as answer:
             return json.load(answer)["value"]
 

@@ -38,8 +38,24 @@ const DEMO: [Need; 5] = [
     },
 ];
 /// The AWS CLI is Debian's: PyPI's `awscli` is version 1, and its `awscliv2` downloads a binary from elsewhere. The tools to
-/// build with are for `aws-lambda-ric`, whose native part npm compiles.
-const TESTS: [Need; 8] = [
+/// build with are for `aws-lambda-ric`, whose native part npm compiles. rclone, s3cmd and a browser are clients of S3.
+const TESTS: [Need; 12] = [
+    Need {
+        package: "rclone",
+        there: || find("rclone").is_some(),
+    },
+    Need {
+        package: "s3cmd",
+        there: || find("s3cmd").is_some(),
+    },
+    Need {
+        package: "chromium",
+        there: || find("chromium").is_some(),
+    },
+    Need {
+        package: "chromium-driver",
+        there: || find("chromedriver").is_some(),
+    },
     Need {
         package: "iproute2",
         there: || find("ip").is_some() || Path::new("/usr/sbin/ip").exists(),

@@ -28,7 +28,11 @@ pub(crate) async fn create(
         context.scope.region.as_str(),
         wanted.and_then(|wanted| wanted.location_constraint.as_deref()),
     )?;
-    let (ownership, public_access) = guards(s3.options.new_buckets, input.object_ownership.as_deref())?;
+    let (ownership, public_access) = guards(
+        s3.options.new_buckets,
+        input.object_ownership.as_deref(),
+        input.acl.as_deref(),
+    )?;
     let list = list(&s3, &context, &input, ownership, public_access)?;
     let given_tags = wanted.and_then(|wanted| wanted.tags.as_deref()).unwrap_or_default();
     check_tags(given_tags)?;
@@ -96,13 +100,17 @@ pub(crate) async fn create(
 }
 
 /// What the new bucket guards against: as the platform's setting has it, but for the ownership that the request names.
-fn guards(setting: NewBuckets, given: Option<&str>) -> Result<(Option<Ownership>, Option<Blocks>)> {
+///
+/// A request for a private bucket that says nothing of ownership gets lists that count: clients that send `private` then
+/// send it with every object, which a bucket without lists refuses.
+fn guards(setting: NewBuckets, given: Option<&str>, acl: Option<&str>) -> Result<(Option<Ownership>, Option<Blocks>)> {
     let (usual, blocks) = match setting {
         NewBuckets::Guarded => (Some(Ownership::BucketOwnerEnforced), Some(Blocks::ALL)),
         NewBuckets::Open => (None, None),
     };
     let Some(given) = given else {
-        return Ok((usual, blocks));
+        let listed = usual.filter(|_| acl == Some("private"));
+        return Ok((listed.map(|_| Ownership::BucketOwnerPreferred).or(usual), blocks));
     };
     match Ownership::parse(given) {
         Some(ownership) => Ok((Some(ownership), blocks)),
