@@ -19,6 +19,7 @@ fn refused_value(message: &str) -> Option<ServiceError> {
 impl DynamoDb {
     /// The operations of DynamoDB.
     pub fn service(self: &Arc<Self>) -> Service {
+        use crate::history::{backup, recovery, restore};
         use crate::tables::{create, delete, describe, expiry, limits, list, policy, tags, update};
         Service::builder(&danbi_wire::models::DYNAMODB, Arc::clone(self))
             .body_limit(BODY_BYTES)
@@ -62,6 +63,30 @@ impl DynamoDb {
                 op::ExecuteTransaction,
                 partiql::access::transaction,
                 partiql::operations::transaction,
+            )
+            .on(
+                op::UpdateContinuousBackups,
+                on::update_continuous_backups,
+                recovery::update,
+            )
+            .on(
+                op::DescribeContinuousBackups,
+                on::describe_continuous_backups,
+                recovery::describe,
+            )
+            .on(
+                op::RestoreTableToPointInTime,
+                on::restore_to_point_in_time,
+                restore::to_point_in_time,
+            )
+            .on(op::CreateBackup, on::create_backup, backup::create)
+            .on(op::DescribeBackup, on::describe_backup, backup::describe)
+            .on(op::ListBackups, on::list_backups, backup::list)
+            .on(op::DeleteBackup, on::delete_backup, backup::delete)
+            .on(
+                op::RestoreTableFromBackup,
+                on::restore_from_backup,
+                restore::from_backup,
             )
             .build()
     }

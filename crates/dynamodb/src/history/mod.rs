@@ -7,6 +7,12 @@
 //! finds does not depend on when it looks. A backup that takes an hour is therefore as of one moment, with whole
 //! transactions, although no snapshot lives longer than seconds and writers never wait.
 
+mod at;
+pub(crate) mod backup;
+pub(crate) mod copy;
+pub(crate) mod recovery;
+pub(crate) mod restore;
+
 use crate::items::codec;
 use crate::keys::{self, TableId};
 use crate::{Error, Item, layout};

@@ -8,6 +8,7 @@
 mod clear;
 mod key_text;
 
+use crate::history::copy::{Copy, Forget};
 use crate::tables::backfill::FillIndex;
 use crate::tables::expiry::FillExpiry;
 use crate::{DynamoDb, Error, layout};
@@ -41,6 +42,10 @@ pub(crate) enum Job {
     FillIndex(FillIndex),
     /// A list of expiring items to fill with those from before.
     FillExpiry(FillExpiry),
+    /// A table, as it was at one moment, to copy into a backup or another table.
+    Copy(Box<Copy>),
+    /// History to forget.
+    Forget(Forget),
 }
 
 impl Job {
@@ -222,6 +227,8 @@ impl DynamoDb {
                 Job::Clear(clear) => self.clear_step(&held, clear).await?,
                 Job::FillIndex(fill) => self.fill_index_step(&held, fill).await?,
                 Job::FillExpiry(fill) => self.fill_expiry_step(&held, fill).await?,
+                Job::Copy(copy) => self.copy_step(&held, copy).await?,
+                Job::Forget(forget) => self.forget_step(&held, forget).await?,
             };
             let Some(next) = next else { return Ok(()) };
             held.revision += 1;
@@ -257,7 +264,7 @@ impl DynamoDb {
 const STORE_USAGE_EVERY: Duration = Duration::from_secs(5);
 const TRIM_EVERY: Duration = Duration::from_secs(600);
 
-/// What recurs whether or not anybody asks: storing counts, trimming streams.
+/// What recurs whether or not anybody asks: storing counts, removing what has become too old.
 pub(crate) async fn upkeep(dynamodb: Weak<DynamoDb>) {
     let mut since_trimmed = Duration::ZERO;
     loop {
@@ -268,12 +275,21 @@ pub(crate) async fn upkeep(dynamodb: Weak<DynamoDb>) {
         let trim_every = service.options.trim_every.unwrap_or(TRIM_EVERY);
         if done.is_ok() && since_trimmed >= trim_every {
             since_trimmed = Duration::ZERO;
-            done = service.trim_streams().await;
+            done = service.trim().await;
         }
         match done {
             Ok(()) => {}
             Err(Error::Store(StoreError::Closed)) => return,
             Err(error) => tracing::warn!(%error, "dynamodb: the upkeep met an error; trying again later"),
         }
+    }
+}
+
+impl DynamoDb {
+    /// Removes what has become too old.
+    async fn trim(&self) -> Result<(), Error> {
+        self.trim_streams().await?;
+        self.trim_history().await?;
+        self.expire_backups().await
     }
 }

@@ -79,7 +79,7 @@ impl DynamoDb {
 }
 
 /// How many shards the stream of a table that is paid for in this way has.
-pub(super) fn shards(billing: BillingMode) -> u32 {
+pub(crate) fn shards(billing: BillingMode) -> u32 {
     match billing {
         BillingMode::Provisioned => PROVISIONED_SHARDS,
         BillingMode::OnDemand => ON_DEMAND_SHARDS,
@@ -101,7 +101,7 @@ fn fnv(bytes: &[u8], seed: u64) -> u64 {
 }
 
 /// What `SSESpecification` asks for.
-pub(super) fn kms_key(given: Option<&shapes::SSESpecification>, scope: &Scope) -> Result<Option<String>, Error> {
+pub(crate) fn kms_key(given: Option<&shapes::SSESpecification>, scope: &Scope) -> Result<Option<String>, Error> {
     let Some(given) = given else { return Ok(None) };
     if given.sse_type.as_deref() == Some("AES256") {
         return Err(invalid("SSEType AES256 is not supported"));

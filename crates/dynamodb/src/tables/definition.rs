@@ -10,7 +10,7 @@ use crate::{Error, shapes};
 use danbi_core::Timestamp;
 
 /// Most global indexes of a table.
-pub(super) const MAX_GLOBAL_INDEXES: usize = 20;
+pub(crate) const MAX_GLOBAL_INDEXES: usize = 20;
 /// Most local indexes of a table.
 const MAX_LOCAL_INDEXES: usize = 5;
 /// Most `NonKeyAttributes` of one index, and of all of a table together.
@@ -22,12 +22,12 @@ const MAX_KEY_PARTS: usize = 4;
 const MAX_UNITS: i64 = 1_000_000_000_000;
 
 /// The words before most refusals.
-pub(super) fn invalid(message: impl std::fmt::Display) -> Error {
+pub(crate) fn invalid(message: impl std::fmt::Display) -> Error {
     Error::validation(format!("One or more parameter values were invalid: {message}"))
 }
 
 /// `AttributeDefinitions`: each name once, each type a key's.
-pub(super) fn attributes(given: &[shapes::AttributeDefinition]) -> Result<Vec<KeyAttribute>, Error> {
+pub(crate) fn attributes(given: &[shapes::AttributeDefinition]) -> Result<Vec<KeyAttribute>, Error> {
     let mut attributes: Vec<KeyAttribute> = Vec::with_capacity(given.len());
     for definition in given {
         let kind = match definition.attribute_type.as_str() {
@@ -55,7 +55,7 @@ pub(super) fn attributes(given: &[shapes::AttributeDefinition]) -> Result<Vec<Ke
 
 /// Where a `KeySchema` is given.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// The table's.
     Table,
     /// A local index's.
@@ -65,7 +65,7 @@ pub(super) enum Place {
 }
 
 /// A `KeySchema` whose attributes are defined.
-pub(super) fn key_schema(
+pub(crate) fn key_schema(
     given: &[shapes::KeySchemaElement],
     defined: &[KeyAttribute],
     place: Place,
@@ -175,7 +175,7 @@ fn projection(given: &shapes::Projection) -> Result<Projection, Error> {
 }
 
 /// The name of an index.
-pub(super) fn index_name(name: &str, member: &str) -> Result<(), Error> {
+pub(crate) fn index_name(name: &str, member: &str) -> Result<(), Error> {
     let constraint = if name.len() < 3 {
         "Member must have length greater than or equal to 3"
     } else if name.len() > 255 {
@@ -189,7 +189,7 @@ pub(super) fn index_name(name: &str, member: &str) -> Result<(), Error> {
 }
 
 /// What a global index is asked for with, in `CreateTable` and in `UpdateTable`.
-pub(super) struct GlobalIndex<'g> {
+pub(crate) struct GlobalIndex<'g> {
     pub name: &'g str,
     pub key: &'g [shapes::KeySchemaElement],
     pub projection: &'g shapes::Projection,
@@ -199,7 +199,7 @@ pub(super) struct GlobalIndex<'g> {
 }
 
 /// A global index, checked; its number is `id`.
-pub(super) fn global_index(
+pub(crate) fn global_index(
     given: &GlobalIndex<'_>,
     defined: &[KeyAttribute],
     billing: BillingMode,
@@ -239,7 +239,7 @@ pub(super) fn global_index(
 }
 
 /// The local indexes of `CreateTable`, checked; the first has the number `first`.
-pub(super) fn local_indexes(
+pub(crate) fn local_indexes(
     given: &[shapes::LocalSecondaryIndex],
     table: &KeySchema,
     defined: &[KeyAttribute],
@@ -289,7 +289,7 @@ pub(super) fn local_indexes(
 }
 
 /// Checks that no two indexes have one name, and that together they do not project too much.
-pub(super) fn check_indexes<'i>(indexes: impl Iterator<Item = &'i IndexRecord>) -> Result<(), Error> {
+pub(crate) fn check_indexes<'i>(indexes: impl Iterator<Item = &'i IndexRecord>) -> Result<(), Error> {
     let mut names: Vec<&str> = Vec::new();
     let mut projected = 0;
     for index in indexes {
@@ -311,7 +311,7 @@ pub(super) fn check_indexes<'i>(indexes: impl Iterator<Item = &'i IndexRecord>) 
 }
 
 /// Checks that every defined attribute is part of some key.
-pub(super) fn check_all_used<'k>(
+pub(crate) fn check_all_used<'k>(
     defined: &[KeyAttribute],
     keys: impl Iterator<Item = &'k KeySchema> + Clone,
 ) -> Result<(), Error> {
@@ -333,7 +333,7 @@ pub(super) fn check_all_used<'k>(
 }
 
 /// Billing mode and capacity of a table.
-pub(super) fn billing(
+pub(crate) fn billing(
     mode: Option<&str>,
     given: Option<&shapes::ProvisionedThroughput>,
 ) -> Result<(BillingMode, Throughput), Error> {
@@ -350,7 +350,7 @@ pub(super) fn billing(
 }
 
 /// Capacity units within bounds.
-pub(super) fn throughput_units(given: &shapes::ProvisionedThroughput) -> Result<Throughput, Error> {
+pub(crate) fn throughput_units(given: &shapes::ProvisionedThroughput) -> Result<Throughput, Error> {
     for (word, member, units) in [
         ("ReadCapacityUnits", "readCapacityUnits", given.read_capacity_units),
         ("WriteCapacityUnits", "writeCapacityUnits", given.write_capacity_units),
@@ -375,7 +375,7 @@ pub(super) fn throughput_units(given: &shapes::ProvisionedThroughput) -> Result<
 }
 
 /// Caps of on-demand capacity.
-pub(super) fn on_demand_limits(given: &shapes::OnDemandThroughput) -> Result<OnDemandLimits, Error> {
+pub(crate) fn on_demand_limits(given: &shapes::OnDemandThroughput) -> Result<OnDemandLimits, Error> {
     for (word, units) in [
         ("MaxReadRequestUnits", given.max_read_request_units),
         ("MaxWriteRequestUnits", given.max_write_request_units),
@@ -391,7 +391,7 @@ pub(super) fn on_demand_limits(given: &shapes::OnDemandThroughput) -> Result<OnD
 }
 
 /// Warm throughput as asked for; what is left out is kept at what on-demand tables begin with.
-pub(super) fn warm_units(given: &shapes::WarmThroughput) -> Throughput {
+pub(crate) fn warm_units(given: &shapes::WarmThroughput) -> Throughput {
     Throughput {
         read: given.read_units_per_second.unwrap_or(12_000),
         write: given.write_units_per_second.unwrap_or(4_000),
@@ -399,7 +399,7 @@ pub(super) fn warm_units(given: &shapes::WarmThroughput) -> Throughput {
 }
 
 /// The stream that a `StreamSpecification` asks for; none when it is off.
-pub(super) fn stream(
+pub(crate) fn stream(
     given: &shapes::StreamSpecification,
     now: Timestamp,
     shards: u32,
@@ -453,7 +453,7 @@ fn stream_label(now: Timestamp) -> String {
 }
 
 /// `TableClass`.
-pub(super) fn class(given: Option<&str>) -> Result<TableClass, Error> {
+pub(crate) fn class(given: Option<&str>) -> Result<TableClass, Error> {
     match given {
         None | Some("STANDARD") => Ok(TableClass::Standard),
         Some("STANDARD_INFREQUENT_ACCESS") => Ok(TableClass::InfrequentAccess),

@@ -3,6 +3,7 @@
 use super::catalog::TableRef;
 use super::describe::deleted;
 use super::expiry;
+use crate::history::backup;
 use crate::jobs::Job;
 use crate::{DynamoDb, Error, keys, shapes, streams};
 use danbi_core::{RequestContext, ServiceError};
@@ -18,6 +19,7 @@ pub(crate) async fn delete(
 ) -> Result<shapes::DeleteTableOutput, ServiceError> {
     let table = TableRef::parse(&context, &input.table_name)?;
     let now = dynamodb.clock.now();
+    let counts = dynamodb.counts_of(&table).await?;
     let gone = dynamodb
         .store
         .transact(async |tx| {
@@ -42,16 +44,20 @@ pub(crate) async fn delete(
             if record.time_to_live.is_some() {
                 expiry::unlist(&tx, &record)?;
             }
-            dynamodb
-                .jobs
-                .add(&tx, Job::clear(KeyRange::prefix(keys::table_prefix(record.id))))?;
+            if record.recovery.is_some() {
+                let counts = counts.as_ref().cloned().unwrap_or_default();
+                backup::keep_deleted(&dynamodb, &tx, &record, &counts, now)?;
+            } else {
+                dynamodb
+                    .jobs
+                    .add(&tx, Job::clear(KeyRange::prefix(keys::table_prefix(record.id))))?;
+            }
             Ok(record)
         })
         .await?;
     dynamodb.jobs.wake();
-    let counts = dynamodb.counts(&gone).await?;
     dynamodb.usage.forget(gone.id);
     Ok(shapes::DeleteTableOutput {
-        table_description: Some(deleted(&gone, &counts)),
+        table_description: Some(deleted(&gone, &counts.unwrap_or_default())),
     })
 }

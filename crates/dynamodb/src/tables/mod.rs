@@ -9,7 +9,7 @@ pub(crate) mod access;
 pub(crate) mod backfill;
 pub(crate) mod catalog;
 pub(crate) mod create;
-mod definition;
+pub(crate) mod definition;
 pub(crate) mod delete;
 pub(crate) mod describe;
 pub(crate) mod expiry;

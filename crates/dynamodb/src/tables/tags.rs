@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// Most tags of a table.
 const MAX_TAGS: usize = 50;
 /// Tags in one answer of `ListTagsOfResource`.
-const PAGE: usize = 10;
+const PAGE: usize = MAX_TAGS;
 
 type Tags = BTreeMap<String, String>;
 

@@ -4,6 +4,7 @@
 //! their commit, and the sums are stored every few seconds, one value a node. A crash loses the last of them; a
 //! recount, now and then, sets them right. DynamoDB's own figures are up to six hours old.
 
+use super::catalog::TableRef;
 use super::record::TableRecord;
 use crate::keys::{IndexId, TableId};
 use crate::{DynamoDb, Error, layout};
@@ -153,6 +154,15 @@ impl DynamoDb {
                 Some((last, _)) if page.more => range = range.after(last),
                 _ => return Ok(counts.shown()),
             }
+        }
+    }
+
+    /// What the table of this name holds, if there is one.
+    pub(crate) async fn counts_of(&self, table: &TableRef) -> Result<Option<Counts>, Error> {
+        let snapshot = self.store.snapshot().await?;
+        match self.catalog.find_in(&snapshot, table).await? {
+            Some(record) => Ok(Some(self.counts(&record).await?)),
+            None => Ok(None),
         }
     }
 
