@@ -23,23 +23,23 @@ def wait_for_table(danbi, client, name):
 
 def test_a_backup_is_of_one_moment_while_the_table_changes(danbi):
     client = danbi.client("dynamodb")
-    make(client, "t", AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in [("p", "S"), ("s", "N"), ("v", "S")]],
+    make(client, "things", AttributeDefinitions=[{"AttributeName": name, "AttributeType": kind} for name, kind in [("p", "S"), ("s", "N"), ("v", "S")]],
          GlobalSecondaryIndexes=[{"IndexName": "by-v", "KeySchema": [{"AttributeName": "v", "KeyType": "HASH"}], "Projection": {"ProjectionType": "ALL"}}])
     for number in range(300):
-        put(client, "t", f"k{number}", number, "before")
-    put(client, "t", "large", 1, "L" * 250_000)
-    expected = items(client, "t")
-    created = client.create_backup(TableName="t", BackupName="nightly")["BackupDetails"]
+        put(client, "things", f"k{number}", number, "before")
+    put(client, "things", "large", 1, "L" * 250_000)
+    expected = items(client, "things")
+    created = client.create_backup(TableName="things", BackupName="nightly")["BackupDetails"]
     assert created["BackupStatus"] in ("CREATING", "AVAILABLE") and created["BackupType"] == "USER"
     for number in range(0, 300, 3):
-        put(client, "t", f"k{number}", number, "after")
-        client.delete_item(TableName="t", Key={"p": {"S": f"k{number + 1}"}, "s": {"N": str(number + 1)}})
-        put(client, "t", f"new{number}", number, "after")
-    put(client, "t", "large", 1, "small")
+        put(client, "things", f"k{number}", number, "after")
+        client.delete_item(TableName="things", Key={"p": {"S": f"k{number + 1}"}, "s": {"N": str(number + 1)}})
+        put(client, "things", f"new{number}", number, "after")
+    put(client, "things", "large", 1, "small")
     arn = created["BackupArn"]
     status = lambda: client.describe_backup(BackupArn=arn)["BackupDescription"]["BackupDetails"]["BackupStatus"]
     danbi.wait_until(lambda: status() == "AVAILABLE", 60)
-    assert [backup["BackupArn"] for backup in client.list_backups(TableName="t")["BackupSummaries"]] == [arn]
+    assert [backup["BackupArn"] for backup in client.list_backups(TableName="things")["BackupSummaries"]] == [arn]
     described = client.restore_table_from_backup(TargetTableName="back", BackupArn=arn)["TableDescription"]
     assert described["TableStatus"] == "CREATING" and described["RestoreSummary"]["RestoreInProgress"]
     wait_for_table(danbi, client, "back")
@@ -51,52 +51,52 @@ def test_a_backup_is_of_one_moment_while_the_table_changes(danbi):
     assert code(client.restore_table_from_backup, TargetTableName="back", BackupArn=arn) == "TableAlreadyExistsException"
     client.delete_backup(BackupArn=arn)
     assert code(client.describe_backup, BackupArn=arn) == "BackupNotFoundException"
-    client.delete_table(TableName="t")
+    client.delete_table(TableName="things")
 
 
 def test_a_table_comes_back_as_it_was_at_a_moment(danbi):
     client = danbi.client("dynamodb")
-    make(client, "t")
+    make(client, "things")
     for number in range(100):
-        put(client, "t", f"k{number}", 1, "first")
-    disabled = client.describe_continuous_backups(TableName="t")["ContinuousBackupsDescription"]
+        put(client, "things", f"k{number}", 1, "first")
+    disabled = client.describe_continuous_backups(TableName="things")["ContinuousBackupsDescription"]
     assert disabled["PointInTimeRecoveryDescription"] == {"PointInTimeRecoveryStatus": "DISABLED"}
-    assert code(client.restore_table_to_point_in_time, SourceTableName="t", TargetTableName="u", UseLatestRestorableTime=True) == "PointInTimeRecoveryUnavailableException"
-    enabled = client.update_continuous_backups(TableName="t", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True})
+    assert code(client.restore_table_to_point_in_time, SourceTableName="things", TargetTableName="other", UseLatestRestorableTime=True) == "PointInTimeRecoveryUnavailableException"
+    enabled = client.update_continuous_backups(TableName="things", PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True})
     recovery = enabled["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]
     assert recovery["PointInTimeRecoveryStatus"] == "ENABLED" and recovery["RecoveryPeriodInDays"] == 35
-    latest = lambda: client.describe_continuous_backups(TableName="t")["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]["LatestRestorableDateTime"]
+    latest = lambda: client.describe_continuous_backups(TableName="things")["ContinuousBackupsDescription"]["PointInTimeRecoveryDescription"]["LatestRestorableDateTime"]
     for number in range(50):
-        put(client, "t", f"k{number}", 1, "second")
-    middle = items(client, "t")
+        put(client, "things", f"k{number}", 1, "second")
+    middle = items(client, "things")
     # Moments are given in whole seconds at best: the rest of this one must pass without a change.
     moment = latest().replace(microsecond=0) + datetime.timedelta(seconds=1)
     danbi.wait_until(lambda: latest() > moment)
     for number in range(25, 75):
-        client.delete_item(TableName="t", Key={"p": {"S": f"k{number}"}, "s": {"N": "1"}})
-        put(client, "t", f"k{number + 100}", 1, "third")
-    end = items(client, "t")
-    client.restore_table_to_point_in_time(SourceTableName="t", TargetTableName="middle", RestoreDateTime=moment)
-    client.restore_table_to_point_in_time(SourceTableName="t", TargetTableName="end", UseLatestRestorableTime=True)
-    put(client, "t", "k0", 1, "fourth")
+        client.delete_item(TableName="things", Key={"p": {"S": f"k{number}"}, "s": {"N": "1"}})
+        put(client, "things", f"k{number + 100}", 1, "third")
+    end = items(client, "things")
+    client.restore_table_to_point_in_time(SourceTableName="things", TargetTableName="middle", RestoreDateTime=moment)
+    client.restore_table_to_point_in_time(SourceTableName="things", TargetTableName="end", UseLatestRestorableTime=True)
+    put(client, "things", "k0", 1, "fourth")
     wait_for_table(danbi, client, "middle")
     wait_for_table(danbi, client, "end")
     assert items(client, "middle") == middle
     assert items(client, "end") == end
-    assert code(client.restore_table_to_point_in_time, SourceTableName="t", TargetTableName="v", RestoreDateTime=datetime.datetime(2001, 1, 1)) == "InvalidRestoreTimeException"
+    assert code(client.restore_table_to_point_in_time, SourceTableName="things", TargetTableName="other", RestoreDateTime=datetime.datetime(2001, 1, 1)) == "InvalidRestoreTimeException"
     # A table that could be recovered leaves a backup of itself.
-    final = items(client, "t")
-    client.delete_table(TableName="t")
-    left = client.list_backups(TableName="t", BackupType="SYSTEM")["BackupSummaries"]
-    assert [backup["BackupName"] for backup in left] == ["t$DeletedTableBackup"]
-    client.restore_table_from_backup(TargetTableName="t", BackupArn=left[0]["BackupArn"])
-    wait_for_table(danbi, client, "t")
-    assert items(client, "t") == final
+    final = items(client, "things")
+    client.delete_table(TableName="things")
+    left = client.list_backups(TableName="things", BackupType="SYSTEM")["BackupSummaries"]
+    assert [backup["BackupName"] for backup in left] == ["things$DeletedTableBackup"]
+    client.restore_table_from_backup(TargetTableName="things", BackupArn=left[0]["BackupArn"])
+    wait_for_table(danbi, client, "things")
+    assert items(client, "things") == final
 
 
 def test_a_backup_holds_whole_transactions_and_survives_a_crash(danbi):
     client = danbi.client("dynamodb")
-    make(client, "t")
+    make(client, "things")
     stop = threading.Event()
 
     def write(worker):
@@ -106,7 +106,7 @@ def test_a_backup_holds_whole_transactions_and_survives_a_crash(danbi):
             number += 1
             try:
                 own.transact_write_items(TransactItems=[
-                    {"Put": {"TableName": "t", "Item": {"p": {"S": f"{side}{worker}-{part}"}, "s": {"N": "1"}, "v": {"S": str(number)}}}}
+                    {"Put": {"TableName": "things", "Item": {"p": {"S": f"{side}{worker}-{part}"}, "s": {"N": "1"}, "v": {"S": str(number)}}}}
                     for side in "ab" for part in range(5)
                 ])
             except (ClientError, OSError):
@@ -117,8 +117,8 @@ def test_a_backup_holds_whole_transactions_and_survives_a_crash(danbi):
     workers = [threading.Thread(target=write, args=(worker,)) for worker in range(4)]
     for worker in workers:
         worker.start()
-    danbi.wait_until(lambda: len(items(client, "t")) == 40)
-    arns = [client.create_backup(TableName="t", BackupName=f"b{number}xx")["BackupDetails"]["BackupArn"] for number in range(3)]
+    danbi.wait_until(lambda: len(items(client, "things")) == 40)
+    arns = [client.create_backup(TableName="things", BackupName=f"b{number}xx")["BackupDetails"]["BackupArn"] for number in range(3)]
     danbi.kill_9()
     stop.set()
     for worker in workers:

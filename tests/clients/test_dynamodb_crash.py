@@ -11,6 +11,7 @@ from test_dynamodb_tables import all_records
 CYCLES = int(os.environ.get("DANBI_CRASH_CYCLES", "3"))
 WRITERS = 6
 KEYS = 20
+TABLES = ("left", "right")
 STREAM = {"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"}
 
 
@@ -62,21 +63,21 @@ class Writer(threading.Thread):
     def step(self, kind):
         one = f"w{self.number}-{random.randrange(KEYS)}"
         if kind == 0:
-            self.attempt(["a"], [one], lambda: self.client.put_item(TableName="a", Item=self.item(one)))
+            self.attempt(["left"], [one], lambda: self.client.put_item(TableName="left", Item=self.item(one)))
         elif kind == 1:
             names = {"#n": "n", "#g": "g"}
             values = {":n": {"N": str(self.value)}, ":g": {"N": str(self.value % 5)}}
-            self.attempt(["a"], [one], lambda: self.client.update_item(
-                TableName="a", Key={"p": {"S": one}}, UpdateExpression="SET #n = :n, #g = :g",
+            self.attempt(["left"], [one], lambda: self.client.update_item(
+                TableName="left", Key={"p": {"S": one}}, UpdateExpression="SET #n = :n, #g = :g",
                 ExpressionAttributeNames=names, ExpressionAttributeValues=values))
         elif kind == 2:
             keys = [f"w{self.number}-batch-{part}" for part in range(10)]
-            self.attempt(["a"], keys, lambda: self.client.batch_write_item(
-                RequestItems={"a": [{"PutRequest": {"Item": self.item(key)}} for key in keys]}))
+            self.attempt(["left"], keys, lambda: self.client.batch_write_item(
+                RequestItems={"left": [{"PutRequest": {"Item": self.item(key)}} for key in keys]}))
         else:
             keys = [f"w{self.number}-pair-{part}" for part in range(3)]
-            self.attempt(["a", "b"], keys, lambda: self.client.transact_write_items(
-                TransactItems=[{"Put": {"TableName": name, "Item": self.item(key)}} for name in "ab" for key in keys]))
+            self.attempt(TABLES, keys, lambda: self.client.transact_write_items(
+                TransactItems=[{"Put": {"TableName": name, "Item": self.item(key)}} for name in TABLES for key in keys]))
 
 
 def scan(client, name, **more):
@@ -86,8 +87,8 @@ def scan(client, name, **more):
 
 def test_nothing_acknowledged_is_lost_and_nothing_is_torn(danbi):
     client = danbi.client("dynamodb")
-    table(client, "a")
-    table(client, "b")
+    for name in TABLES:
+        table(client, name)
     acknowledged, tried = {}, {}
     for cycle in range(CYCLES):
         stop = threading.Event()
@@ -105,15 +106,15 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_torn(danbi):
                 tried.setdefault(key, set()).update(values)
         danbi.start()
         client = danbi.client("dynamodb")
-        held = {name: scan(client, name) for name in "ab"}
+        held = {name: scan(client, name) for name in TABLES}
         for (name, key), value in acknowledged.items():
             # The last acknowledged value, or one that was tried later and whose answer was lost.
             found = int(held[name][key]["n"]["N"])
             assert found >= value and found in tried[name, key], (cycle, name, key, value, found)
         for number in range(WRITERS):
-            pairs = {held[name].get(f"w{number}-pair-{part}", {}).get("n", {}).get("N") for name in "ab" for part in range(3)}
+            pairs = {held[name].get(f"w{number}-pair-{part}", {}).get("n", {}).get("N") for name in TABLES for part in range(3)}
             assert len(pairs) == 1, (cycle, number, pairs)
-        for name in "ab":
+        for name in TABLES:
             assert scan(client, name, IndexName="by-g") == held[name]
             last = {}
             for record in all_records(danbi, name):

@@ -11,16 +11,16 @@ def arn_of(danbi, table):
 
 def test_records_show_what_changed(danbi):
     client = danbi.client("dynamodb")
-    make(client, "t", StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}, BillingMode="PROVISIONED",
+    make(client, "things", StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"}, BillingMode="PROVISIONED",
          ProvisionedThroughput={"ReadCapacityUnits": 1, "WriteCapacityUnits": 1})
     key = {"p": {"S": "a"}, "s": {"N": "1"}}
-    client.put_item(TableName="t", Item={**key, "v": {"S": "1"}})
-    client.put_item(TableName="t", Item={**key, "v": {"S": "1"}})
-    client.update_item(TableName="t", Key=key, UpdateExpression="SET v = :v", ExpressionAttributeValues={":v": {"S": "22"}})
-    client.put_item(TableName="t", Item={"p": {"S": "long"}, "s": {"N": "1"}, "v": {"S": "x" * 300_000}})
-    client.delete_item(TableName="t", Key=key)
-    client.delete_item(TableName="t", Key=key)
-    records = all_records(danbi, "t")
+    client.put_item(TableName="things", Item={**key, "v": {"S": "1"}})
+    client.put_item(TableName="things", Item={**key, "v": {"S": "1"}})
+    client.update_item(TableName="things", Key=key, UpdateExpression="SET v = :v", ExpressionAttributeValues={":v": {"S": "22"}})
+    client.put_item(TableName="things", Item={"p": {"S": "long"}, "s": {"N": "1"}, "v": {"S": "x" * 300_000}})
+    client.delete_item(TableName="things", Key=key)
+    client.delete_item(TableName="things", Key=key)
+    records = all_records(danbi, "things")
     assert [record["eventName"] for record in records] == ["INSERT", "MODIFY", "INSERT", "REMOVE"]
     first, second, long, last = (record["dynamodb"] for record in records)
     assert first["Keys"] == key and first["NewImage"] == {**key, "v": {"S": "1"}} and "OldImage" not in first
@@ -34,20 +34,20 @@ def test_records_show_what_changed(danbi):
 
 def test_many_writers_lose_no_record_and_keep_the_order_of_each_item(danbi):
     client = danbi.client("dynamodb")
-    make(client, "t", StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"})
+    make(client, "things", StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_IMAGE"})
     writers, changes = 8, 25
 
     def write(worker):
         own = danbi.client("dynamodb")
         for number in range(changes):
-            own.put_item(TableName="t", Item={"p": {"S": f"p{worker}"}, "s": {"N": "1"}, "n": {"N": str(number)}})
+            own.put_item(TableName="things", Item={"p": {"S": f"p{worker}"}, "s": {"N": "1"}, "n": {"N": str(number)}})
 
     threads = [threading.Thread(target=write, args=(worker,)) for worker in range(writers)]
     streams = danbi.client("dynamodbstreams")
-    shards = streams.describe_stream(StreamArn=arn_of(danbi, "t"))["StreamDescription"]["Shards"]
+    shards = streams.describe_stream(StreamArn=arn_of(danbi, "things"))["StreamDescription"]["Shards"]
     assert len(shards) > 1
     iterators = {
-        shard["ShardId"]: streams.get_shard_iterator(StreamArn=arn_of(danbi, "t"), ShardId=shard["ShardId"], ShardIteratorType="LATEST")["ShardIterator"]
+        shard["ShardId"]: streams.get_shard_iterator(StreamArn=arn_of(danbi, "things"), ShardId=shard["ShardId"], ShardIteratorType="LATEST")["ShardIterator"]
         for shard in shards
     }
     for thread in threads:
@@ -73,18 +73,18 @@ def test_a_stream_that_is_off_can_be_read_until_it_is_trimmed(danbi_with):
     danbi = danbi_with(DANBI_DYNAMODB_TRIM_MS="100,2000")
     client, streams = danbi.client("dynamodb"), danbi.client("dynamodbstreams")
     view = {"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"}
-    make(client, "t", StreamSpecification=view)
-    first = arn_of(danbi, "t")
-    client.put_item(TableName="t", Item={"p": {"S": "a"}, "s": {"N": "1"}})
-    assert code(client.update_table, TableName="t", StreamSpecification=view) == "ValidationException"
-    client.update_table(TableName="t", StreamSpecification={"StreamEnabled": False})
+    make(client, "things", StreamSpecification=view)
+    first = arn_of(danbi, "things")
+    client.put_item(TableName="things", Item={"p": {"S": "a"}, "s": {"N": "1"}})
+    assert code(client.update_table, TableName="things", StreamSpecification=view) == "ValidationException"
+    client.update_table(TableName="things", StreamSpecification={"StreamEnabled": False})
     described = streams.describe_stream(StreamArn=first)["StreamDescription"]
     assert described["StreamStatus"] == "DISABLED"
     assert all("EndingSequenceNumber" in shard["SequenceNumberRange"] for shard in described["Shards"])
-    client.update_table(TableName="t", StreamSpecification=view)
-    second = client.describe_table(TableName="t")["Table"]["LatestStreamArn"]
+    client.update_table(TableName="things", StreamSpecification=view)
+    second = client.describe_table(TableName="things")["Table"]["LatestStreamArn"]
     assert second != first
-    left = lambda: [stream["StreamArn"] for stream in streams.list_streams(TableName="t")["Streams"]]
+    left = lambda: [stream["StreamArn"] for stream in streams.list_streams(TableName="things")["Streams"]]
     assert left() == [first, second]
     danbi.wait_until(lambda: left() == [second])
     assert code(streams.describe_stream, StreamArn=first) == "ResourceNotFoundException"

@@ -7,6 +7,7 @@ import subprocess
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+from packages import create, python
 from platform_under_test import KEY_ID, SECRET
 
 EXPIRE = {"DANBI_DYNAMODB_EXPIRE_MS": "200"}
@@ -69,12 +70,12 @@ def test_tables_are_listed_in_pages_and_by_region(danbi):
 
 def test_an_index_is_added_to_a_table_that_is_being_written(danbi):
     client = danbi.client("dynamodb")
-    make(client, "t")
-    put = lambda number: client.put_item(TableName="t", Item={"p": {"S": str(number % 7)}, "s": {"N": str(number)}, "g": {"S": f"g{number % 3}"}})
+    make(client, "things")
+    put = lambda number: client.put_item(TableName="things", Item={"p": {"S": str(number % 7)}, "s": {"N": str(number)}, "g": {"S": f"g{number % 3}"}})
     for number in range(400):
         put(number)
     updated = client.update_table(
-        TableName="t",
+        TableName="things",
         AttributeDefinitions=[{"AttributeName": "g", "AttributeType": "S"}],
         GlobalSecondaryIndexUpdates=[{"Create": {"IndexName": "by-g", "KeySchema": [{"AttributeName": "g", "KeyType": "HASH"}], "Projection": {"ProjectionType": "ALL"}}}],
     )["TableDescription"]
@@ -83,40 +84,40 @@ def test_an_index_is_added_to_a_table_that_is_being_written(danbi):
     assert index["IndexStatus"] == "CREATING" and index["Backfilling"]
     for number in range(400, 450):
         put(number)
-    client.delete_item(TableName="t", Key={"p": {"S": "0"}, "s": {"N": "0"}})
-    state = lambda: client.describe_table(TableName="t")["Table"]["GlobalSecondaryIndexes"][0]
-    danbi.wait_until(lambda: state()["IndexStatus"] == "ACTIVE")
+    client.delete_item(TableName="things", Key={"p": {"S": "0"}, "s": {"N": "0"}})
+    state = lambda: client.describe_table(TableName="things")["Table"]["GlobalSecondaryIndexes"][0]
+    danbi.wait_until(lambda: state()["IndexStatus"] == "ACTIVE", 60)
     found = set()
     for group in range(3):
         pages = client.get_paginator("query").paginate(
-            TableName="t", IndexName="by-g", KeyConditionExpression="g = :g", ExpressionAttributeValues={":g": {"S": f"g{group}"}}
+            TableName="things", IndexName="by-g", KeyConditionExpression="g = :g", ExpressionAttributeValues={":g": {"S": f"g{group}"}}
         )
         for page in pages:
             found |= {int(item["s"]["N"]) for item in page["Items"]}
     assert found == set(range(1, 450))
-    client.update_table(TableName="t", GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "by-g"}}])
-    assert "GlobalSecondaryIndexes" not in client.describe_table(TableName="t")["Table"]
+    client.update_table(TableName="things", GlobalSecondaryIndexUpdates=[{"Delete": {"IndexName": "by-g"}}])
+    assert "GlobalSecondaryIndexes" not in client.describe_table(TableName="things")["Table"]
 
 
 def test_a_fill_goes_on_after_a_crash(danbi):
     client = danbi.client("dynamodb")
-    make(client, "t")
+    make(client, "things")
     for start in range(0, 1000, 25):
         client.batch_write_item(
-            RequestItems={"t": [{"PutRequest": {"Item": {"p": {"S": str(n)}, "s": {"N": "1"}, "g": {"S": "g"}}}} for n in range(start, start + 25)]}
+            RequestItems={"things": [{"PutRequest": {"Item": {"p": {"S": str(n)}, "s": {"N": "1"}, "g": {"S": "g"}}}} for n in range(start, start + 25)]}
         )
     client.update_table(
-        TableName="t",
+        TableName="things",
         AttributeDefinitions=[{"AttributeName": "g", "AttributeType": "S"}],
         GlobalSecondaryIndexUpdates=[{"Create": {"IndexName": "by-g", "KeySchema": [{"AttributeName": "g", "KeyType": "HASH"}], "Projection": {"ProjectionType": "KEYS_ONLY"}}}],
     )
     danbi.kill_9()
     danbi.start()
     client = danbi.client("dynamodb")
-    state = lambda: client.describe_table(TableName="t")["Table"]["GlobalSecondaryIndexes"][0]["IndexStatus"]
+    state = lambda: client.describe_table(TableName="things")["Table"]["GlobalSecondaryIndexes"][0]["IndexStatus"]
     danbi.wait_until(lambda: state() == "ACTIVE", 60)
     counted = client.get_paginator("query").paginate(
-        TableName="t", IndexName="by-g", KeyConditionExpression="g = :g", ExpressionAttributeValues={":g": {"S": "g"}}, Select="COUNT"
+        TableName="things", IndexName="by-g", KeyConditionExpression="g = :g", ExpressionAttributeValues={":g": {"S": "g"}}, Select="COUNT"
     )
     assert sum(page["Count"] for page in counted) == 1000
 
@@ -124,21 +125,21 @@ def test_a_fill_goes_on_after_a_crash(danbi):
 def test_expired_items_go_and_the_stream_says_who_removed_them(danbi_with):
     danbi = danbi_with(**EXPIRE)
     client = danbi.client("dynamodb")
-    make(client, "t", StreamSpecification={"StreamEnabled": True, "StreamViewType": "OLD_IMAGE"})
-    item = lambda key, when: client.put_item(TableName="t", Item={"p": {"S": key}, "s": {"N": "1"}, "until": when})
+    make(client, "things", StreamSpecification={"StreamEnabled": True, "StreamViewType": "OLD_IMAGE"})
+    item = lambda key, when: client.put_item(TableName="things", Item={"p": {"S": key}, "s": {"N": "1"}, "until": when})
     item("before", {"N": "1600000000"})
     item("too old", {"N": "1"})
     item("text", {"S": "1600000000"})
-    client.update_time_to_live(TableName="t", TimeToLiveSpecification={"Enabled": True, "AttributeName": "until"})
-    described = client.describe_time_to_live(TableName="t")["TimeToLiveDescription"]
+    client.update_time_to_live(TableName="things", TimeToLiveSpecification={"Enabled": True, "AttributeName": "until"})
+    described = client.describe_time_to_live(TableName="things")["TimeToLiveDescription"]
     assert described == {"TimeToLiveStatus": "ENABLED", "AttributeName": "until"}
     now = int(subprocess.check_output(["date", "+%s"]))
     item("after", {"N": str(now - 10)})
     item("later", {"N": str(now + 100_000)})
     item("before", {"N": str(now - 5)})
-    keys = lambda: {item["p"]["S"] for item in client.scan(TableName="t")["Items"]}
+    keys = lambda: {item["p"]["S"] for item in client.scan(TableName="things")["Items"]}
     danbi.wait_until(lambda: keys() == {"too old", "text", "later"})
-    removed = {r["dynamodb"]["Keys"]["p"]["S"]: r["userIdentity"] for r in all_records(danbi, "t") if r["eventName"] == "REMOVE"}
+    removed = {r["dynamodb"]["Keys"]["p"]["S"]: r["userIdentity"] for r in all_records(danbi, "things") if r["eventName"] == "REMOVE"}
     identity = {"PrincipalId": "dynamodb.amazonaws.com", "Type": "Service"}
     assert removed == {"before": identity, "after": identity}
 
@@ -160,7 +161,7 @@ def test_the_aws_cli_makes_and_waits_for_a_table(danbi):
     cli = os.environ.get("AWS_CLI", "aws")
 
     def aws(*arguments):
-        run = subprocess.run([cli, "dynamodb", *arguments], env=danbi.environment_for_clients(), capture_output=True, text=True, timeout=110)
+        run = subprocess.run([cli, "--endpoint-url", danbi.url, "dynamodb", *arguments], env=danbi.environment_for_clients(), capture_output=True, text=True, timeout=110)
         assert run.returncode == 0, run.stderr
         return json.loads(run.stdout) if run.stdout.strip() else None
 
@@ -178,19 +179,20 @@ def test_the_aws_cli_makes_and_waits_for_a_table(danbi):
 
 def test_a_policy_of_a_table_has_revisions(danbi):
     client = danbi.client("dynamodb")
-    arn = make(client, "t")["TableArn"]
+    arn = make(client, "things")["TableArn"]
     policy = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "dynamodb:GetItem", "Resource": arn}]})
     first = client.put_resource_policy(ResourceArn=arn, Policy=policy)["RevisionId"]
     got = client.get_resource_policy(ResourceArn=arn)
     assert got["RevisionId"] == first and json.loads(got["Policy"]) == json.loads(policy)
     assert code(client.put_resource_policy, ResourceArn=arn, Policy=policy, ExpectedRevisionId="1") == "PolicyNotFoundException"
     assert code(client.put_resource_policy, ResourceArn=arn, Policy="{}") == "ValidationException"
-    # Everybody may read, and nobody may write.
-    from botocore import UNSIGNED
-    from botocore.config import Config
-
-    anybody = boto3.client("dynamodb", endpoint_url=danbi.url, region_name="us-east-1", config=Config(signature_version=UNSIGNED))
-    assert "Item" not in anybody.get_item(TableName=arn, Key={"p": {"S": "a"}, "s": {"N": "1"}})
-    assert code(anybody.put_item, TableName=arn, Item={"p": {"S": "a"}, "s": {"N": "1"}}) in ("AccessDeniedException", "MissingAuthenticationTokenException")
+    # A role without any policy of its own may read, and may not write.
+    source = "import os\ndef handler(e, c):\n    return [os.environ[k] for k in ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN')]\n"
+    create(danbi.client("lambda"), "reader", python(source))
+    key_id, secret, token = json.loads(danbi.client("lambda").invoke(FunctionName="reader")["Payload"].read())
+    reader = boto3.client("dynamodb", endpoint_url=danbi.url, region_name="us-east-1", aws_access_key_id=key_id, aws_secret_access_key=secret, aws_session_token=token)
+    key = {"p": {"S": "a"}, "s": {"N": "1"}}
+    assert "Item" not in reader.get_item(TableName="things", Key=key)
+    assert code(reader.put_item, TableName="things", Item=key) == "AccessDeniedException"
     client.delete_resource_policy(ResourceArn=arn, ExpectedRevisionId=first)
     assert code(client.get_resource_policy, ResourceArn=arn) == "PolicyNotFoundException"

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// Most bytes of a policy.
 const MAX_BYTES: usize = 20 * 1024;
+/// Condition keys of AWS that requests do not tell the authorizer here.
+const UNTOLD_CONDITION_KEYS: [&str; 2] = ["dynamodb:LeadingKeys", "dynamodb:Attributes"];
 /// What `ExpectedRevisionId` says when there must be no policy yet.
 const NO_POLICY: &str = "NO_POLICY";
 
@@ -77,6 +79,14 @@ impl Policy {
             return Err(Error::validation(format!(
                 "Resource policy size is larger than the limit of {MAX_BYTES} bytes"
             )));
+        }
+        // A condition on what a request does not tell would hold of every request in a `ForAllValues`.
+        for key in UNTOLD_CONDITION_KEYS {
+            if text.to_ascii_lowercase().contains(&key.to_ascii_lowercase()) {
+                return Err(Error::Unsupported(format!(
+                    "Resource policies with the condition key {key} are not built: it could not be decided"
+                )));
+            }
         }
         if let Some(language) = &dynamodb.policies {
             language
