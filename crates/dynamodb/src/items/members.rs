@@ -99,7 +99,12 @@ impl Violations {
     pub(crate) fn length(&mut self, member: &str, length: usize, low: usize, high: usize, shown: impl Fn() -> String) {
         if length < low {
             let constraint = format!("Member must have length greater than or equal to {low}");
-            self.add(&format!("'{}'", shown()), member, constraint);
+            let shown = if length == 0 {
+                shown().replace("...", "")
+            } else {
+                shown()
+            };
+            self.add(&format!("'{shown}'"), member, constraint);
         } else if length > high {
             let constraint = format!("Member must have length less than or equal to {high}");
             self.add(&format!("'{}'", shown()), member, constraint);

@@ -11,6 +11,7 @@ use crate::expression::{Placeholders, Projection};
 use crate::shapes::*;
 use crate::tables::catalog::TableRef;
 use crate::tables::record::TableRecord;
+use crate::value::check_name;
 use crate::{DynamoDb, Error, Item, item_size};
 use danbi_core::RequestContext;
 use std::sync::Arc;
@@ -304,8 +305,11 @@ pub(crate) fn shows_old(on_failure: Option<&str>) -> bool {
     on_failure == Some("ALL_OLD")
 }
 
-/// Refuses an item that is too large to be put.
+/// Refuses an item that is too large to be put, or has a name that no attribute may have.
 pub(crate) fn check_size(item: &Item) -> Result<(), Error> {
+    for name in item.keys() {
+        check_name(name)?;
+    }
     if item_size(item) > MAX_ITEM_BYTES {
         return Err(Error::validation("Item size has exceeded the maximum allowed size"));
     }
