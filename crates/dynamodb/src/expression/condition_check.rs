@@ -29,12 +29,12 @@ type Checked = Result<(), ValidationError>;
 
 /// Checks a condition and fills in its placeholders.
 pub(super) fn check(raw: &RawCondition<'_>, placeholders: &mut Placeholders<'_>) -> Result<Condition, ValidationError> {
-    let known = |name: &str| {
-        if FUNCTIONS.contains(&name) {
-            Ok(())
-        } else {
-            Err(unknown_function(name))
-        }
+    let known = |name: &str| match name {
+        name if FUNCTIONS.contains(&name) => Ok(()),
+        "if_not_exists" | "list_append" => Err(ValidationError::new(format!(
+            "The function is not allowed in a condition expression; function: {name}"
+        ))),
+        name => Err(unknown_function(name)),
     };
     each_simple(raw, &mut |simple| {
         own_name(simple).map_or(Ok(()), known)?;

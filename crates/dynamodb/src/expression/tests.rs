@@ -118,6 +118,10 @@ fn conditions_are_checked_in_the_order_of_the_service() {
                 &format!("{misused}attribute_exists"),
             ),
             ("size(contains(a, b)) > a", &format!("{misused}contains")),
+            (
+                "if_not_exists(a, b) = c",
+                "The function is not allowed in a condition expression; function: if_not_exists",
+            ),
             ("size(things)", &format!("{misused}size")),
             (
                 "a in (b, attribute_exists(things))",
