@@ -1,0 +1,127 @@
+"""Buckets with boto3: who may do what, the configurations, what expires, and events that reach functions."""
+
+import json
+import time
+
+import boto3
+import pytest
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from packages import create, python
+
+BUCKET = "story-bucket"
+READY = 30
+
+
+def refusal(call, **arguments):
+    with pytest.raises(ClientError) as error:
+        call(**arguments)
+    return error.value.response["ResponseMetadata"]["HTTPStatusCode"], error.value.response["Error"]["Code"]
+
+
+def stranger(danbi):
+    return boto3.client("s3", endpoint_url=danbi.url, region_name="us-east-1", config=Config(signature_version=UNSIGNED))
+
+
+def until(happened):
+    end = time.monotonic() + READY
+    while time.monotonic() < end:
+        found = happened()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError("it did not happen in time")
+
+
+@pytest.fixture
+def s3(danbi):
+    client = danbi.client("s3")
+    client.create_bucket(Bucket=BUCKET)
+    return client
+
+
+def public_policy():
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{BUCKET}/public/*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def test_a_new_bucket_is_closed_and_is_opened_in_two_steps(danbi, s3):
+    s3.put_object(Bucket=BUCKET, Key="public/a", Body=b"for all")
+    s3.put_object(Bucket=BUCKET, Key="private/a", Body=b"for me")
+    block = s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"]
+    assert set(block.values()) == {True}
+    assert refusal(s3.put_bucket_policy, Bucket=BUCKET, Policy=public_policy()) == (403, "AccessDenied")
+    s3.delete_public_access_block(Bucket=BUCKET)
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=public_policy())
+    assert s3.get_bucket_policy_status(Bucket=BUCKET)["PolicyStatus"]["IsPublic"]
+    anyone = stranger(danbi)
+    assert anyone.get_object(Bucket=BUCKET, Key="public/a")["Body"].read() == b"for all"
+    assert refusal(anyone.get_object, Bucket=BUCKET, Key="private/a") == (403, "AccessDenied")
+    # Who may not list is not told what is not there.
+    assert refusal(anyone.get_object, Bucket=BUCKET, Key="public/missing") == (403, "AccessDenied")
+    assert refusal(s3.get_object, Bucket=BUCKET, Key="public/missing") == (404, "NoSuchKey")
+    block["RestrictPublicBuckets"] = True
+    s3.put_public_access_block(Bucket=BUCKET, PublicAccessBlockConfiguration={**block, "BlockPublicPolicy": False})
+    assert refusal(anyone.get_object, Bucket=BUCKET, Key="public/a") == (403, "AccessDenied")
+
+
+def test_lists_count_only_where_they_are_asked_for(danbi, s3):
+    assert refusal(s3.put_object, Bucket=BUCKET, Key="a", ACL="public-read") == (400, "AccessControlListNotSupported")
+    s3.put_bucket_ownership_controls(Bucket=BUCKET, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]})
+    assert refusal(s3.put_object, Bucket=BUCKET, Key="a", ACL="public-read") == (403, "AccessDenied")
+    s3.delete_public_access_block(Bucket=BUCKET)
+    s3.put_object(Bucket=BUCKET, Key="a", Body=b"for all", ACL="public-read")
+    assert stranger(danbi).get_object(Bucket=BUCKET, Key="a")["Body"].read() == b"for all"
+    s3.put_object_acl(Bucket=BUCKET, Key="a", ACL="private")
+    assert refusal(stranger(danbi).get_object, Bucket=BUCKET, Key="a") == (403, "AccessDenied")
+
+
+def test_what_a_bucket_does_not_have_is_said_in_the_words_of_s3(s3):
+    missing = {
+        s3.get_bucket_cors: "NoSuchCORSConfiguration",
+        s3.get_bucket_website: "NoSuchWebsiteConfiguration",
+        s3.get_bucket_lifecycle_configuration: "NoSuchLifecycleConfiguration",
+        s3.get_bucket_tagging: "NoSuchTagSet",
+        s3.get_bucket_policy: "NoSuchBucketPolicy",
+        s3.get_bucket_replication: "ReplicationConfigurationNotFoundError",
+        s3.get_object_lock_configuration: "ObjectLockConfigurationNotFoundError",
+    }
+    for call, code in missing.items():
+        assert refusal(call, Bucket=BUCKET) == (404, code)
+
+
+def test_expired_objects_go_by_themselves(danbi_with):
+    s3 = danbi_with(DANBI_S3_LIFECYCLE_MS="200,100").client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    rule = {"ID": "old", "Status": "Enabled", "Filter": {"Prefix": "old/"}, "Expiration": {"Days": 1}}
+    s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": [rule]})
+    s3.put_object(Bucket=BUCKET, Key="new/a", Body=b"stays")
+    assert 'rule-id="old"' in s3.put_object(Bucket=BUCKET, Key="old/a", Body=b"goes")["Expiration"]
+    until(lambda: [o["Key"] for o in s3.list_objects_v2(Bucket=BUCKET)["Contents"]] == ["new/a"])
+
+
+def test_events_reach_a_function_that_may_be_told(danbi, s3):
+    functions = danbi.client("lambda")
+    source = "def handler(event, context):\n    for r in event['Records']:\n        print('EVENT', r['eventName'], r['s3']['object']['key'])\n"
+    arn = create(functions, "listener", python(source))["FunctionArn"]
+    wanted = {"LambdaFunctionConfigurations": [{"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]}]}
+    put = lambda: s3.put_bucket_notification_configuration(Bucket=BUCKET, NotificationConfiguration=wanted)
+    assert refusal(put) == (400, "InvalidArgument")
+    functions.add_permission(
+        FunctionName="listener", StatementId="s3", Action="lambda:InvokeFunction", Principal="s3.amazonaws.com", SourceArn=f"arn:aws:s3:::{BUCKET}", SourceAccount="000000000000"
+    )
+    put()
+    s3.put_object(Bucket=BUCKET, Key="a b", Body=b"x")
+    s3.delete_object(Bucket=BUCKET, Key="a b")
+    logs = danbi.client("logs")
+
+    def told():
+        try:
+            events = logs.filter_log_events(logGroupName="/aws/lambda/listener", filterPattern="EVENT")["events"]
+        except ClientError:
+            return None
+        lines = sorted(event["message"].strip() for event in events)
+        return lines == ["EVENT ObjectCreated:Put a+b", "EVENT ObjectRemoved:Delete a+b"]
+
+    until(told)
