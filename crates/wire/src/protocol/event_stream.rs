@@ -69,6 +69,8 @@ fn event_frame(model: &Model, events: &Structure, protocol: Protocol, event: &Va
             json::encode(model, payload, Members::All, value).into(),
         ),
         Some((_, None)) => ("application/octet-stream", Bytes::new()),
+        // Events of XML protocols carry nothing but their payload (`End`, `Cont` of S3 Select).
+        None if protocol == Protocol::RestXml => ("text/xml", Bytes::new()),
         None => (
             "application/json",
             json::encode(model, member, Members::All, value).into(),
