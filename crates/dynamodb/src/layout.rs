@@ -16,7 +16,6 @@
 //! | RECORD, stream, shard, HEAD | the next sequence number |
 //! | RECORD, stream, shard, PART, stamp, node, number, part | the rest of a long record |
 //! | BACKUP, account, region, table, id | what is known of a backup; its items lie under its id like a table's |
-//! | EXPORT, IMPORT, account, region, id | what is known of an export, or an import |
 //! | LEASE, name | which node does a recurring work, until when |
 //!
 //! Why so:
@@ -39,8 +38,6 @@ const EXPIRING: u64 = 4;
 const STREAM: u64 = 5;
 const RECORD: u64 = 6;
 const BACKUP: u64 = 7;
-const EXPORT: u64 = 8;
-const IMPORT: u64 = 9;
 const LEASE: u64 = 10;
 
 /// What one node counted of a table.
@@ -216,26 +213,6 @@ pub(crate) fn backups(scope: &Scope) -> KeyRange {
 /// All backups.
 pub(crate) fn all_backups() -> KeyRange {
     KeyRange::prefix(keys::root(BACKUP).build())
-}
-
-/// What is known of an export.
-pub(crate) fn export(scope: &Scope, id: &str) -> Bytes {
-    keys::scoped(EXPORT, scope).str(id).build()
-}
-
-/// The exports of an account and region.
-pub(crate) fn exports(scope: &Scope) -> KeyRange {
-    KeyRange::prefix(keys::scoped(EXPORT, scope).build())
-}
-
-/// What is known of an import.
-pub(crate) fn import(scope: &Scope, id: &str) -> Bytes {
-    keys::scoped(IMPORT, scope).str(id).build()
-}
-
-/// The imports of an account and region.
-pub(crate) fn imports(scope: &Scope) -> KeyRange {
-    KeyRange::prefix(keys::scoped(IMPORT, scope).build())
 }
 
 /// Who does a recurring work.

@@ -286,7 +286,7 @@ impl DynamoDb {
             }
             tx.delete(&backup.key()?)?;
             self.jobs
-                .add(&tx, Job::clear(KeyRange::prefix(keys::table_prefix(record.id))))?;
+                .add(&tx, Job::clear(keys::table_data(record.id)))?;
             Ok(record)
         });
         let record = removed.await?;

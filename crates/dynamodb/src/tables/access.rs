@@ -43,9 +43,6 @@ on_table! {
     describe_backup, "dynamodb:DescribeBackup", DescribeBackupInput, backup_arn;
     delete_backup, "dynamodb:DeleteBackup", DeleteBackupInput, backup_arn;
     restore_from_backup, "dynamodb:RestoreTableFromBackup", RestoreTableFromBackupInput, backup_arn;
-    export_table, "dynamodb:ExportTableToPointInTime", ExportTableToPointInTimeInput, table_arn;
-    describe_export, "dynamodb:DescribeExport", DescribeExportInput, export_arn;
-    describe_import, "dynamodb:DescribeImport", DescribeImportInput, import_arn;
     describe_stream, "dynamodb:DescribeStream", DescribeStreamInput, stream_arn;
     get_shard_iterator, "dynamodb:GetShardIterator", GetShardIteratorInput, stream_arn;
 }
@@ -61,25 +58,12 @@ pub(crate) fn restore_to_point_in_time(
     Ok(Access::new("dynamodb:RestoreTableToPointInTime", arn(context, source)))
 }
 
-pub(crate) fn import_table(_: &DynamoDb, context: &RequestContext, input: &ImportTableInput) -> Asked {
-    let table = arn(context, &input.table_creation_parameters.table_name);
-    Ok(Access::new("dynamodb:ImportTable", table))
-}
-
 pub(crate) fn list_tables(_: &DynamoDb, _: &RequestContext, _: &ListTablesInput) -> Asked {
     Ok(Access::any("dynamodb:ListTables"))
 }
 
 pub(crate) fn list_backups(_: &DynamoDb, _: &RequestContext, _: &ListBackupsInput) -> Asked {
     Ok(Access::any("dynamodb:ListBackups"))
-}
-
-pub(crate) fn list_exports(_: &DynamoDb, _: &RequestContext, _: &ListExportsInput) -> Asked {
-    Ok(Access::any("dynamodb:ListExports"))
-}
-
-pub(crate) fn list_imports(_: &DynamoDb, _: &RequestContext, _: &ListImportsInput) -> Asked {
-    Ok(Access::any("dynamodb:ListImports"))
 }
 
 pub(crate) fn describe_limits(_: &DynamoDb, _: &RequestContext, _: &DescribeLimitsInput) -> Asked {

@@ -7,7 +7,6 @@ use crate::history::backup;
 use crate::jobs::Job;
 use crate::{DynamoDb, Error, keys, shapes, streams};
 use danbi_core::{RequestContext, ServiceError};
-use danbi_store::KeyRange;
 use std::sync::Arc;
 
 /// `DeleteTable`: the name is free at once, and nobody sees the table any more. What it held is removed afterwards, in
@@ -50,7 +49,7 @@ pub(crate) async fn delete(
             } else {
                 dynamodb
                     .jobs
-                    .add(&tx, Job::clear(KeyRange::prefix(keys::table_prefix(record.id))))?;
+                    .add(&tx, Job::clear(keys::table_data(record.id)))?;
             }
             Ok(record)
         })
