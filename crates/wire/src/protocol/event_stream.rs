@@ -63,7 +63,9 @@ fn event_frame(model: &Model, events: &Structure, protocol: Protocol, event: &Va
     let (content_type, payload) = match payload.map(|payload| (payload, value.get(&payload.name))) {
         Some((_, Some(Value::Blob(bytes)))) => ("application/octet-stream", bytes.clone()),
         Some((_, Some(Value::String(text)))) => ("text/plain", Bytes::from(text.clone())),
-        Some((payload, Some(value))) if protocol == Protocol::RestXml => ("text/xml", xml_payload(model, payload, value)),
+        Some((payload, Some(value))) if protocol == Protocol::RestXml => {
+            ("text/xml", xml_payload(model, payload, value))
+        }
         Some((payload, Some(value))) => (
             "application/json",
             json::encode(model, payload, Members::All, value).into(),
@@ -178,12 +180,20 @@ mod tests {
             .operation("SelectObjectContent")
             .and_then(|operation| operation.output.as_ref())
             .unwrap();
-        let union = model.structure(output).unwrap().members.iter().find_map(|member| model.structure(member));
+        let union = model
+            .structure(output)
+            .unwrap()
+            .members
+            .iter()
+            .find_map(|member| model.structure(member));
         let details = Value::Map(vec![("BytesScanned".into(), Value::Integer(5))]);
         let event = Value::Map(vec![("Stats".into(), Value::Map(vec![("Details".into(), details)]))]);
         let frame = event_frame(model, union.unwrap(), Protocol::RestXml, &event).unwrap();
         let text = String::from_utf8_lossy(&frame);
-        assert!(text.contains("text/xml") && text.contains("<Stats><BytesScanned>5</BytesScanned></Stats>"), "{text}");
+        assert!(
+            text.contains("text/xml") && text.contains("<Stats><BytesScanned>5</BytesScanned></Stats>"),
+            "{text}"
+        );
     }
 
     #[test]
