@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use danbi_core::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// Text that is no identity of ours.
@@ -119,12 +120,32 @@ pub(crate) fn sequence(now: Timestamp, last: Option<u64>) -> u64 {
     at.max(last.map_or(0, |last| last + 1))
 }
 
+/// Where in a version id its mark begins.
+const MARK: usize = 20;
+
 impl VersionId {
-    /// A fresh id at this place in time.
-    pub(crate) fn new(sequence: u64) -> Self {
-        let mut bytes = random();
+    /// A fresh id of a version of `key` at this place in time. Its end tells that it is of this bucket and key, so that
+    /// a version that is gone and an id that never was one can be told apart.
+    pub(crate) fn new(sequence: u64, bucket: &BucketId, key: &str) -> Self {
+        let mut bytes: [u8; 24] = random();
         bytes[..8].copy_from_slice(&sequence.to_be_bytes());
+        let mark = Self::mark(&bytes, bucket, key);
+        bytes[MARK..].copy_from_slice(&mark);
         Self(bytes)
+    }
+
+    /// Whether it was made for this key.
+    pub(crate) fn is_of(&self, bucket: &BucketId, key: &str) -> bool {
+        self.0[MARK..] == Self::mark(&self.0, bucket, key)
+    }
+
+    fn mark(bytes: &[u8; 24], bucket: &BucketId, key: &str) -> [u8; 4] {
+        let digest = Sha256::new()
+            .chain_update(bucket.as_bytes())
+            .chain_update(&bytes[..MARK])
+            .chain_update(key)
+            .finalize();
+        std::array::from_fn(|at| digest[at])
     }
 
     /// Larger for a later version of the same key.
@@ -157,7 +178,9 @@ mod tests {
 
     #[test]
     fn ids_read_as_they_are_written_and_order_by_time() {
-        let id = VersionId::new(7);
+        let bucket = BucketId::new();
+        let id = VersionId::new(7, &bucket, "k");
+        assert!(id.is_of(&bucket, "k") && !id.is_of(&bucket, "l") && !id.is_of(&BucketId::new(), "k"));
         assert_eq!(id.to_string().len(), 32);
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(id.sequence(), 7);

@@ -134,7 +134,7 @@ pub(crate) async fn put(
         }
     }
     let version = Version {
-        id: VersionId::new(sequence(now, last)),
+        id: VersionId::new(sequence(now, last), &bucket.id, key),
         null,
         modified: Timestamp::from_millis(now.as_secs() * 1000),
         owner: owner.to_owned(),

@@ -94,7 +94,8 @@ pub(crate) async fn list_v1(
             .map(|next| write(&next)),
         contents: contents(&s3, &bucket, listing.objects, encoding, true),
         name: Some(input.bucket),
-        prefix: Some(write(groups.prefix)),
+        // The first list writes it as it came, which is how SDKs read it.
+        prefix: Some(groups.prefix.to_owned()),
         delimiter: groups.delimiter.map(write),
         max_keys: Some(limit as i32),
         common_prefixes: common_prefixes(listing.prefixes, encoding),

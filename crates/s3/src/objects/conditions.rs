@@ -51,7 +51,8 @@ pub(crate) struct WriteConditions<'r> {
 }
 
 impl WriteConditions<'_> {
-    /// Whether the headers are ones that S3 takes on writes.
+    /// Whether the headers are ones that can be judged. AWS takes `*` alone for `If-None-Match` and tags alone for
+    /// `If-Match`; here each takes both.
     ///
     /// # Errors
     /// `NotImplemented`, in S3's words.
@@ -63,14 +64,6 @@ impl WriteConditions<'_> {
                 "If-Match,If-None-Match",
                 "Multiple conditional request headers present in the request",
             ),
-            (None, Some(tag)) if tag != "*" => refused(
-                "If-None-Match",
-                "We don't accept the provided value of If-None-Match header for this API",
-            ),
-            (Some("*"), None) => refused(
-                "If-Match",
-                "We don't accept the provided value of If-Match header for this API",
-            ),
             _ => Ok(()),
         }
     }
@@ -81,7 +74,9 @@ impl WriteConditions<'_> {
     /// `PreconditionFailed`; `NoSuchKey` when `If-Match` asks for an object that is not there.
     pub(crate) fn check(self, key: &str, head: Option<&Version>) -> Result<()> {
         let object: Option<&Object> = head.and_then(|head| head.object.as_ref());
-        if self.if_none_match.is_some() && object.is_some() {
+        if let (Some(tags), Some(object)) = (self.if_none_match, object)
+            && matches(tags, &object.etag)
+        {
             return Err(Error::precondition_failed("If-None-Match"));
         }
         let Some(tag) = self.if_match else { return Ok(()) };

@@ -103,6 +103,8 @@ pub(crate) struct Removed {
     pub made: Option<String>,
     /// The version that was made or removed; none when there was nothing to remove.
     pub version: Option<Version>,
+    /// Whether a version was named that never was one of this key.
+    pub unknown: bool,
     /// Whether the sweeper has to be told once the transaction is committed.
     pub doomed: bool,
 }
@@ -132,6 +134,7 @@ impl Removal<'_> {
         let Changed { version, doomed } = versions::put(tx, bucket, self.key, head, None, owner, now).await?;
         Ok(Removed {
             delete_marker: true,
+            unknown: false,
             made: Some(version.public_id()),
             version: Some(version),
             doomed,
@@ -148,11 +151,20 @@ impl Removal<'_> {
             self.check(self.if_match, None)?;
         }
         let Some(removed) = versions::remove(tx, bucket, self.key, which, now).await? else {
-            return Ok(Removed::default());
+            // What was deleted before is deleted; what never was a version of this key is an error.
+            let was_one = match which {
+                WhichVersion::Null => true,
+                WhichVersion::Id(id) => id.is_of(&bucket.id, self.key),
+            };
+            return Ok(Removed {
+                unknown: !was_one,
+                ..Removed::default()
+            });
         };
         Ok(Removed {
             delete_marker: removed.version.object.is_none(),
             made: None,
+            unknown: false,
             doomed: removed.doomed,
             version: Some(removed.version),
         })

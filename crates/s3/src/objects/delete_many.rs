@@ -58,7 +58,10 @@ pub(crate) async fn delete_many(
                     let unknown = bucket.versioning == Versioning::Never
                         && object.version_id.as_deref().is_some_and(|id| id != "null");
                     let outcome = match unknown {
-                        true => Ok(Removed::default()),
+                        true => Ok(Removed {
+                            unknown: true,
+                            ..Removed::default()
+                        }),
                         false => {
                             removal
                                 .run(&tx, &bucket, context.scope.account.as_str(), s3.now())
@@ -80,7 +83,7 @@ pub(crate) async fn delete_many(
         s3.tell(told);
         for (object, outcome) in allowed.into_iter().zip(outcomes) {
             match outcome {
-                Ok(removed) if removed.version.is_none() && object.version_id.is_some() => {
+                Ok(removed) if removed.unknown => {
                     let id = object.version_id.as_deref().unwrap_or_default();
                     errors.push(failure(object, &Error::no_such_version(&object.key, id).into()));
                 }

@@ -168,7 +168,8 @@ fn answer(versioning: Versioning, version: &Version, object: &Object) -> PutObje
         server_side_encryption: shown.sse,
         sse_customer_algorithm: shown.customer_algorithm,
         sse_customer_key_md5: shown.customer_key_md5,
-        version_id: shown_version(versioning, version),
+        // Of a version that replaced `null`, AWS names nothing.
+        version_id: (versioning == Versioning::Enabled).then(|| version.public_id()),
         ..PutObjectOutput::default()
     };
     if let Some(checksum) = &object.checksum {
