@@ -27,7 +27,8 @@ def test_a_backup_is_of_one_moment_while_the_table_changes(danbi):
          GlobalSecondaryIndexes=[{"IndexName": "by-v", "KeySchema": [{"AttributeName": "v", "KeyType": "HASH"}], "Projection": {"ProjectionType": "ALL"}}])
     for number in range(300):
         put(client, "things", f"k{number}", number, "before")
-    put(client, "things", "large", 1, "L" * 250_000)
+    large = {"p": {"S": "large"}, "s": {"N": "1"}, "v": {"S": "before"}, "w": {"S": "L" * 250_000}}
+    client.put_item(TableName="things", Item=large)
     expected = items(client, "things")
     created = client.create_backup(TableName="things", BackupName="nightly")["BackupDetails"]
     assert created["BackupStatus"] in ("CREATING", "AVAILABLE") and created["BackupType"] == "USER"
@@ -47,7 +48,8 @@ def test_a_backup_is_of_one_moment_while_the_table_changes(danbi):
     table = client.describe_table(TableName="back")["Table"]
     assert table["ItemCount"] == 301 and table["RestoreSummary"]["SourceBackupArn"] == arn
     found = client.get_paginator("query").paginate(TableName="back", IndexName="by-v", KeyConditionExpression="v = :v", ExpressionAttributeValues={":v": {"S": "before"}}, Select="COUNT")
-    assert sum(page["Count"] for page in found) == 300
+    assert sum(page["Count"] for page in found) == 301
+    assert client.get_item(TableName="back", Key={"p": {"S": "large"}, "s": {"N": "1"}})["Item"] == large
     assert code(client.restore_table_from_backup, TargetTableName="back", BackupArn=arn) == "TableAlreadyExistsException"
     client.delete_backup(BackupArn=arn)
     assert code(client.describe_backup, BackupArn=arn) == "BackupNotFoundException"

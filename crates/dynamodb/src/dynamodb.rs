@@ -10,7 +10,7 @@ use crate::tables::usage::UsageSums;
 use danbi_blobs::Blobs;
 use danbi_core::{Clock, PolicyLanguage};
 use danbi_store::Store;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -55,11 +55,20 @@ pub struct DynamoDb {
 }
 
 /// The background work, aborted when its owner goes.
-struct Tasks(Vec<JoinHandle<()>>);
+#[derive(Default)]
+struct Tasks(Mutex<Vec<JoinHandle<()>>>);
+
+impl Tasks {
+    fn abort(&self) {
+        // A panic elsewhere leaves a list behind that is whole.
+        let tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tasks.iter().for_each(JoinHandle::abort);
+    }
+}
 
 impl Drop for Tasks {
     fn drop(&mut self) {
-        self.0.iter().for_each(JoinHandle::abort);
+        self.abort();
     }
 }
 
@@ -76,7 +85,7 @@ impl DynamoDb {
         } = parts;
         let stamps = Stamps::new(Arc::clone(&clock));
         let expire_every = options.expire_every.unwrap_or(expiry::EVERY);
-        Ok(Arc::new_cyclic(|this| Self {
+        let this = Arc::new(Self {
             store,
             blobs,
             clock,
@@ -87,18 +96,21 @@ impl DynamoDb {
             usage: UsageSums::default(),
             jobs: Jobs::default(),
             queues: Queues::default(),
-            tasks: Tasks(vec![
-                tokio::spawn(token::sweep(this.clone())),
-                tokio::spawn(jobs::run(this.clone())),
-                tokio::spawn(jobs::upkeep(this.clone())),
-                tokio::spawn(expiry::run(this.clone(), expire_every)),
-            ]),
-        }))
+            tasks: Tasks::default(),
+        });
+        // Only now: a task that runs before the service is whole would find none, and end.
+        *this.tasks.0.lock().unwrap_or_else(PoisonError::into_inner) = vec![
+            tokio::spawn(token::sweep(Arc::downgrade(&this))),
+            tokio::spawn(jobs::run(Arc::downgrade(&this))),
+            tokio::spawn(jobs::upkeep(Arc::downgrade(&this))),
+            tokio::spawn(expiry::run(Arc::downgrade(&this), expire_every)),
+        ];
+        Ok(this)
     }
 
     /// Ends the background work; requests must have been answered before.
     pub async fn drain(&self) {
-        self.tasks.0.iter().for_each(JoinHandle::abort);
+        self.tasks.abort();
         if let Err(error) = self.store_usage().await {
             tracing::warn!(%error, "dynamodb: the last counts of items could not be stored");
         }
