@@ -144,9 +144,9 @@ const S3: &[&str] = &[
 const DYNAMODB: &[&str] = &[
     "BatchExecuteStatement", "BatchGetItem", "BatchWriteItem", "CreateBackup", "CreateTable", "DeleteBackup",
     "DeleteItem", "DeleteResourcePolicy", "DeleteTable", "DescribeBackup", "DescribeContinuousBackups",
-    "DescribeEndpoints", "DescribeExport", "DescribeImport", "DescribeLimits", "DescribeTable", "DescribeTimeToLive",
-    "ExecuteStatement", "ExecuteTransaction", "ExportTableToPointInTime", "GetItem", "GetResourcePolicy",
-    "ImportTable", "ListBackups", "ListExports", "ListImports", "ListTables", "ListTagsOfResource", "PutItem",
+    "DescribeEndpoints", "DescribeLimits", "DescribeTable", "DescribeTimeToLive",
+    "ExecuteStatement", "ExecuteTransaction", "GetItem", "GetResourcePolicy",
+    "ListBackups", "ListTables", "ListTagsOfResource", "PutItem",
     "PutResourcePolicy", "Query", "RestoreTableFromBackup", "RestoreTableToPointInTime", "Scan", "TagResource",
     "TransactGetItems", "TransactWriteItems", "UntagResource", "UpdateContinuousBackups", "UpdateItem", "UpdateTable",
     "UpdateTimeToLive",

@@ -214,7 +214,6 @@ async fn serve_until_told(
 
     let dynamodb = DynamoDb::start(danbi_dynamodb::Parts {
         store: store.clone(),
-        blobs: blobs.clone(),
         clock: Arc::clone(&clock),
         policies: Some(Arc::clone(&authorizer) as _),
         options: danbi_dynamodb::Options {

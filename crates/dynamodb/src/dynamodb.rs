@@ -7,7 +7,6 @@ use crate::jobs::{self, Jobs};
 use crate::tables::catalog::Catalog;
 use crate::tables::expiry;
 use crate::tables::usage::UsageSums;
-use danbi_blobs::Blobs;
 use danbi_core::{Clock, PolicyLanguage};
 use danbi_store::Store;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,8 +17,6 @@ use tokio::task::JoinHandle;
 pub struct Parts {
     /// Where tables and items are kept.
     pub store: Store,
-    /// Where backups are kept.
-    pub blobs: Blobs,
     /// What time it is: time to live, tokens, streams.
     pub clock: Arc<dyn Clock>,
     /// Checks resource policies.
@@ -42,7 +39,6 @@ pub struct Options {
 /// Amazon DynamoDB. Give [`DynamoDb::service`] and [`DynamoDb::streams_service`] to the wire.
 pub struct DynamoDb {
     pub(crate) store: Store,
-    pub(crate) blobs: Blobs,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) options: Options,
     pub(crate) catalog: Catalog,
@@ -78,7 +74,6 @@ impl DynamoDb {
     pub async fn start(parts: Parts) -> Result<Arc<Self>, Error> {
         let Parts {
             store,
-            blobs,
             clock,
             policies,
             options,
@@ -87,7 +82,6 @@ impl DynamoDb {
         let expire_every = options.expire_every.unwrap_or(expiry::EVERY);
         let this = Arc::new(Self {
             store,
-            blobs,
             clock,
             options,
             catalog: Catalog::default(),

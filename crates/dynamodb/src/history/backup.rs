@@ -285,8 +285,7 @@ impl DynamoDb {
                 return Err(Error::BackupInUse(format!("Backup is being used: {}", backup.arn()?)));
             }
             tx.delete(&backup.key()?)?;
-            self.jobs
-                .add(&tx, Job::clear(keys::table_data(record.id)))?;
+            self.jobs.add(&tx, Job::clear(keys::table_data(record.id)))?;
             Ok(record)
         });
         let record = removed.await?;

@@ -46,6 +46,9 @@ enum Turn<W, R> {
     Lead(W, Line<W, R>, Lead<W, R>),
 }
 
+/// The lead of a line with the write that opened it, or the place in one that somebody else leads.
+type Joined<W, R> = Result<(W, Lead<W, R>), oneshot::Receiver<Turn<W, R>>>;
+
 impl<W, R> Default for Queues<W, R> {
     fn default() -> Self {
         Self {
@@ -88,7 +91,7 @@ impl<W, R> Queues<W, R> {
     }
 
     /// Opens a line and leads it, or waits in the one there is.
-    fn join(&self, key: &[u8], write: W) -> Result<(W, Lead<W, R>), oneshot::Receiver<Turn<W, R>>> {
+    fn join(&self, key: &[u8], write: W) -> Joined<W, R> {
         let shard = self.hasher.hash_one(key) as usize % SHARDS;
         let mut lines = lock(&self.shards[shard]);
         if let Some(line) = lines.get_mut(key) {

@@ -47,9 +47,7 @@ pub(crate) async fn delete(
                 let counts = counts.as_ref().cloned().unwrap_or_default();
                 backup::keep_deleted(&dynamodb, &tx, &record, &counts, now)?;
             } else {
-                dynamodb
-                    .jobs
-                    .add(&tx, Job::clear(keys::table_data(record.id)))?;
+                dynamodb.jobs.add(&tx, Job::clear(keys::table_data(record.id)))?;
             }
             Ok(record)
         })

@@ -398,7 +398,7 @@ impl Parser {
         match token.kind {
             Kind::Integer(number) => Ok(Expr::Literal(Value::Integer(number))),
             Kind::Float(number) => Ok(Expr::Literal(Value::Float(number))),
-            Kind::Text(text) => Ok(Expr::Literal(Value::Text(text.into()))),
+            Kind::Text(text) => Ok(Expr::Literal(Value::Text(text))),
             Kind::Sign("(") => {
                 let inner = self.expr()?;
                 self.expect(")")?;

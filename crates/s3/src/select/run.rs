@@ -70,10 +70,10 @@ pub(crate) async fn select(
         mid_record,
     };
     let mut engine = Engine::new(query, &input.input_serialization, writer, window, s3.now())?;
-    if begins > 0 {
-        if let Some(columns) = header_apart(&input, &object, read).await? {
-            engine.set_columns(columns)?;
-        }
+    if begins > 0
+        && let Some(columns) = header_apart(&input, &object, read).await?
+    {
+        engine.set_columns(columns)?;
     }
     let body = read(begins..object.size).await?;
     drop(view);

@@ -56,7 +56,7 @@ fn run(
         window,
         Timestamp::from_millis(1_700_000_000_000),
     )?;
-    for piece in text[offset as usize..].as_bytes().chunks(7) {
+    for piece in text.as_bytes()[offset as usize..].chunks(7) {
         if !engine.done {
             engine.push(piece, false)?;
         }
