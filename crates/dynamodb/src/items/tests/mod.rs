@@ -6,7 +6,6 @@ mod stories;
 use super::{batch, query, scan, single, transactions};
 use crate::tables::record::*;
 use crate::{DynamoDb, Error, Item, Options, Parts};
-use danbi_blobs::Blobs;
 use danbi_core::{Principal, RequestContext, RequestId, Scope, SystemClock, Timestamp};
 use danbi_store::{EmbeddedOptions, Store};
 use serde_json::{Value, json};
@@ -73,10 +72,8 @@ impl World {
     pub(super) async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open_embedded(&folder.path().join("store"), EmbeddedOptions::default()).unwrap();
-        let blobs = Blobs::open(&folder.path().join("blobs")).await.unwrap();
         let parts = Parts {
             store,
-            blobs,
             clock: Arc::new(SystemClock),
             policies: None,
             options: Options::default(),
