@@ -1,9 +1,10 @@
 //! One request on its way: route → authenticate → decode → validate → authorize → handler → encode.
 
 use super::budget::Held;
+use super::decoding::{Coding, UnknownCoding};
 use super::find::{self, Found, Target};
 use super::signed::Signed;
-use super::{Dispatcher, MAX_HEADER_BYTES, Peer, incoming, read, streamed};
+use super::{Dispatcher, MAX_HEADER_BYTES, Peer, compressing, incoming, read, streamed};
 use crate::handler::{Answer, Call, Incoming};
 use crate::model::{Model, OperationModel, TimestampFormat};
 use crate::protocol::{
@@ -92,7 +93,10 @@ impl<'d> Exchange<'d> {
         let (principal, source) = self.authenticate(&view, &claim, service, &target, body).await?;
         let region = claim.region().or(host_region);
         let (whole, held, body) = match source {
-            Source::Whole(whole, held) => (whole, Some(held), None),
+            Source::Whole(whole, mut held) => {
+                let whole = self.decode_content(service, &target, whole, &mut held).await?;
+                (whole, Some(held), None)
+            }
             Source::Streaming(body) => (Bytes::new(), None, Some(body)),
         };
         let Found { operation, labels } = target.resolve(model, self.parts, &whole)?;
@@ -109,7 +113,7 @@ impl<'d> Exchange<'d> {
         let call = match &registered.call {
             Call::Json(call) => {
                 let answer = self.handle(call(context, whole, self.authorizer(service))).await?;
-                return Ok(self.succeed_with_json(operation, answer));
+                return Ok(self.succeed_with_json(operation, answer).await);
             }
             Call::Modelled(call) => call,
         };
@@ -132,7 +136,7 @@ impl<'d> Exchange<'d> {
         drop((whole, held));
         let incoming = Incoming { input, body };
         let answer = self.handle(call(context, incoming, self.authorizer(service))).await?;
-        Ok(self.succeed(model, operation, answer))
+        Ok(self.succeed(model, operation, answer).await)
     }
 
     fn authorizer(&self, service: &Service) -> Arc<dyn Authorizer> {
@@ -215,6 +219,38 @@ impl<'d> Exchange<'d> {
         Ok((principal, Source::Whole(body?, held)))
     }
 
+    /// What a verified body says once it is decompressed, where its `Content-Encoding` is not the content's own.
+    async fn decode_content(
+        &self,
+        service: &Service,
+        target: &Target<'_>,
+        body: Bytes,
+        held: &mut Held,
+    ) -> Result<Bytes, ServiceError> {
+        if s3::is_s3(service.model.get()) || target.takes_bytes(service) {
+            return Ok(body);
+        }
+        let coding = Coding::of(&self.parts.headers).map_err(|UnknownCoding| {
+            let message = "The Content-Encoding of the request is not supported.";
+            self.undecodable(415, "UnsupportedMediaTypeException", message)
+        })?;
+        let limit = target.body_limit(service);
+        let too_large = || self.too_large(limit, target.name(), None);
+        let corrupt = || {
+            let message = "The request body is not what its Content-Encoding says.";
+            self.undecodable(400, "SerializationException", message)
+        };
+        coding.decode(body, held, limit, too_large, corrupt).await
+    }
+
+    /// DynamoDB answers a body that it cannot decompress as if the fault were its own.
+    fn undecodable(&self, status: u16, code: &'static str, message: &'static str) -> ServiceError {
+        match self.of_dynamodb() {
+            true => ServiceError::server("InternalServerError", 500, message),
+            false => ServiceError::client(code, status, message),
+        }
+    }
+
     /// The body of a request that streams, once its declared length is known to be within bounds.
     fn bound(&self, body: Body, payload: Payload, limit: usize, name: Option<&str>) -> Result<Body, ServiceError> {
         let declared = incoming::declared_length(self.parts, payload)?;
@@ -280,7 +316,12 @@ impl<'d> Exchange<'d> {
         }
     }
 
-    fn succeed(&self, model: &'static Model, operation: &'static OperationModel, answer: Answer) -> Response<Body> {
+    async fn succeed(
+        &self,
+        model: &'static Model,
+        operation: &'static OperationModel,
+        answer: Answer,
+    ) -> Response<Body> {
         let request_id = self.request_id.to_string();
         let mut encoded = encode_response(model, operation, self.protocol, &answer.output, &request_id);
         if let Some(status) = answer.parts.status {
@@ -307,11 +348,11 @@ impl<'d> Exchange<'d> {
                 with_body(encoded, empty_body())
             }
             Some(body) => with_body(encoded, body),
-            None => self.respond(encoded),
+            None => self.respond(encoded).await,
         }
     }
 
-    fn succeed_with_json(&self, operation: &OperationModel, body: Bytes) -> Response<Body> {
+    async fn succeed_with_json(&self, operation: &OperationModel, body: Bytes) -> Response<Body> {
         // An operation without output answers nothing, not even an empty object.
         let body = if operation.output.is_some() { body } else { Bytes::new() };
         let mut encoded = Encoded {
@@ -323,22 +364,26 @@ impl<'d> Exchange<'d> {
         encoded
             .headers
             .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-        self.respond(encoded)
+        self.respond(encoded).await
     }
 
-    fn respond(&self, mut encoded: Encoded) -> Response<Body> {
-        let of_dynamodb = self
-            .model
-            .is_some_and(|model| model.metadata.signing_name == "dynamodb");
-        if of_dynamodb {
-            let checksum = crc32fast::hash(&encoded.body);
+    fn of_dynamodb(&self) -> bool {
+        self.model
+            .is_some_and(|model| model.metadata.signing_name == "dynamodb")
+    }
+
+    async fn respond(&self, mut encoded: Encoded) -> Response<Body> {
+        let mut body = std::mem::take(&mut encoded.body);
+        if self.of_dynamodb() {
+            body = compressing::compress(&self.parts.headers, &mut encoded.headers, body).await;
+            // Of the bytes as sent: clients check it before they decompress.
+            let checksum = crc32fast::hash(&body);
             encoded.headers.insert(CRC32, HeaderValue::from(checksum));
         }
-        let body = full_body(std::mem::take(&mut encoded.body));
-        with_body(encoded, body)
+        with_body(encoded, full_body(body))
     }
 
-    pub(super) fn refuse(&self, error: &ServiceError) -> Response<Body> {
+    pub(super) async fn refuse(&self, error: &ServiceError) -> Response<Body> {
         let of_s3 = self.model.is_some_and(s3::is_s3);
         let request_id = match of_s3 {
             true => s3::request_id(self.request_id),
@@ -360,7 +405,7 @@ impl<'d> Exchange<'d> {
             encoded.body = Bytes::new();
             encoded.headers.remove(CONTENT_TYPE);
         }
-        self.respond(encoded)
+        self.respond(encoded).await
     }
 
     /// The last touches: what every answer bears, and that an answer to HEAD has no body.

@@ -1,7 +1,7 @@
 //! Which service, protocol and operation a request addresses.
 
 use crate::Service;
-use crate::model::{Kind, Model, OperationModel};
+use crate::model::{Kind, Member, Model, OperationModel};
 use crate::protocol::{Protocol, parse_form};
 use crate::route::{Match, NoMatch};
 use crate::s3;
@@ -205,13 +205,20 @@ impl<'m> Target<'m> {
 
     /// Whether the operation reads its body while it arrives.
     pub(super) fn streams(&self, service: &Service) -> bool {
+        self.payload_of_bytes(service).is_some_and(|payload| payload.streaming)
+    }
+
+    /// Whether the body is bytes to the operation, whatever they hold.
+    pub(super) fn takes_bytes(&self, service: &Service) -> bool {
+        self.payload_of_bytes(service).is_some()
+    }
+
+    fn payload_of_bytes(&self, service: &Service) -> Option<&'static Member> {
         let model = service.model.get();
-        let known = self.name().filter(|name| service.operations.contains_key(name));
-        let operation = known.and_then(|name| model.operation(name));
-        let structure = operation.and_then(|operation| model.structure(operation.input.as_ref()?));
-        structure
-            .and_then(|structure| Some(&structure.members[structure.payload?]))
-            .is_some_and(|payload| payload.streaming && matches!(model.shape(payload.shape).kind, Kind::Blob))
+        let name = self.name().filter(|name| service.operations.contains_key(name))?;
+        let structure = model.structure(model.operation(name)?.input.as_ref()?)?;
+        let payload = &structure.members[structure.payload?];
+        matches!(model.shape(payload.shape).kind, Kind::Blob).then_some(payload)
     }
 
     /// The largest body, in bytes.

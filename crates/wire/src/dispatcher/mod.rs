@@ -2,6 +2,8 @@
 
 mod browser;
 mod budget;
+mod compressing;
+mod decoding;
 mod exchange;
 mod find;
 mod incoming;
@@ -83,7 +85,7 @@ impl Dispatcher {
         let mut exchange = Exchange::new(self, &parts, peer);
         let mut response = match exchange.run(body).await {
             Ok(response) => response,
-            Err(error) => exchange.refuse(&error),
+            Err(error) => exchange.refuse(&error).await,
         };
         exchange.answer_across_origins(&mut response).await;
         exchange.sign_off(&mut response);

@@ -50,6 +50,7 @@ async fn get(_: Arc<()>, _: RequestContext, input: Tables) -> Result<Described, 
                 serde_json::json!([{"Code": "None"}, {"Item": {"a": {"S": "b"}}}]),
             ),
         ),
+        Some("long") => Err(ServiceError::client("ValidationException", 400, "x".repeat(10_000))),
         Some("invalid") => Err(ServiceError::client("ValidationException", 400, "no")),
         _ => Ok(Described {
             count: input.names.len(),

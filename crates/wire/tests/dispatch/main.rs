@@ -1,5 +1,6 @@
 //! The dispatcher from outside: signed HTTP requests in, AWS's responses out.
 
+mod compression;
 mod direct_json;
 mod errors;
 mod s3;
