@@ -117,7 +117,8 @@ def test_a_form_post(danbi, s3):
     assert form(danbi, post, b"from a form").status == 204
     assert s3.get_object(Bucket="box", Key="posted/a.txt")["Body"].read() == b"from a form"
     assert code(form(danbi, post, b"x" * 101)) == (400, "EntityTooLarge")
-    forged = {**post, "fields": {**post["fields"], "x-amz-signature": "0" * 64}}
+    signature = "x-amz-signature" if "x-amz-signature" in post["fields"] else "signature"
+    forged = {**post, "fields": {**post["fields"], signature: "0" * 64}}
     assert code(form(danbi, forged, b"x")) == (403, "SignatureDoesNotMatch")
 
 

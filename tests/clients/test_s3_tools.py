@@ -118,7 +118,7 @@ def test_rclone(danbi, run, tree, tmp_path):
     rclone("check", tree, "d:box/tree")
     rclone("check", "--download", tree, "d:box/tree")
     assert rclone("cat", "d:box/tree/a.txt") == "one"
-    assert rclone("cat", "--offset", "5000000", "--count", "4", "d:box/tree/large.bin", expect=0) is not None
+    assert rclone("cat", "--offset", "1", "--count", "1", "d:box/tree/a.txt") == "n"
     rclone("copy", "d:box/tree", tmp_path / "down")
     assert contents(tmp_path / "down") == contents(tree)
     (tree / "a.txt").unlink()
@@ -142,6 +142,8 @@ def test_s3cmd(danbi, run, tree, tmp_path):
         return run("s3cmd", *fixed, *arguments, **more)
 
     s3cmd("mb", "s3://box")
+    # s3cmd 2.3 sends an ACL with every copy, which new buckets refuse as AWS's do.
+    danbi.client("s3").put_bucket_ownership_controls(Bucket="box", OwnershipControls={"Rules": [{"ObjectOwnership": "BucketOwnerPreferred"}]})
     s3cmd("put", tree / "large.bin", "s3://box/large.bin", "--multipart-chunk-size-mb=5")
     s3cmd("get", "s3://box/large.bin", tmp_path / "large.down")
     assert (tmp_path / "large.down").read_bytes() == (tree / "large.bin").read_bytes()

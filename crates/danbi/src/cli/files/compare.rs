@@ -7,7 +7,7 @@ use md5::{Digest, Md5};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -21,9 +21,9 @@ pub fn same(path: &Path, size: u64, object: &ObjectEntry) -> Result<bool, Failur
         return Ok(false);
     }
     if let (Some(changed), Some(stored)) = (modified(path), stored_at(object))
-        && whole_seconds(changed) == whole_seconds(stored)
+        && changed == stored
     {
-        // A download gives the file the time of its object.
+        // A download gives the file exactly the time of its object; whoever writes a file gives it a finer one.
         return Ok(true);
     }
     let parts = match object.etag.split_once('-') {
@@ -48,11 +48,6 @@ pub fn stored_at(object: &ObjectEntry) -> Option<SystemTime> {
 
 fn modified(path: &Path) -> Option<SystemTime> {
     std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok()
-}
-
-fn whole_seconds(time: SystemTime) -> Option<u64> {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH);
-    since.as_ref().map(Duration::as_secs).ok()
 }
 
 /// The ETag that S3 gives to the file: the MD5 of its bytes, or of the MD5s of its parts with their number.
