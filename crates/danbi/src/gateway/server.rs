@@ -3,9 +3,10 @@
 use super::departure::Departure;
 use super::limits::{self, Limits, Unstalled};
 use super::{Handler, Peer, Tls};
-use http::header::{CONNECTION, HeaderValue};
+use http::header::{CONNECTION, EXPECT, HeaderValue};
 use http::{Request, Response, Version};
 use http_body_util::BodyExt;
+use hyper::body::Body as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -173,15 +174,21 @@ impl<H: Handler> Server<H> {
             async move {
                 let version = request.version();
                 let (parts, body) = request.into_parts();
+                // An empty body is never asked for with 100, and clients that waited for it (the AWS CLI's library) take
+                // the status of their next answer on this connection for the one of this.
+                let unasked = version < Version::HTTP_2 && parts.headers.contains_key(EXPECT) && body.is_end_stream();
                 let (body, mut left) =
                     Unstalled::new(body.map_err(Into::into).boxed_unsync(), limits.body_stall_timeout);
                 let request = Request::from_parts(parts, body.boxed_unsync());
                 let mut response = handler.handle(request, peer).await;
                 // A client that sends its next request into a connection about to close would see it break.
-                if version < Version::HTTP_2
-                    && let Ok(body) = left.try_recv()
-                    && !limits::discard(body, limits.max_discarded_bytes, limits.body_stall_timeout).await
-                {
+                let unread = match left.try_recv() {
+                    Ok(body) if version < Version::HTTP_2 => {
+                        !limits::discard(body, limits.max_discarded_bytes, limits.body_stall_timeout).await
+                    }
+                    _ => false,
+                };
+                if unread || unasked {
                     response
                         .headers_mut()
                         .insert(CONNECTION, HeaderValue::from_static("close"));
