@@ -4,166 +4,17 @@
 //! the prose is dropped, and operations that are not built keep no more than their name and route, which is what an
 //! honest "not implemented" needs.
 
+mod services;
 mod shapes;
 mod trim;
 
 use serde_json::Value;
+use services::SERVICES;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Whatever stopped the verb, in words.
 pub type Failure = Box<dyn std::error::Error>;
-
-/// One AWS service whose model the platform knows.
-struct Service {
-    /// The folder in botocore's `data` and the file name under `crates/wire/models`.
-    name: &'static str,
-    /// The crate whose `src` takes the generated shapes.
-    home: &'static str,
-    /// The generated file in it.
-    file: &'static str,
-    /// The operations that get shapes.
-    operations: &'static [&'static str],
-    /// Enums whose values the service itself judges, because it takes more than the model lists.
-    open_enums: &'static [&'static str],
-    /// Shapes that the crate has a type of its own for, with its path.
-    own_types: &'static [(&'static str, &'static str)],
-}
-
-/// The table to extend when a service or an operation is added.
-const SERVICES: &[Service] = &[
-    Service {
-        name: "lambda",
-        home: "lambda",
-        file: "shapes.rs",
-        operations: LAMBDA,
-        open_enums: &["Runtime"],
-        own_types: &[],
-    },
-    Service {
-        name: "logs",
-        home: "logs",
-        file: "shapes.rs",
-        operations: LOGS,
-        open_enums: &[],
-        own_types: &[],
-    },
-    Service {
-        name: "s3",
-        home: "s3",
-        file: "shapes.rs",
-        operations: S3,
-        open_enums: &["BucketLocationConstraint", "Event"],
-        own_types: &[],
-    },
-    Service {
-        name: "dynamodb",
-        home: "dynamodb",
-        file: "shapes.rs",
-        operations: DYNAMODB,
-        open_enums: &[],
-        own_types: DYNAMODB_TYPES,
-    },
-    Service {
-        name: "dynamodbstreams",
-        home: "dynamodb",
-        file: "stream_shapes.rs",
-        operations: &["ListStreams", "DescribeStream", "GetShardIterator", "GetRecords"],
-        open_enums: &[],
-        own_types: DYNAMODB_TYPES,
-    },
-    Service {
-        name: "sts",
-        home: "iam",
-        file: "shapes.rs",
-        operations: &["GetCallerIdentity"],
-        open_enums: &[],
-        own_types: &[],
-    },
-];
-
-#[rustfmt::skip]
-const LAMBDA: &[&str] = &[
-    "CreateFunction", "GetFunction", "GetFunctionConfiguration", "ListFunctions", "UpdateFunctionCode",
-    "UpdateFunctionConfiguration", "DeleteFunction",
-    "PublishVersion", "ListVersionsByFunction",
-    "CreateAlias", "GetAlias", "UpdateAlias", "DeleteAlias", "ListAliases",
-    "AddPermission", "GetPolicy", "RemovePermission",
-    "CreateFunctionUrlConfig", "GetFunctionUrlConfig", "UpdateFunctionUrlConfig", "DeleteFunctionUrlConfig",
-    "ListFunctionUrlConfigs",
-    "PublishLayerVersion", "GetLayerVersion", "GetLayerVersionByArn", "ListLayers", "ListLayerVersions",
-    "DeleteLayerVersion", "AddLayerVersionPermission", "GetLayerVersionPolicy", "RemoveLayerVersionPermission",
-    "TagResource", "UntagResource", "ListTags",
-    "PutFunctionConcurrency", "GetFunctionConcurrency", "DeleteFunctionConcurrency",
-    "PutFunctionEventInvokeConfig", "UpdateFunctionEventInvokeConfig", "GetFunctionEventInvokeConfig",
-    "DeleteFunctionEventInvokeConfig", "ListFunctionEventInvokeConfigs",
-    "GetAccountSettings",
-    "Invoke", "InvokeWithResponseStream",
-    "PutRuntimeManagementConfig", "GetRuntimeManagementConfig",
-    "PutFunctionRecursionConfig", "GetFunctionRecursionConfig",
-    "GetFunctionCodeSigningConfig",
-];
-
-#[rustfmt::skip]
-const LOGS: &[&str] = &[
-    "CreateLogGroup", "DeleteLogGroup", "DescribeLogGroups", "ListLogGroups",
-    "CreateLogStream", "DeleteLogStream", "DescribeLogStreams",
-    "PutLogEvents", "GetLogEvents", "FilterLogEvents", "TestMetricFilter", "StartLiveTail",
-    "PutRetentionPolicy", "DeleteRetentionPolicy",
-    "TagResource", "UntagResource", "ListTagsForResource", "TagLogGroup", "UntagLogGroup", "ListTagsLogGroup",
-];
-
-#[rustfmt::skip]
-const S3: &[&str] = &[
-    "AbortMultipartUpload", "CompleteMultipartUpload", "CopyObject", "CreateBucket", "CreateMultipartUpload",
-    "DeleteBucket", "DeleteBucketAnalyticsConfiguration", "DeleteBucketCors", "DeleteBucketEncryption",
-    "DeleteBucketIntelligentTieringConfiguration", "DeleteBucketInventoryConfiguration", "DeleteBucketLifecycle",
-    "DeleteBucketMetricsConfiguration", "DeleteBucketOwnershipControls", "DeleteBucketPolicy",
-    "DeleteBucketReplication", "DeleteBucketTagging", "DeleteBucketWebsite", "DeleteObject", "DeleteObjectTagging",
-    "DeleteObjects", "DeletePublicAccessBlock", "GetBucketAccelerateConfiguration", "GetBucketAcl",
-    "GetBucketAnalyticsConfiguration", "GetBucketCors", "GetBucketEncryption",
-    "GetBucketIntelligentTieringConfiguration", "GetBucketInventoryConfiguration", "GetBucketLifecycleConfiguration",
-    "GetBucketLocation", "GetBucketLogging", "GetBucketMetricsConfiguration", "GetBucketNotificationConfiguration",
-    "GetBucketOwnershipControls", "GetBucketPolicy", "GetBucketPolicyStatus", "GetBucketReplication",
-    "GetBucketRequestPayment", "GetBucketTagging", "GetBucketVersioning", "GetBucketWebsite", "GetObject",
-    "GetObjectAcl", "GetObjectAttributes", "GetObjectLegalHold", "GetObjectLockConfiguration", "GetObjectRetention",
-    "GetObjectTagging", "GetPublicAccessBlock", "HeadBucket", "HeadObject", "ListBucketAnalyticsConfigurations",
-    "ListBucketIntelligentTieringConfigurations", "ListBucketInventoryConfigurations",
-    "ListBucketMetricsConfigurations", "ListBuckets", "ListMultipartUploads", "ListObjectVersions", "ListObjects",
-    "ListObjectsV2", "ListParts", "PutBucketAccelerateConfiguration", "PutBucketAcl",
-    "PutBucketAnalyticsConfiguration", "PutBucketCors", "PutBucketEncryption",
-    "PutBucketIntelligentTieringConfiguration", "PutBucketInventoryConfiguration", "PutBucketLifecycleConfiguration",
-    "PutBucketLogging", "PutBucketMetricsConfiguration", "PutBucketNotificationConfiguration",
-    "PutBucketOwnershipControls", "PutBucketPolicy", "PutBucketReplication", "PutBucketRequestPayment",
-    "PutBucketTagging", "PutBucketVersioning", "PutBucketWebsite", "PutObject", "PutObjectAcl", "PutObjectLegalHold",
-    "PutObjectLockConfiguration", "PutObjectRetention", "PutObjectTagging", "PutPublicAccessBlock",
-    "SelectObjectContent", "UploadPart", "UploadPartCopy",
-];
-
-#[rustfmt::skip]
-const DYNAMODB: &[&str] = &[
-    "BatchExecuteStatement", "BatchGetItem", "BatchWriteItem", "CreateBackup", "CreateTable", "DeleteBackup",
-    "DeleteItem", "DeleteResourcePolicy", "DeleteTable", "DescribeBackup", "DescribeContinuousBackups",
-    "DescribeEndpoints", "DescribeLimits", "DescribeTable", "DescribeTimeToLive",
-    "ExecuteStatement", "ExecuteTransaction", "GetItem", "GetResourcePolicy",
-    "ListBackups", "ListTables", "ListTagsOfResource", "PutItem",
-    "PutResourcePolicy", "Query", "RestoreTableFromBackup", "RestoreTableToPointInTime", "Scan", "TagResource",
-    "TransactGetItems", "TransactWriteItems", "UntagResource", "UpdateContinuousBackups", "UpdateItem", "UpdateTable",
-    "UpdateTimeToLive",
-];
-
-/// Values have a type of the crate's own; times are written by serde alone, so they must know their form.
-#[rustfmt::skip]
-const DYNAMODB_TYPES: &[(&str, &str)] = &[
-    ("AttributeValue", "crate::AttributeValue"),
-    ("BackupCreationDateTime", EPOCH_SECONDS), ("Date", EPOCH_SECONDS), ("ExportEndTime", EPOCH_SECONDS),
-    ("ExportFromTime", EPOCH_SECONDS), ("ExportStartTime", EPOCH_SECONDS), ("ExportTime", EPOCH_SECONDS),
-    ("ExportToTime", EPOCH_SECONDS), ("ImportEndTime", EPOCH_SECONDS), ("ImportStartTime", EPOCH_SECONDS),
-    ("TableCreationDateTime", EPOCH_SECONDS), ("TimeRangeLowerBound", EPOCH_SECONDS),
-    ("TimeRangeUpperBound", EPOCH_SECONDS),
-];
-
-const EPOCH_SECONDS: &str = "danbi_wire::EpochSeconds";
 
 /// Runs the verb with its command-line arguments.
 pub fn run(arguments: &[String]) -> Result<(), Failure> {

@@ -1,6 +1,6 @@
 use crate::{Principal, Scope};
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use uuid::Uuid;
 
 /// The id of one request, a version 4 UUID in lower case, as in `x-amzn-RequestId`.
@@ -87,4 +87,24 @@ pub struct RequestContext {
     pub user_agent: String,
     /// What few services ask.
     pub facts: RequestFacts,
+}
+
+impl RequestContext {
+    /// The context of a request that the platform makes itself, as `principal`, and for `source` when it acts for a
+    /// resource.
+    pub fn inside(scope: Scope, principal: Principal, source: Option<SourceResource>) -> Self {
+        Self {
+            request_id: RequestId::new(),
+            scope,
+            principal,
+            source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            secure: true,
+            host: String::new(),
+            user_agent: String::new(),
+            facts: RequestFacts {
+                source,
+                ..RequestFacts::default()
+            },
+        }
+    }
 }

@@ -6,6 +6,7 @@
 //! decides who implements it.
 
 mod accounts;
+mod api;
 mod arn;
 mod authorize;
 mod body;
@@ -20,6 +21,7 @@ mod resource_side;
 mod scope;
 
 pub use accounts::{AccountProfile, Accounts};
+pub use api::{Api, ApiCall, ServiceRoles};
 pub use arn::{Arn, ArnError};
 pub use authorize::{Access, Authorizer, PolicyLanguage, Principal, ResourcePolicySource};
 pub use body::{Body, BodyError, ReadBodyError, empty_body, full_body, read_body};

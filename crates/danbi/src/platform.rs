@@ -32,7 +32,7 @@ pub struct Platform {
 
 impl Platform {
     /// A platform that answers API calls with `dispatcher`, app requests with `lambda` and visits to websites with `s3`.
-    pub fn new(dispatcher: Dispatcher, lambda: Arc<Lambda>, s3: Arc<S3>) -> Self {
+    pub fn new(dispatcher: Arc<Dispatcher>, lambda: Arc<Lambda>, s3: Arc<S3>) -> Self {
         let mut operations = BTreeMap::<_, Vec<_>>::new();
         for (service, operation) in dispatcher.operations() {
             operations.entry(service).or_default().push(operation);
@@ -41,7 +41,7 @@ impl Platform {
             serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION"), "operations": operations });
         let urls = FunctionUrls::new(Arc::clone(&lambda));
         Self {
-            dispatcher: Arc::new(dispatcher),
+            dispatcher,
             calls: Mutex::default(),
             lambda,
             urls,

@@ -232,7 +232,13 @@ async fn serve_until_told(
         logs.service(),
         danbi_iam::sts::service(),
     ];
-    let dispatcher = Dispatcher::new(services, credentials, Arc::clone(&authorizer) as _, clock, account);
+    let dispatcher = Arc::new(Dispatcher::new(
+        services,
+        credentials,
+        Arc::clone(&authorizer) as _,
+        clock,
+        account,
+    ));
     let platform = Arc::new(Platform::new(dispatcher, Arc::clone(&lambda), Arc::clone(&s3)));
     let tls = Arc::new(Tls::new(data.to_owned()));
     let server = Server::new(Arc::clone(&platform), Limits::default(), drain).with_tls(Arc::clone(&tls));

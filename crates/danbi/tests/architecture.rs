@@ -16,6 +16,20 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ("danbi-blobs", &["danbi-core"]),
     ("danbi-deploy", &["danbi-core"]),
     ("danbi-runtime", &["danbi-core", "danbi-sandbox"]),
+    (
+        "danbi-apigateway",
+        &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"],
+    ),
+    (
+        "danbi-cloudformation",
+        &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"],
+    ),
+    (
+        "danbi-events",
+        &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"],
+    ),
+    ("danbi-kms", &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"]),
+    ("danbi-sns", &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"]),
     ("danbi-iam", &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"]),
     (
         "danbi-logs",

@@ -34,6 +34,7 @@ mod filter;
 mod groups;
 mod keys;
 mod live_tail;
+pub mod metric_shapes;
 mod names;
 pub mod pattern;
 mod position;

@@ -46,7 +46,7 @@ pub mod value;
 pub use blob::{Blob, Hidden};
 pub use cross_origin::{CrossOrigin, CrossOriginRequest};
 pub use danbi_core::Timestamp;
-pub use dispatcher::{Authenticated, Dispatcher, MAX_HEADER_BYTES, Peer};
+pub use dispatcher::{ApiDoor, Authenticated, Dispatcher, MAX_HEADER_BYTES, Peer};
 pub use epoch_seconds::EpochSeconds;
 pub use form::{FormRequest, FormSignature, FormSigner};
 pub use handler::ResponseParts;

@@ -17,5 +17,38 @@ pub static DYNAMODB_STREAMS: LazyModel =
 /// AWS Security Token Service, 2011-06-15.
 pub static STS: LazyModel = LazyModel::new("sts", include_str!("../models/sts.json"));
 
+/// AWS Identity and Access Management, 2010-05-08.
+pub static IAM: LazyModel = LazyModel::new("iam", include_str!("../models/iam.json"));
+/// AWS Key Management Service, 2014-11-01.
+pub static KMS: LazyModel = LazyModel::new("kms", include_str!("../models/kms.json"));
+/// Amazon API Gateway (REST APIs), 2015-07-09.
+pub static APIGATEWAY: LazyModel =
+    LazyModel::new("apigateway", include_str!("../models/apigateway.json")).validation_code("BadRequestException");
+/// AWS CloudFormation, 2010-05-15.
+pub static CLOUDFORMATION: LazyModel = LazyModel::new("cloudformation", include_str!("../models/cloudformation.json"));
+/// Amazon EventBridge, 2015-10-07.
+pub static EVENTS: LazyModel = LazyModel::new("events", include_str!("../models/events.json"));
+/// Amazon EventBridge Scheduler, 2021-06-30.
+pub static SCHEDULER: LazyModel = LazyModel::new("scheduler", include_str!("../models/scheduler.json"));
+/// Amazon Simple Notification Service, 2010-03-31.
+pub static SNS: LazyModel = LazyModel::new("sns", include_str!("../models/sns.json"));
+/// Amazon CloudWatch (metrics and alarms), 2010-08-01.
+pub static CLOUDWATCH: LazyModel = LazyModel::new("cloudwatch", include_str!("../models/cloudwatch.json"));
+
 /// All of them.
-pub static ALL: [&LazyModel; 6] = [&LAMBDA, &LOGS, &S3, &DYNAMODB, &DYNAMODB_STREAMS, &STS];
+pub static ALL: [&LazyModel; 14] = [
+    &LAMBDA,
+    &LOGS,
+    &S3,
+    &DYNAMODB,
+    &DYNAMODB_STREAMS,
+    &STS,
+    &IAM,
+    &KMS,
+    &APIGATEWAY,
+    &CLOUDFORMATION,
+    &EVENTS,
+    &SCHEDULER,
+    &SNS,
+    &CLOUDWATCH,
+];

@@ -1,7 +1,7 @@
 use crate::handler::{AccessOf, Answer, Call, FormHandler, Registered, admit, authorize, encode};
 use crate::{CrossOrigin, EventStream, FormRequest, LazyModel, Operation, ResponseParts, StreamOperation, direct_json};
 use bytes::Bytes;
-use danbi_core::{Access, Authorizer, RequestContext, ServiceError};
+use danbi_core::{Access, RequestContext, ServiceError};
 use futures_util::StreamExt;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -16,7 +16,6 @@ pub struct Service {
     pub(crate) operations: BTreeMap<&'static str, Registered>,
     pub(crate) body_limit: usize,
     pub(crate) anonymous: bool,
-    pub(crate) authorizer: Option<Arc<dyn Authorizer>>,
     pub(crate) cross_origin: Option<Arc<dyn CrossOrigin>>,
     pub(crate) form: Option<Form>,
 }
@@ -37,7 +36,6 @@ impl Service {
                 operations: BTreeMap::new(),
                 body_limit: DEFAULT_BODY_LIMIT,
                 anonymous: false,
-                authorizer: None,
                 cross_origin: None,
                 form: None,
             },
@@ -75,14 +73,6 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
     #[must_use]
     pub fn anonymous(mut self) -> Self {
         self.service.anonymous = true;
-        self
-    }
-
-    /// Asks `authorizer` instead of the dispatcher's, for a service whose resources are guarded by more than policies
-    /// (S3's ACLs, owners and public access blocks).
-    #[must_use]
-    pub fn authorizer(mut self, authorizer: Arc<dyn Authorizer>) -> Self {
-        self.service.authorizer = Some(authorizer);
         self
     }
 

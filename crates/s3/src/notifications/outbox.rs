@@ -10,11 +10,8 @@ use crate::lease::Lease;
 use crate::records::{self, View};
 use crate::{Error, Result, S3, keys, names};
 use bytes::Bytes;
-use danbi_core::{
-    Arn, InvocationType, InvokeRequest, Principal, RequestContext, RequestFacts, RequestId, Scope, SourceResource,
-};
+use danbi_core::{Arn, InvocationType, InvokeRequest, Principal, RequestContext, Scope, SourceResource};
 use danbi_store::Direction;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -137,24 +134,14 @@ async fn settle(s3: &S3, key: &Bytes, mut waiting: Waiting, told: std::result::R
 
 /// In whose name a function is invoked: S3's own, for the bucket.
 pub(super) fn context(bucket: &str, account: &str, function: &Arn) -> RequestContext {
-    let owner = account.parse().unwrap_or_default();
-    RequestContext {
-        request_id: RequestId::new(),
-        scope: Scope {
-            account: owner,
-            region: function.region.parse().unwrap_or_default(),
-        },
-        principal: Principal::Service("s3.amazonaws.com".into()),
-        source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        secure: true,
-        host: String::new(),
-        user_agent: String::new(),
-        facts: RequestFacts {
-            source: account.parse().ok().map(|account| SourceResource {
-                arn: names::bucket_arn(bucket),
-                account,
-            }),
-            ..RequestFacts::default()
-        },
-    }
+    let owner = account.parse().ok();
+    let scope = Scope {
+        account: owner.clone().unwrap_or_default(),
+        region: function.region.parse().unwrap_or_default(),
+    };
+    let source = owner.map(|account| SourceResource {
+        arn: names::bucket_arn(bucket),
+        account,
+    });
+    RequestContext::inside(scope, Principal::Service("s3.amazonaws.com".into()), source)
 }

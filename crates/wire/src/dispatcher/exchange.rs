@@ -14,15 +14,12 @@ use crate::protocol::{
 use crate::sigv4::{Dialect, Payload, RequestView, Rules, SigV4Error, sha256};
 use crate::{Service, s3, validate};
 use bytes::Bytes;
-use danbi_core::{
-    Authorizer, Body, Principal, Region, RequestContext, RequestId, Scope, ServiceError, empty_body, full_body,
-};
+use danbi_core::{Body, Principal, Region, RequestContext, RequestId, Scope, ServiceError, empty_body, full_body};
 use futures_util::FutureExt;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, DATE, HOST, HeaderName, SERVER, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode};
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const CRC32: HeaderName = HeaderName::from_static("x-amz-crc32");
@@ -112,7 +109,9 @@ impl<'d> Exchange<'d> {
         let context = self.context(principal, region, &claim);
         let call = match &registered.call {
             Call::Json(call) => {
-                let answer = self.handle(call(context, whole, self.authorizer(service))).await?;
+                let answer = self
+                    .handle(call(context, whole, self.dispatcher.authorizer.clone()))
+                    .await?;
                 return Ok(self.succeed_with_json(operation, answer).await);
             }
             Call::Modelled(call) => call,
@@ -135,16 +134,10 @@ impl<'d> Exchange<'d> {
         // A handler may run for minutes, and what it needs of a whole body is in its input.
         drop((whole, held));
         let incoming = Incoming { input, body };
-        let answer = self.handle(call(context, incoming, self.authorizer(service))).await?;
+        let answer = self
+            .handle(call(context, incoming, self.dispatcher.authorizer.clone()))
+            .await?;
         Ok(self.succeed(model, operation, answer).await)
-    }
-
-    fn authorizer(&self, service: &Service) -> Arc<dyn Authorizer> {
-        service
-            .authorizer
-            .as_ref()
-            .unwrap_or(&self.dispatcher.authorizer)
-            .clone()
     }
 
     fn check_headers(&self) -> Result<(), ServiceError> {

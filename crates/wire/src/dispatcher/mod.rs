@@ -7,6 +7,7 @@ mod decoding;
 mod exchange;
 mod find;
 mod incoming;
+mod inside;
 mod read;
 mod signed;
 mod streamed;
@@ -20,6 +21,8 @@ use http::request::Parts;
 use http::{Request, Response};
 use std::net::IpAddr;
 use std::sync::Arc;
+
+pub use inside::ApiDoor;
 
 /// The most bytes of all header names and values together.
 pub const MAX_HEADER_BYTES: usize = 64 * 1024;

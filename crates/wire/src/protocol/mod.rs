@@ -20,7 +20,7 @@ pub(crate) use query::{decode_component, parse_form};
 pub use request::{RoutedRequest, decode_request, decode_value};
 pub(crate) use response::encode_initial;
 pub use response::{Encoded, encode_response};
-pub(crate) use timestamp::{format as format_timestamp, from_seconds as seconds_to_millis};
+pub(crate) use timestamp::{format as format_timestamp, from_seconds as seconds_to_millis, parse as millis_of_text};
 
 use crate::model::Member;
 use crate::value::Value;

@@ -1,9 +1,11 @@
 //! The tree between the codecs and the typed shapes: what a request or response says, free of any protocol.
 
 mod de;
+mod plain;
 mod ser;
 
 pub use de::from_value;
+pub(crate) use plain::{base64, from_plain, to_plain};
 pub use ser::to_value;
 
 use bytes::Bytes;

@@ -1,0 +1,3 @@
+//! AWS CloudFormation: templates become stacks of resources, and stacks keep their promises.
+
+pub mod shapes;

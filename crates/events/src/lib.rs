@@ -1,0 +1,4 @@
+//! Amazon EventBridge: rules, buses and schedules.
+
+pub mod scheduler_shapes;
+pub mod shapes;

@@ -1,0 +1,3 @@
+//! AWS Key Management Service: keys that never leave the platform, and what is done with them.
+
+pub mod shapes;

@@ -1,0 +1,3 @@
+//! Amazon Simple Notification Service: topics and those who subscribe to them.
+
+pub mod shapes;
