@@ -31,7 +31,8 @@ pub trait Api: Send + Sync + 'static {
     /// Does what a request of `context.principal` would do: the input is validated, the authorizer is asked, and the
     /// operation runs. The output has the form of [`ApiCall::input`].
     ///
-    /// Text is taken for a number or a boolean where the model wants one, because templates write them so.
+    /// Text is taken for a number or a boolean where the model wants one, and a document for its text, because templates
+    /// write them so.
     ///
     /// # Errors
     /// Those of the operation; `SerializationException` (400) for input that does not fit the model;

@@ -2,10 +2,10 @@
 //! forked. One is made beside the first environment whose initialisation took long enough to be worth it, and stays
 //! until its function is changed or its memory is needed for something of more value.
 
-use crate::environment::{Host, Launch, Occurrence, Prepared, Process};
+use crate::environment::{Host, Launch, Occurrence, Prepared, Process, Spare};
 use crate::log::EnvironmentLog;
 use crate::pool::Pool;
-use crate::program::{Language, for_template};
+use crate::program::{Language, Program, for_template};
 use crate::runtime_api::{Call, ContainerCredentials, Refusal};
 use crate::{FunctionSpec, RuntimeError};
 use danbi_sandbox::{Isolation, Sandbox};
@@ -14,7 +14,7 @@ use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
 
 /// A shorter initialisation is repeated rather than kept in memory.
@@ -25,6 +25,10 @@ const BUILD_LIMIT: Duration = Duration::from_secs(60);
 const MAX_TEMPLATES: usize = 256;
 /// The share of the machine's available memory, 1/n, that templates may have together.
 const MEMORY_SHARE: u64 = 4;
+/// Most templates that keep a fork ready.
+const MAX_SPARES: usize = 64;
+/// How long the event that took a ready fork has the machine for itself before the next one is made.
+const SPARE_PAUSE: Duration = Duration::from_millis(30);
 /// The longest reason that a template may give for being unfit, in bytes.
 const MAX_REASON: usize = 4096;
 
@@ -57,6 +61,10 @@ pub(crate) struct Template {
     memory_bytes: u64,
     uses: AtomicU64,
     since: Instant,
+    /// What forks are made with.
+    program: Program,
+    spare: Mutex<Option<Spare>>,
+    spare_taken: Notify,
 }
 
 impl Template {
@@ -64,7 +72,23 @@ impl Template {
     fn value(&self) -> f64 {
         let uses = self.uses.load(Ordering::Relaxed) as f64;
         let rate = (uses + 1.0) / (self.since.elapsed().as_secs_f64() + 60.0);
-        self.saves.as_secs_f64() * rate / self.memory_bytes.max(1) as f64
+        self.saves.as_secs_f64() * rate / self.memory_bytes().max(1) as f64
+    }
+
+    /// What it holds, with the fork that it keeps ready.
+    fn memory_bytes(&self) -> u64 {
+        self.memory_bytes + self.spare().as_ref().map_or(0, Spare::memory_bytes)
+    }
+
+    /// The fork that is kept ready, if there is one; another one will be made.
+    pub(crate) fn take_spare(&self) -> Option<Spare> {
+        self.spare_taken.notify_one();
+        self.spare().take().filter(Spare::waits)
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Option<Spare>> {
+        // Nothing that can panic is done while the lock is held.
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -162,7 +186,7 @@ impl Templates {
                     _ => None,
                 })
             };
-            if ready().map(|(_, template)| template.memory_bytes).sum::<u64>() <= limit {
+            if ready().map(|(_, template)| template.memory_bytes()).sum::<u64>() <= limit {
                 return;
             }
             let least = ready().min_by(|(_, one), (_, other)| one.value().total_cmp(&other.value()));
@@ -174,6 +198,12 @@ impl Templates {
                 entry.retired.send_replace(true);
             }
         }
+    }
+
+    /// How many templates keep a fork ready.
+    fn spares(&self) -> usize {
+        let spare = |entry: &&Entry| matches!(&entry.stage, Stage::Ready(template) if template.spare().is_some());
+        self.lock().values().filter(spare).count()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Entry>> {
@@ -217,8 +247,8 @@ async fn run(
         _ = retired.wait_for(|retired| *retired) => return,
     };
     drop(turn);
-    let mut process = match built {
-        Ok(process) => process,
+    let (mut process, program) = match built {
+        Ok(built) => built,
         Err(Unfit::Reason(reason)) => {
             log.note(format!(
                 "[INFO] environments of this version are started anew each time, not restored from a template: {reason}"
@@ -236,23 +266,58 @@ async fn run(
         memory_bytes: process.sandbox().memory_bytes().unwrap_or(0),
         uses: AtomicU64::new(0),
         since: Instant::now(),
+        program,
+        spare: Mutex::default(),
+        spare_taken: Notify::new(),
     };
     tracing::debug!(function = %spec.function_arn, memory = template.memory_bytes, "a template is ready");
-    host.templates.set(&key, Stage::Ready(Arc::new(template)));
+    let template = Arc::new(template);
+    host.templates.set(&key, Stage::Ready(template.clone()));
+    keep_ready(&host, &spec, &template).await;
     loop {
-        tokio::select! {
-            occurrence = process.occurrence(&mut log) => match occurrence {
-                Occurrence::Exited(_) => return host.templates.discard(&key),
-                Occurrence::Called(call) => refuse(call),
-                Occurrence::Printed if process.sandbox().program_ended() => return host.templates.discard(&key),
-                Occurrence::Printed => {}
-            },
-            _ = retired.wait_for(|retired| *retired) => break,
+        let step = tokio::select! {
+            _ = template.spare_taken.notified() => Step::MakeSpare,
+            occurrence = process.occurrence(&mut log) => Step::Saw(occurrence),
+            _ = retired.wait_for(|retired| *retired) => Step::End,
+        };
+        match step {
+            Step::MakeSpare => {
+                tokio::time::sleep(SPARE_PAUSE).await;
+                keep_ready(&host, &spec, &template).await;
+            }
+            Step::Saw(Occurrence::Exited(_)) => return host.templates.discard(&key),
+            Step::Saw(Occurrence::Called(call)) => refuse(call),
+            Step::Saw(Occurrence::Printed) if process.sandbox().program_ended() => return host.templates.discard(&key),
+            Step::Saw(Occurrence::Printed) => {}
+            Step::End => break,
         }
     }
     // Its sandbox stays for as long as environments live in its namespaces; the program must not.
     if let Err(error) = process.sandbox().signal(rustix::process::Signal::KILL.as_raw()).await {
         tracing::debug!(%error, "a template had ended");
+    }
+}
+
+/// What the owner of a template does next.
+enum Step {
+    MakeSpare,
+    Saw(Occurrence),
+    End,
+}
+
+/// Makes the fork that the next environment will be, if there is none and room for it.
+async fn keep_ready(host: &Host, spec: &FunctionSpec, template: &Template) {
+    if template.spare().is_some() || host.templates.spares() >= MAX_SPARES {
+        return;
+    }
+    let platform = host.options.platform.clone();
+    match Spare::fork(&template.sandbox, &host.launcher, spec, &template.program, platform).await {
+        Ok(spare) => {
+            *template.spare() = Some(spare);
+            host.templates.make_room();
+        }
+        // Whoever needs a fork will try, and learn what is wrong.
+        Err(error) => tracing::debug!(function = %spec.function_arn, %error, "no fork could be kept ready"),
     }
 }
 
@@ -262,7 +327,7 @@ enum Unfit {
     Machine(RuntimeError),
 }
 
-async fn build(host: &Host, spec: &Arc<FunctionSpec>, log: &mut EnvironmentLog) -> Result<Process, Unfit> {
+async fn build(host: &Host, spec: &Arc<FunctionSpec>, log: &mut EnvironmentLog) -> Result<(Process, Program), Unfit> {
     let machine = |error: String| Unfit::Machine(RuntimeError::Sandbox(error));
     let prepared = host
         .prepare(spec, log.stream())
@@ -301,7 +366,7 @@ async fn build(host: &Host, spec: &Arc<FunctionSpec>, log: &mut EnvironmentLog) 
         }
     };
     match said {
-        Ok(Ok(said)) if said == "ready" => Ok(process),
+        Ok(Ok(said)) if said == "ready" => Ok((process, prepared.program)),
         Ok(Ok(said)) => Err(Unfit::Reason(match said.strip_prefix("unfit ") {
             Some(reason) => reason.to_owned(),
             None => "its process ended".to_owned(),

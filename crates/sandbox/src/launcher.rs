@@ -143,38 +143,33 @@ impl Launcher {
     }
 
     /// Forks the program of `template` into a new sandbox with the limits, mounts, sockets and output of `spec`, and
-    /// returns once it is there. Of `spec`, `argv`, `env` and `cwd` are not looked at: the template is sent `message`
-    /// (up to 96 KiB) and nine descriptors (namespaces user, mnt, net, ipc, uts, pid in the order to enter them,
-    /// standard output, standard error, the birth socket), forks, enters, forks twice more, gives up its capabilities and
-    /// the right to enter namespaces, writes one byte to the birth socket and waits for one before it goes on.
+    /// returns once it is there and waits for its letter ([`Sandbox::begin`]). Of `spec`, `argv`, `env` and `cwd` are not
+    /// looked at: the template is sent ten descriptors (namespaces user, mnt, net, ipc, uts, pid in the order to enter
+    /// them, standard output, standard error, the birth socket, the letter box), forks, enters, forks twice more, gives up
+    /// its capabilities and the right to enter namespaces, writes one byte to the birth socket, waits for one, and reads
+    /// its letter.
     /// One fork at a time is asked of a template. The sandbox keeps the template's namespaces, though not its program, alive.
     ///
     /// # Errors
     /// As [`Launcher::launch`]; [`SandboxError::Ended`] when the template's program has ended, and
     /// [`SandboxError::Start`] when no fork came within 5 s or it kept rights.
-    pub async fn launch_from(
-        &self,
-        template: &Arc<Sandbox>,
-        spec: SandboxSpec,
-        message: Vec<u8>,
-    ) -> Result<Sandbox, SandboxError> {
+    pub async fn launch_from(&self, template: &Arc<Sandbox>, spec: SandboxSpec) -> Result<Sandbox, SandboxError> {
         let shared = &self.shared;
         spec.check(shared.capabilities.isolation)?;
-        if spec.template || message.len() > SandboxSpec::MAX_ARGUMENTS_BYTES {
-            return Err(SandboxError::Invalid(
-                "a fork is no template, and its message is up to 96 KiB".to_owned(),
-            ));
+        if spec.template {
+            return Err(SandboxError::Invalid("a fork is no template".to_owned()));
         }
         let _one_at_a_time = template.turn().await?;
         let running = shared.running();
+        let (ours, letters) = protocol::letter_box()?;
         let birth = Birth {
             control: template.control()?,
-            message,
+            letters,
         };
         let mut sandbox = shared
             .launch_by(&running.supervisor, &spec, Some((template, birth)))
             .await?;
-        sandbox.keep(template.clone());
+        sandbox.keep(template.clone(), ours);
         Ok(sandbox)
     }
 }

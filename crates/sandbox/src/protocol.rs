@@ -180,6 +180,16 @@ impl From<Channel> for OwnedFd {
     }
 }
 
+/// Where one letter is sent and read.
+pub(crate) fn letter_box() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::SEQPACKET,
+        SocketFlags::CLOEXEC,
+        None,
+    )?)
+}
+
 /// Sends bytes and descriptors to a peer that speaks no JSON of ours.
 ///
 /// # Errors

@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot, watch};
 
 use crate::cgroup::Cgroup;
-use crate::protocol::{Channel, InitRequest};
+use crate::protocol::{self, Channel, InitRequest};
 use crate::{Network, SandboxError};
 
 /// How long init may take to answer; longer only when the sandbox is frozen or starved.
@@ -49,8 +49,9 @@ pub struct Sandbox {
     control: Option<Arc<OwnedFd>>,
     family: Vec<OwnedFd>,
     turn: Semaphore,
-    /// Of a fork: the template in whose namespaces it lives.
+    /// Of a fork: the template in whose namespaces it lives, and where it waits for its letter.
     parent: Option<Arc<Sandbox>>,
+    letters: Option<OwnedFd>,
 }
 
 impl Sandbox {
@@ -67,6 +68,7 @@ impl Sandbox {
             family: Vec::new(),
             turn: Semaphore::new(1),
             parent: None,
+            letters: None,
         };
         for socket in sockets {
             match rustix::net::sockopt::socket_type(&socket) {
@@ -101,8 +103,25 @@ impl Sandbox {
         &self.family
     }
 
-    pub(crate) fn keep(&mut self, parent: Arc<Sandbox>) {
+    pub(crate) fn keep(&mut self, parent: Arc<Sandbox>, letters: OwnedFd) {
         self.parent = Some(parent);
+        self.letters = Some(letters);
+    }
+
+    /// Of a fork that has just been made: gives it the letter it waits for, up to 96 KiB and not empty, once.
+    ///
+    /// # Errors
+    /// [`SandboxError::Ended`] when the fork is gone; [`SandboxError::Invalid`] for another letter, or a second one.
+    pub fn begin(&mut self, letter: &[u8]) -> Result<(), SandboxError> {
+        if letter.is_empty() || letter.len() > crate::SandboxSpec::MAX_ARGUMENTS_BYTES {
+            return Err(SandboxError::Invalid("a letter has 1 byte to 96 KiB".to_owned()));
+        }
+        let letters = self.letters.take();
+        let letters = letters.ok_or_else(|| SandboxError::Invalid("nobody waits for a letter".to_owned()))?;
+        protocol::send_bytes(&letters, letter, &[]).map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => SandboxError::Ended,
+            _ => SandboxError::Io(error),
+        })
     }
 
     /// Of a fork: the template.

@@ -56,14 +56,16 @@ struct State {
 pub(crate) struct Birth {
     /// The platform's end of the template's control socket.
     pub(crate) control: Arc<OwnedFd>,
-    pub(crate) message: Vec<u8>,
+    /// Where the fork will read its letter.
+    pub(crate) letters: OwnedFd,
 }
 
 impl Birth {
     /// Hands the template what it needs to fork into the sandbox that `descriptors` are of.
     fn ask(&self, descriptors: &[OwnedFd]) -> io::Result<()> {
-        let lent: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
-        protocol::send_bytes(&self.control, &self.message, &lent)
+        let mut lent: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
+        lent.push(self.letters.as_fd());
+        protocol::send_bytes(&self.control, b"fork", &lent)
     }
 }
 

@@ -14,6 +14,8 @@ _RUNTIME_PATH = "/2018-06-01/runtime/"
 _NO_BREAK_SPACE = "\u00a0"
 # Before a line end: the message goes on. The platform keeps such lines together as one event of the log.
 _CONTINUES = "\x1f\n"
+# How long the event of DANBI_PRIMING_EVENT may think it has.
+_PRIMING_MS = 10_000
 _JSON_LOGS = (os.environ.get("AWS_LAMBDA_LOG_FORMAT") or "").upper() == "JSON"
 
 # What the log of the present event carries; read by `danbi_lambda_log`.
@@ -500,9 +502,25 @@ def main():
     if environment.get("DANBI_TEMPLATE"):
         import danbi_template
 
+        _prime(handler, environment.get("DANBI_PRIMING_EVENT"))
         # Goes on in each fork, which is an environment of its own.
         danbi_template.serve()
     _serve(api, handler)
+
+
+def _prime(handler, event):
+    """Runs the handler once in the template, if the function says with which event, so that forks begin warm."""
+    if not event:
+        return
+    headers = {
+        "lambda-runtime-aws-request-id": "00000000-0000-0000-0000-000000000000",
+        "lambda-runtime-invoked-function-arn": "",
+        "lambda-runtime-deadline-ms": str(int(time.time() * 1000) + _PRIMING_MS),
+    }
+    try:
+        _handle(handler, headers, event.encode("utf-8", "surrogateescape"))
+    except Exception as error:
+        write_record("[WARNING]\t%s\t\tthe event of DANBI_PRIMING_EVENT failed: %s" % (_now(), error))
 
 
 def _now():

@@ -1,7 +1,8 @@
 """Makes this process a template: it has imported the handler, stops, and is forked for each new environment.
 
-A fork enters the namespaces of its own sandbox, which the platform hands over together with the fork's variables, and
-gives up the right to enter any before anything of the function runs in it. What cannot be shared by two environments
+A fork enters the namespaces of its own sandbox, which the platform hands over, and gives up the right to enter any
+before anything of the function runs in it. Then it waits for the letter with its variables: from there on it is an
+environment. What cannot be shared by two environments
 (threads, sockets, files, a used /tmp) makes the process unfit; the reason goes to the platform, which then starts
 environments as usual.
 """
@@ -14,14 +15,16 @@ from _socket import AF_UNIX, SOCK_SEQPACKET
 from _socket import socket as _socket
 
 _CONTROL = 3
-# Namespaces user, mnt, net, ipc, uts and pid, standard output, standard error, the birth socket.
-_DESCRIPTORS = 9
+# Namespaces user, mnt, net, ipc, uts and pid, standard output, standard error, the birth socket, the letter box.
+_DESCRIPTORS = 10
 _NAMESPACES = 6
-_MAX_MESSAGE = 128 * 1024
+_MAX_LETTER = 128 * 1024
 
 _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2
 _SYS_SETNS = {"x86_64": 308, "aarch64": 268}
+_SYS_CLONE = {"x86_64": 56, "aarch64": 220}
+_SIGCHLD = 17
 _EPERM = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -56,6 +59,12 @@ def _check(result, what):
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, "%s: %s" % (what, os.strerror(number)))
+    return result
+
+
+def _pass_on():
+    """A fork for a process that only goes through a door: nothing of it is told to Python or the C library."""
+    return _check(_libc.syscall(_SYS_CLONE[os.uname().machine], _SIGCHLD, 0, 0, 0, 0), "fork")
 
 
 def serve():
@@ -82,17 +91,16 @@ def serve():
         message, descriptors = _receive(control)
         if not message:
             os._exit(0)
-        child = os.fork()
+        child = _pass_on()
         if child == 0:
             try:
-                born = _be_born(message, descriptors)
+                born = _be_born(descriptors, generators)
             except BaseException as error:
                 os.write(2, ("[ERROR] the template's fork could not enter its sandbox: %s\n" % error).encode())
                 os._exit(1)
             if not born:
                 os._exit(0)
             control.close()
-            _reseed(generators)
             if hooks is not None:
                 for function, arguments, named in hooks.get_after_restore():
                     function(*arguments, **named)
@@ -103,7 +111,7 @@ def serve():
 
 
 def _receive(control):
-    message, beside, _, _ = control.recvmsg(_MAX_MESSAGE, 256)
+    message, beside, _, _ = control.recvmsg(64, 256)
     descriptors = []
     for _, _, data in beside:
         descriptors.extend(memoryview(data[: len(data) // 4 * 4]).cast("i"))
@@ -112,35 +120,41 @@ def _receive(control):
     return message, descriptors
 
 
-def _be_born(message, descriptors):
+def _be_born(descriptors, generators):
     """Enters the sandbox. False in the process on the way, true in the one that has arrived."""
     for descriptor in descriptors[:_NAMESPACES]:
         _check(_libc.setns(descriptor, 0), "setns")
     # A pid namespace is entered by children only, and whose parent was outside is nobody's child inside: two steps.
-    if os.fork() or os.fork():
+    if _pass_on() or os.fork():
         return False
     os.setsid()
-    stdout, stderr, birth = descriptors[_NAMESPACES:]
+    stdout, stderr, birth, letters = descriptors[_NAMESPACES:]
     os.dup2(stdout, 1)
     os.dup2(stderr, 2)
     for descriptor in descriptors:
-        if descriptor != birth:
+        if descriptor not in (birth, letters):
             os.close(descriptor)
     _check(_libc.capset(_CAPABILITY_HEADER, _NO_CAPABILITIES), "capset")
     _check(_libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(_FILTER), 0, 0), "seccomp")
     os.chdir(os.environ.get("LAMBDA_TASK_ROOT", "/var/task"))
-    _take_variables(message)
     # The platform looks whether the rights are really gone, and answers when the environment is there.
     socket = _socket(AF_UNIX, SOCK_SEQPACKET, 0, birth)
     socket.send(b"!")
     if not socket.recv(1):
         os._exit(1)
     socket.close()
+    _reseed(generators)
+    socket = _socket(AF_UNIX, SOCK_SEQPACKET, 0, letters)
+    letter = socket.recv(_MAX_LETTER)
+    if not letter:
+        os._exit(0)
+    socket.close()
+    _take_variables(letter)
     return True
 
 
-def _take_variables(message):
-    fields = message.decode("utf-8", "surrogateescape").split("\0")
+def _take_variables(letter):
+    fields = letter.decode("utf-8", "surrogateescape").split("\0")
     wanted = dict(zip(fields[0::2], fields[1::2]))
     environment = os.environ
     for name in list(environment):

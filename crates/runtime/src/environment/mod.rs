@@ -5,7 +5,7 @@ mod output;
 mod process;
 mod task;
 
-pub(crate) use process::{Launch, Occurrence, Process, launch_error};
+pub(crate) use process::{Launch, Occurrence, Process, Spare, launch_error};
 pub(crate) use task::{First, Host, Prepared, start};
 
 use crate::pool::{Handle, Slot};

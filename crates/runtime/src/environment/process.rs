@@ -3,9 +3,10 @@ use crate::dns;
 use crate::lifecycle::Lifecycle;
 use crate::log::EnvironmentLog;
 use crate::options::PlatformDoor;
-use crate::program::{Place, Program};
+use crate::program::{Place, Program, for_fork};
 use crate::runtime_api::{self, Call, ContainerCredentials};
 use crate::{FunctionSpec, RuntimeError};
+use danbi_core::SessionCredentials;
 use danbi_sandbox::{Exit, Launcher, Network, Sandbox, SandboxError, SandboxSpec};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -72,18 +73,6 @@ impl Process {
             ..sandbox_spec(&launch)
         };
         let sandbox = launch.launcher.launch(spec).await?;
-        Self::of(sandbox, launch)
-    }
-
-    /// Makes the sandbox and forks the program of `template` into it.
-    pub(crate) async fn restore(launch: Launch<'_>, template: &Arc<Sandbox>) -> Result<Self, SandboxError> {
-        let variables = launch.variables.iter().flat_map(|(name, value)| [name.as_str(), value]);
-        let message = variables.collect::<Vec<_>>().join("\0").into_bytes();
-        let spec = SandboxSpec {
-            env: Vec::new(),
-            ..sandbox_spec(&launch)
-        };
-        let sandbox = launch.launcher.launch_from(template, spec, message).await?;
         Self::of(sandbox, launch)
     }
 
@@ -172,6 +161,65 @@ impl Process {
     pub(crate) async fn kill(&mut self, log: &mut EnvironmentLog) {
         self.sandbox.kill().await;
         self.drain_output(log);
+    }
+}
+
+/// A fork of a template that is no environment yet: it waits to be told which one.
+pub(crate) struct Spare {
+    process: Process,
+    credentials: Arc<ContainerCredentials>,
+}
+
+impl Spare {
+    /// Makes a sandbox and forks the program of `template` into it.
+    pub(crate) async fn fork(
+        template: &Arc<Sandbox>,
+        launcher: &Launcher,
+        spec: &FunctionSpec,
+        program: &Program,
+        platform: Option<Arc<dyn PlatformDoor>>,
+    ) -> Result<Self, SandboxError> {
+        let credentials = Arc::new(ContainerCredentials::later());
+        let launch = Launch {
+            launcher,
+            spec,
+            program,
+            variables: Vec::new(),
+            platform,
+            credentials: Some(credentials.clone()),
+        };
+        let sandbox = launcher.launch_from(template, sandbox_spec(&launch)).await?;
+        Ok(Self {
+            process: Process::of(sandbox, launch)?,
+            credentials,
+        })
+    }
+
+    /// Whether it still waits.
+    pub(crate) fn waits(&self) -> bool {
+        !self.process.sandbox.program_ended()
+    }
+
+    /// The memory that is its own, besides what it shares with the template.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.process.sandbox.memory_bytes().unwrap_or(0)
+    }
+
+    /// Makes it the environment with these variables and credentials.
+    pub(crate) fn begin(
+        mut self,
+        variables: Vec<(String, String)>,
+        place: &Place,
+        credentials: &SessionCredentials,
+    ) -> Result<Process, SandboxError> {
+        self.credentials.give(credentials);
+        let variables = for_fork(variables, place, self.credentials.token());
+        let fields = variables.iter().flat_map(|(name, value)| [name.as_str(), value]);
+        let letter = fields.collect::<Vec<_>>().join("\0").into_bytes();
+        // Nobody else has it before it begins.
+        let sandbox = Arc::get_mut(&mut self.process.sandbox).ok_or(SandboxError::Ended)?;
+        sandbox.begin(&letter)?;
+        Ok(self.process)
     }
 }
 

@@ -1,11 +1,11 @@
 use super::event::{Active, Beginning, Ending, Fault};
 use super::process::Occurrence;
-use super::{Job, Launch, Process, Reply, Streaming, launch_error};
+use super::{Job, Launch, Process, Reply, Spare, Streaming, launch_error};
 use crate::lifecycle::Asked;
 use crate::log::{EnvironmentLog, PlatformLine, Status};
 use crate::pool::{Handle, Pool, Seat, Slot};
-use crate::program::{Bootstraps, Interpreters, Language, NoProgram, Program, for_fork, plan, variables};
-use crate::runtime_api::{Call, ContainerCredentials, Event, Refusal, StreamClose, Verdict};
+use crate::program::{Bootstraps, Interpreters, Language, NoProgram, Program, plan, variables};
+use crate::runtime_api::{Call, Event, Refusal, StreamClose, Verdict};
 use crate::templates::Templates;
 use crate::{EnvironmentState, FunctionSpec, Invocation, Options, RuntimeError};
 use bytes::Bytes;
@@ -199,17 +199,25 @@ async fn restore(
     let template = host.templates.ready(&key)?;
     let runtime_version = &prepared.program.runtime_version;
     log.platform(&[PlatformLine::RestoreStart { runtime_version }]);
-    let credentials = ContainerCredentials::new(&prepared.credentials);
-    let variables = for_fork(prepared.variables.clone(), &prepared.program.place, credentials.token());
-    let launch = Launch {
-        launcher: &host.launcher,
-        spec,
-        program: &prepared.program,
+    let Prepared {
+        program,
         variables,
-        platform: host.options.platform.clone(),
-        credentials: Some(Arc::new(credentials)),
+        credentials,
+    } = prepared;
+    let spare = match template.take_spare() {
+        Some(spare) => Ok(spare),
+        None => {
+            Spare::fork(
+                &template.sandbox,
+                &host.launcher,
+                spec,
+                program,
+                host.options.platform.clone(),
+            )
+            .await
+        }
     };
-    match Process::restore(launch, &template.sandbox).await {
+    match spare.and_then(|spare| spare.begin(variables.clone(), &program.place, credentials)) {
         Ok(process) => Some(process),
         Err(error) => {
             tracing::warn!(function = %spec.function_arn, %error, "a template could not be forked: the environment is started anew");

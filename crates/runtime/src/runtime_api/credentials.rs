@@ -1,5 +1,6 @@
 use danbi_core::{SessionCredentials, Timestamp};
 use serde_json::json;
+use std::sync::OnceLock;
 
 /// The life that a template's credentials claim to have. Libraries renew such at every use, so that what a template
 /// has fetched while it was imported is not what its forks sign with: a fork renews with its own.
@@ -10,31 +11,38 @@ const TEMPLATE_LIFE_MS: i64 = 60_000;
 /// Source: <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>.
 pub(crate) struct ContainerCredentials {
     token: String,
-    document: String,
+    document: OnceLock<String>,
 }
 
 impl ContainerCredentials {
-    /// For an environment.
-    pub(crate) fn new(credentials: &SessionCredentials) -> Self {
-        Self::until(credentials, credentials.expires)
+    /// For an environment that has none yet; who asks too early is told so as with a wrong token.
+    pub(crate) fn later() -> Self {
+        Self {
+            token: uuid::Uuid::new_v4().simple().to_string(),
+            document: OnceLock::new(),
+        }
+    }
+
+    /// Gives the environment its credentials. Only the first ones count.
+    pub(crate) fn give(&self, credentials: &SessionCredentials) {
+        self.give_until(credentials, credentials.expires);
     }
 
     /// For a template.
     pub(crate) fn of_template(credentials: &SessionCredentials, now: Timestamp) -> Self {
-        Self::until(credentials, now.plus_millis(TEMPLATE_LIFE_MS))
+        let own = Self::later();
+        own.give_until(credentials, now.plus_millis(TEMPLATE_LIFE_MS));
+        own
     }
 
-    fn until(credentials: &SessionCredentials, expires: Timestamp) -> Self {
+    fn give_until(&self, credentials: &SessionCredentials, expires: Timestamp) {
         let document = json!({
             "AccessKeyId": credentials.access_key_id,
             "SecretAccessKey": credentials.secret.expose(),
             "Token": credentials.session_token,
             "Expiration": crate::log::iso_millis(expires),
         });
-        Self {
-            token: uuid::Uuid::new_v4().simple().to_string(),
-            document: document.to_string(),
-        }
+        self.document.get_or_init(|| document.to_string());
     }
 
     /// What the process must send as `Authorization`.
@@ -44,6 +52,9 @@ impl ContainerCredentials {
 
     /// The document, for who knows the token. The token is worth no timing attack: whoever can ask is in the sandbox.
     pub(crate) fn for_token(&self, token: Option<&str>) -> Option<String> {
-        (token == Some(self.token.as_str())).then(|| self.document.clone())
+        self.document
+            .get()
+            .filter(|_| token == Some(self.token.as_str()))
+            .cloned()
     }
 }

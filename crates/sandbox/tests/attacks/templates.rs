@@ -73,8 +73,10 @@ async fn heard(template: &Sandbox) -> String {
 async fn fork(launcher: &Launcher, template: &Arc<Sandbox>, name: &str) -> Result<Sandbox, SandboxError> {
     let mut spec = SandboxSpec::new(["-"]);
     spec.hostname = name.to_owned();
-    let message = format!("LAMBDA_TASK_ROOT\0/\0SECRET\0of {name}").into_bytes();
-    launcher.launch_from(template, spec, message).await
+    let letter = format!("LAMBDA_TASK_ROOT\0/\0SECRET\0of {name}").into_bytes();
+    let mut fork = launcher.launch_from(template, spec).await?;
+    fork.begin(&letter)?;
+    Ok(fork)
 }
 
 fn forks_share_nothing() {
@@ -135,10 +137,8 @@ fn forks_keep_their_limits() {
         let template = template(&launcher, "held = bytearray(200 << 20)\nprint(len(held))").await;
         let mut spec = SandboxSpec::new(["-"]);
         spec.memory_bytes = Some(64 << 20);
-        let small = launcher
-            .launch_from(&template, spec, b"LAMBDA_TASK_ROOT\0/".to_vec())
-            .await
-            .unwrap();
+        let mut small = launcher.launch_from(&template, spec).await.unwrap();
+        small.begin(b"LAMBDA_TASK_ROOT\0/").unwrap();
         assert!(finish(small).await.0.oom_killed);
         let (exit, _) = finish(fork(&launcher, &template, "large").await.unwrap()).await;
         assert_eq!(exit.code, Some(0), "the limit was the other's alone");
@@ -173,7 +173,7 @@ fn forks_outlive_the_program() {
 fn a_fork_that_keeps_rights() {
     story(async {
         let launcher = launcher();
-        let greedy = "danbi_template._libc = type('L', (), {'setns': danbi_template._libc.setns, \
+        let greedy = "danbi_template._libc = type('L', (), {'setns': danbi_template._libc.setns, 'syscall': danbi_template._libc.syscall, \
                       'capset': lambda *a: 0, 'prctl': danbi_template._libc.prctl})\n";
         let script = format!("{BEFORE}{greedy}danbi_template.serve()\nprint('free')");
         let template = Arc::new(launcher.launch(python(&script)).await.unwrap());

@@ -15,6 +15,9 @@ use std::sync::{Arc, OnceLock, Weak};
 /// The most bytes of a streamed answer (an object's content) that such a call hands on.
 const MAX_STREAMED: usize = 16 * 1024 * 1024;
 
+/// The member of streamed inputs that carries the body's length.
+const CONTENT_LENGTH: &str = "ContentLength";
+
 /// The [`Api`] that services are given before the dispatcher exists, which in turn needs the services.
 #[derive(Default)]
 pub struct ApiDoor(OnceLock<Weak<Dispatcher>>);
@@ -80,7 +83,7 @@ impl Dispatcher {
                     .input
                     .as_ref()
                     .and_then(|member| streamed(model, member))
-                    .map(|member| full_body(take_blob(&mut input, &member.name)));
+                    .map(|member| full_body(take_body(&mut input, &member.name)));
                 let answer = guarded(handle(context, Incoming { input, body }, authorizer)).await?;
                 let Some(member) = &operation.output else {
                     return Ok(Json::Null);
@@ -105,17 +108,19 @@ fn streamed<'m>(model: &'m Model, member: &Member) -> Option<&'m Member> {
     (payload.streaming && is_blob).then_some(payload)
 }
 
-fn take_blob(input: &mut Value, name: &str) -> Bytes {
+/// Takes the body out of `input`, and says its length there, as an HTTP request would.
+fn take_body(input: &mut Value, name: &str) -> Bytes {
     let Value::Map(entries) = input else {
         return Bytes::new();
     };
-    match entries.iter().position(|(key, _)| key == name) {
-        Some(at) => match entries.swap_remove(at).1 {
-            Value::Blob(bytes) => bytes,
-            _ => Bytes::new(),
-        },
-        None => Bytes::new(),
-    }
+    let at = entries.iter().position(|(key, _)| key == name);
+    let bytes = match at.map(|at| entries.swap_remove(at).1) {
+        Some(Value::Blob(bytes)) => bytes,
+        _ => Bytes::new(),
+    };
+    entries.retain(|(key, _)| key != CONTENT_LENGTH);
+    entries.push((CONTENT_LENGTH.into(), Value::Integer(bytes.len() as i64)));
+    bytes
 }
 
 async fn content(body: Body) -> Result<Bytes, ServiceError> {

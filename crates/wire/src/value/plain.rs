@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Map, Number, Value as Json};
 
-/// Reads `json` as the shape of `member`. Text is taken for a number, a boolean or a time where the model wants one.
+/// Reads `json` as the shape of `member`. Text is taken for a number, a boolean or a time where the model wants one, and
+/// anything else becomes text where it wants that (a policy document).
 ///
 /// # Errors
 /// Which member has the wrong type, or is none of the shape.

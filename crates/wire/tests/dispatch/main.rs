@@ -3,6 +3,7 @@
 mod compression;
 mod direct_json;
 mod errors;
+mod inside;
 mod s3;
 mod service;
 mod success;
