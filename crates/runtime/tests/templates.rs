@@ -16,6 +16,7 @@ tests![
     clients_made_in_the_template_sign_as_the_fork,
     what_cannot_be_forked_is_started_and_says_why,
     hooks_run_around_the_template,
+    a_priming_event_is_handled_once_and_before_the_forks,
     a_template_ends_with_its_version,
 ];
 
@@ -209,6 +210,41 @@ def handler(event, context):
     }
     said.sort();
     assert_eq!(said, [r#"["before 2","before 1","after 1","after 2"]"#, "[]"]);
+}
+
+async fn a_priming_event_is_handled_once_and_before_the_forks(world: World) {
+    let code = "
+import os, time
+time.sleep(0.06)
+seen = []
+def handler(event, context):
+    seen.append(event)
+    if event == 'exit':
+        os._exit(3)
+    if event == {'fails': True}:
+        raise ValueError('not this one')
+    return seen
+";
+    for (priming, said) in [
+        (r#"{"prime":1}"#, r#"[{"prime":1},"2"]"#),
+        (r#"{"fails":true}"#, r#"[{"fails":true},"2"]"#),
+    ] {
+        let mut spec = world.function("python3.11", "app.handler", &[("app.py", code)]);
+        spec.environment.insert("DANBI_PRIMING_EVENT".into(), priming.into());
+        let spec = Arc::new(spec);
+        let before = world.runtime.templates();
+        let first = world.invoke(&spec, r#""1""#).await;
+        assert_eq!(
+            json(&first.payload).to_string(),
+            r#"["1"]"#,
+            "an environment that is started is not primed"
+        );
+        eventually("a template is made", || world.runtime.templates() == before + 1).await;
+        assert!(world.invoke(&spec, r#""exit""#).await.function_error.is_some());
+        let restored = world.invoke(&spec, r#""2""#).await;
+        assert!(restored.usage.restore_ms.is_some());
+        assert_eq!(json(&restored.payload).to_string(), said);
+    }
 }
 
 async fn a_template_ends_with_its_version(world: World) {
