@@ -1,7 +1,8 @@
-use crate::{AccountId, Arn, RequestContext, ResourceSide, ServiceError};
+use crate::{AccountId, Arn, RequestContext, ResourceSide, ServiceError, Session};
 use async_trait::async_trait;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Who makes a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub enum Principal {
         arn: Arn,
         /// The unique id (`AIDA…`, `AROA…:session`).
         id: String,
+        /// What its temporary credentials say of it; `None` for a user's own keys.
+        session: Option<Arc<Session>>,
     },
     /// Another service of the platform acting for itself, such as `s3.amazonaws.com`.
     Service(String),

@@ -41,6 +41,8 @@ pub struct SignatureFacts {
     pub kind: &'static str,
     /// Milliseconds since it was signed; 0 when the signature does not say.
     pub age_ms: u64,
+    /// The id of the access key that it was signed with; empty for forms.
+    pub access_key_id: String,
 }
 
 /// A resource that a service acts for: a bucket whose events S3 sends.

@@ -58,6 +58,8 @@ pub struct SessionCredentials {
     pub session_token: String,
     /// When they end.
     pub expires: Timestamp,
+    /// Why they may do nothing, when the role cannot be assumed: for the log of who gets them.
+    pub warning: Option<String>,
 }
 
 /// Issues the credentials that a function runs with. Implemented by `iam`, asked by `runtime`.

@@ -19,6 +19,7 @@ mod log;
 mod object;
 mod resource_side;
 mod scope;
+mod session;
 
 pub use accounts::{AccountProfile, Accounts};
 pub use api::{Api, ApiCall, ServiceRoles};
@@ -34,3 +35,4 @@ pub use log::{LogEvent, LogSink, LogStreamName};
 pub use object::{ObjectLocation, ObjectSource};
 pub use resource_side::{Granted, PolicyUse, Refusal, ResourceSide};
 pub use scope::{AccountId, Region, Scope, ScopeError};
+pub use session::Session;

@@ -10,6 +10,8 @@ pub struct ResourceSide {
     pub owner: Option<AccountId>,
     /// The resource-based policy, JSON text, if there is one.
     pub policy: Option<Arc<str>>,
+    /// The ARN that policies know the resource by, where the access function could not know it (a role's path).
+    pub resource: Option<String>,
     /// What of the policy counts.
     pub policy_use: PolicyUse,
     /// What an access control list of the resource grants the caller, besides the policy.
@@ -31,6 +33,9 @@ pub enum PolicyUse {
     DeniesOnly,
     /// All of it, but not against the root of the owning account, which must be able to mend a policy that denies it.
     SparesRoot,
+    /// All of it, and nobody is let in whom it does not allow, not even the owning account's own (a role's trust policy,
+    /// a key's policy).
+    Required,
 }
 
 /// What an access control list grants a caller.

@@ -6,10 +6,10 @@ use crate::delays::Delays;
 use crate::gateway::{Drain, Limits, SandboxDoor, Server, Tls};
 use crate::platform::Platform;
 use danbi_blobs::Blobs;
-use danbi_core::{Accounts, Clock, SystemClock};
+use danbi_core::{AccountId, Accounts, Clock, SystemClock};
 use danbi_dynamodb::{DynamoDb, TablePolicies};
 use danbi_iam::{
-    Credentials, GivenRootKey, KnownAccounts, NoIdentityPolicies, PolicyAuthorizer, RootCredentials, Sessions,
+    Credentials, Directory, GivenRootKey, KnownAccounts, PolicyAuthorizer, RootCredentials, Sessions, iam, sts,
 };
 use danbi_lambda::{Lambda, ResourcePolicies};
 use danbi_logs::Logs;
@@ -17,7 +17,7 @@ use danbi_runtime::Runtime;
 use danbi_s3::{Authority, S3};
 use danbi_sandbox::{Launcher, LauncherOptions};
 use danbi_store::{EmbeddedOptions, Store};
-use danbi_wire::Dispatcher;
+use danbi_wire::{Dispatcher, Service};
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -149,7 +149,9 @@ async fn serve_until_told(
     let root = RootCredentials::open(data, given)?;
     let accounts: Arc<dyn Accounts> = Arc::new(KnownAccounts::of(&root, &account));
     let sessions = Arc::new(Sessions::open(&store, Arc::clone(&clock)).await?);
-    let credentials = Arc::new(Credentials::new(root, account.clone(), Arc::clone(&sessions)));
+    let directory = Arc::new(Directory::new(store.clone(), Arc::clone(&clock), Arc::clone(&sessions)));
+    let identity = identity_services(&store, &clock, &directory, &sessions, &root, &account);
+    let credentials = Arc::new(Credentials::new(root, account.clone(), sessions, Arc::clone(&directory)));
     let blobs = match &args.blobs {
         Some(url) => Blobs::open_remote(url).await?,
         None => Blobs::open(&data.join("blobs")).await?,
@@ -163,10 +165,13 @@ async fn serve_until_told(
         ..danbi_runtime::Options::for_this_machine(data.join("run/bootstrap"))
     };
     options.app_idle_timeout = delays.app_idle.unwrap_or(options.app_idle_timeout);
-    let runtime = Runtime::start(options, launcher, Arc::clone(&logs) as _, sessions, Arc::clone(&clock))?;
+    let roles = Arc::clone(&directory) as _;
+    let runtime = Runtime::start(options, launcher, Arc::clone(&logs) as _, roles, Arc::clone(&clock))?;
 
     let authorizer = Arc::new(
-        PolicyAuthorizer::new(Arc::clone(&clock), Arc::new(NoIdentityPolicies))
+        PolicyAuthorizer::new(Arc::clone(&clock), Arc::clone(&directory) as _)
+            .with_resource_policies("iam", Arc::new(iam::IamResources::new(store.clone())))
+            .with_resource_policies("sts", Arc::new(sts::TrustPolicies::new(store.clone())))
             .with_resource_policies("lambda", Arc::new(ResourcePolicies::new(store.clone())))
             .with_resource_policies("dynamodb", Arc::new(TablePolicies::new(store.clone())))
             .with_resource_policies("s3", Arc::new(Authority::new(store.clone(), Arc::clone(&accounts)))),
@@ -224,14 +229,14 @@ async fn serve_until_told(
     })
     .await?;
 
-    let services = vec![
+    let mut services = vec![
         danbi_lambda::service(Arc::clone(&lambda)),
         danbi_s3::service(Arc::clone(&s3)),
         dynamodb.service(),
         dynamodb.streams_service(),
         logs.service(),
-        danbi_iam::sts::service(),
     ];
+    services.extend(identity);
     let dispatcher = Arc::new(Dispatcher::new(
         services,
         credentials,
@@ -283,6 +288,21 @@ async fn serve_until_told(
     store.close().await;
     tracing::info!("drained");
     Ok(())
+}
+
+/// IAM and STS.
+fn identity_services(
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    directory: &Arc<Directory>,
+    sessions: &Arc<Sessions>,
+    root: &RootCredentials,
+    account: &AccountId,
+) -> [Service; 2] {
+    let (store, directory, sessions) = (|| store.clone(), || Arc::clone(directory), || Arc::clone(sessions));
+    let iam = iam::Iam::new(store(), Arc::clone(clock), directory(), sessions(), root, account);
+    let sts = sts::Sts::new(store(), directory(), sessions(), root, account);
+    [iam::service(Arc::new(iam)), sts::service(Arc::new(sts))]
 }
 
 /// Removes the bytes that no record refers to, now and then, for as long as the platform runs.

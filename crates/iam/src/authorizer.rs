@@ -1,24 +1,23 @@
 //! Asks the policies, and words the refusal as AWS does.
 
+use crate::directory::KnownIdentity;
 use crate::policy::{ContextKeys, Decision, Policy, PolicyKind, PolicySet, Request, decide};
-use crate::sts::GET_CALLER_IDENTITY;
+use crate::sts::FREE_FOR_ALL;
 use async_trait::async_trait;
 use danbi_core::{
-    Access, AccountId, Arn, Authorizer, Clock, PolicyLanguage, Principal, Refusal, RequestContext,
-    ResourcePolicySource, ResourceSide, ServiceError,
+    Access, AccountId, Arn, Authorizer, Clock, PolicyLanguage, PolicyUse, Principal, Refusal, RequestContext,
+    ResourcePolicySource, ResourceSide, ServiceError, Session,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use time::format_description::well_known::Rfc3339;
 
-/// The policies that come with a principal.
+/// What bears on a principal's requests besides the resource's side.
 #[derive(Debug, Clone, Default)]
-pub struct IdentityPolicies {
-    /// Attached to the user, its groups, or the role.
-    pub identity: Vec<Arc<Policy>>,
-    /// The permissions boundary.
-    pub boundary: Option<Arc<Policy>>,
-    /// Passed when the session was made.
+pub struct Held {
+    /// The user or role.
+    pub own: Arc<KnownIdentity>,
+    /// Policies passed when the session was made.
     pub session: Vec<Arc<Policy>>,
 }
 
@@ -26,17 +25,20 @@ pub struct IdentityPolicies {
 #[async_trait]
 pub trait IdentityPolicySource: Send + Sync + 'static {
     /// Those of `principal`; empty for one that has none.
-    async fn policies(&self, principal: &Principal) -> Result<IdentityPolicies, ServiceError>;
+    async fn policies(&self, principal: &Principal) -> Result<Held, ServiceError>;
+
+    /// Is told that an access key was used.
+    async fn used(&self, _access_key_id: &str, _service: &str, _region: &str) {}
 }
 
-/// No principal has policies of its own: true as long as no users and roles can be made.
+/// No principal has policies of its own: for platforms without users and roles, and tests.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoIdentityPolicies;
 
 #[async_trait]
 impl IdentityPolicySource for NoIdentityPolicies {
-    async fn policies(&self, _: &Principal) -> Result<IdentityPolicies, ServiceError> {
-        Ok(IdentityPolicies::default())
+    async fn policies(&self, _: &Principal) -> Result<Held, ServiceError> {
+        Ok(Held::default())
     }
 }
 
@@ -79,12 +81,16 @@ impl PolicyAuthorizer {
         }
     }
 
-    fn parse(&self, text: Arc<str>, resource: &str) -> Result<Arc<Policy>, ServiceError> {
+    fn parse(&self, text: Arc<str>, resource: &str, is_trust: bool) -> Result<Arc<Policy>, ServiceError> {
         let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(policy) = parsed.get(&text) {
             return Ok(policy.clone());
         }
-        let policy = Policy::parse_resource(&text).map_err(|error| {
+        let read = match is_trust {
+            true => Policy::parse_trust(&text),
+            false => Policy::parse_resource(&text),
+        };
+        let policy = read.map_err(|error| {
             // A policy that cannot be read may hold a deny, so nobody passes.
             tracing::error!(resource, %error, "a stored resource policy cannot be read");
             ServiceError::server(
@@ -114,6 +120,7 @@ impl PolicyAuthorizer {
         access: &Access,
         side: &ResourceSide,
         owner: &AccountId,
+        held: &Held,
     ) -> ContextKeys {
         let now = self.clock.now();
         let mut keys = ContextKeys::new()
@@ -135,7 +142,7 @@ impl PolicyAuthorizer {
             keys.add("aws:SourceArn", source.arn.as_str());
             keys.add("aws:SourceAccount", source.account.as_str());
         }
-        principal_keys(&context.principal, &mut keys);
+        principal_keys(&context.principal, &held.own, &mut keys);
         for (key, values) in &access.conditions {
             keys.add_all(key, values.iter().cloned());
         }
@@ -146,7 +153,7 @@ impl PolicyAuthorizer {
     }
 }
 
-fn principal_keys(principal: &Principal, keys: &mut ContextKeys) {
+fn principal_keys(principal: &Principal, own: &KnownIdentity, keys: &mut ContextKeys) {
     keys.add(
         "aws:PrincipalIsAWSService",
         matches!(principal, Principal::Service(_)).to_string(),
@@ -158,19 +165,27 @@ fn principal_keys(principal: &Principal, keys: &mut ContextKeys) {
             keys.add("aws:PrincipalType", "Account");
             keys.add("aws:userid", account.as_str());
         }
-        Principal::Identity { arn, id } => {
+        Principal::Identity { arn, id, session } => {
             keys.add("aws:PrincipalAccount", arn.account.as_str());
             keys.add("aws:userid", id.as_str());
+            if let Some(session) = session {
+                session_keys(session, keys);
+            }
+            let of_session = |key: &str| session.as_ref().is_some_and(|session| has_tag(session, key));
+            for (key, value) in own.tags.iter().filter(|(key, _)| !of_session(key)) {
+                keys.add(&format!("aws:PrincipalTag/{key}"), value.as_str());
+            }
             if let Some((role, _)) = arn
                 .resource
                 .strip_prefix("assumed-role/")
                 .and_then(|rest| rest.split_once('/'))
             {
-                keys.add(
-                    "aws:PrincipalArn",
-                    format!("arn:{}:iam::{}:role/{role}", arn.partition, arn.account),
-                );
+                let without_path = || format!("arn:{}:iam::{}:role/{role}", arn.partition, arn.account);
+                keys.add("aws:PrincipalArn", own.arn.clone().unwrap_or_else(without_path));
                 keys.add("aws:PrincipalType", "AssumedRole");
+            } else if arn.resource.starts_with("federated-user/") {
+                keys.add("aws:PrincipalArn", arn.to_string());
+                keys.add("aws:PrincipalType", "FederatedUser");
             } else {
                 keys.add("aws:PrincipalArn", arn.to_string());
                 keys.add("aws:PrincipalType", "User");
@@ -191,45 +206,73 @@ fn principal_keys(principal: &Principal, keys: &mut ContextKeys) {
     }
 }
 
+fn session_keys(session: &Session, keys: &mut ContextKeys) {
+    if let Ok(text) = session.issued.to_datetime().format(&Rfc3339) {
+        keys.add("aws:TokenIssueTime", text);
+    }
+    keys.add("aws:MultiFactorAuthPresent", "false");
+    for (key, value) in &session.tags {
+        keys.add(&format!("aws:PrincipalTag/{key}"), value.as_str());
+    }
+    if let Some(source) = &session.source_identity {
+        keys.add("aws:SourceIdentity", source.as_str());
+    }
+}
+
+/// Whether the session has a tag of this key, whatever its case.
+fn has_tag(session: &Session, key: &str) -> bool {
+    session.tags.keys().any(|have| have.eq_ignore_ascii_case(key))
+}
+
 #[async_trait]
 impl Authorizer for PolicyAuthorizer {
     async fn authorize(&self, context: &RequestContext, access: &Access) -> Result<(), ServiceError> {
         let is_known = matches!(context.principal, Principal::Root(_) | Principal::Identity { .. });
-        if is_known && access.action == GET_CALLER_IDENTITY {
+        if is_known && FREE_FOR_ALL.contains(&access.action) {
             return Ok(());
         }
         let side = self.resource_side(context, access).await?;
         let owner = Self::owner(context, access, &side);
-        if side.policy.is_none() && matches!(&context.principal, Principal::Root(account) if *account == owner) {
+        let required = side.policy_use == PolicyUse::Required;
+        let is_owner = matches!(&context.principal, Principal::Root(account) if *account == owner);
+        if side.policy.is_none() && is_owner && !required {
             return Ok(());
+        }
+        if let (Principal::Identity { session: None, .. }, Some(signature)) =
+            (&context.principal, &context.facts.signature)
+        {
+            let service = access.action.split(':').next().unwrap_or_default();
+            let region = context.scope.region.as_str();
+            self.identities.used(&signature.access_key_id, service, region).await;
         }
         let resource = side
             .policy
             .clone()
-            .map(|text| self.parse(text, &access.resource))
+            .map(|text| self.parse(text, &access.resource, access.action.starts_with("sts:")))
             .transpose()?;
-        let own = self.identities.policies(&context.principal).await?;
+        let held = self.identities.policies(&context.principal).await?;
+        let keys = self.context_keys(context, access, &side, &owner, &held);
         let policies = PolicySet {
-            identity: own.identity,
+            identity: &held.own.identity,
             resource,
             resource_use: side.policy_use,
             granted: side.granted,
-            boundary: own.boundary,
-            session: own.session,
+            boundary: held.own.boundary.as_deref(),
+            session: &held.session,
         };
-        let keys = self.context_keys(context, access, &side, &owner);
+        let named = side.resource.as_deref().unwrap_or(&access.resource);
         let request = Request {
             principal: &context.principal,
             action: access.action,
-            resource: &access.resource,
+            resource: named,
             resource_account: Some(&owner),
             context: &keys,
         };
         match decide(&request, &policies) {
             Decision::Allowed => Ok(()),
             refused => Err(match side.refusal {
-                None => denied("AccessDeniedException", &context.principal, access, refused),
-                Some(Refusal::Code(code)) => denied(code, &context.principal, access, refused),
+                None => denied("AccessDeniedException", &context.principal, access.action, named, refused),
+                Some(Refusal::Code(code)) => denied(code, &context.principal, access.action, named, refused),
                 Some(Refusal::Error(error)) => error,
             }),
         }
@@ -246,12 +289,17 @@ impl PolicyLanguage for PolicyAuthorizer {
 
 /// AWS's message.
 /// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>.
-fn denied(code: &'static str, principal: &Principal, access: &Access, decision: Decision) -> ServiceError {
+fn denied(
+    code: &'static str,
+    principal: &Principal,
+    action: &str,
+    resource: &str,
+    decision: Decision,
+) -> ServiceError {
     let who = match principal {
         Principal::Service(name) => name.clone(),
         other => other.arn().unwrap_or_else(|| "anonymous".into()),
     };
-    let Access { action, resource, .. } = access;
     let why = match decision {
         Decision::ExplicitDeny(kind) => format!("with an explicit deny in {} {kind}", article(kind)),
         Decision::ImplicitDeny(kind) => format!("because no {kind} allows the {action} action"),

@@ -1,8 +1,10 @@
+use crate::policy::PolicyError;
 use danbi_core::ServiceError;
 use danbi_store::StoreError;
 use std::path::PathBuf;
 
-/// What can go wrong when credentials are set up or issued. No variant holds a secret.
+/// What can go wrong when credentials are set up or issued, and what the IAM and STS APIs answer: each of the latter is
+/// one of AWS's error codes, with AWS's own words. No variant holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum IamError {
     /// The credentials file could not be read or written.
@@ -50,12 +52,78 @@ pub enum IamError {
     /// A session cannot be made for this role or name.
     #[error("{0}")]
     Session(String),
+    /// A record in the store is not what was written there; the cause is in the platform's log.
+    #[error("a record cannot be read")]
+    Record,
+    /// 404.
+    #[error("{0}")]
+    NoSuchEntity(String),
+    /// 409.
+    #[error("{0}")]
+    EntityAlreadyExists(String),
+    /// 409: something still belongs to it.
+    #[error("{0}")]
+    DeleteConflict(&'static str),
+    /// 409: a quota.
+    #[error("{0}")]
+    LimitExceeded(String),
+    /// 400: a policy document that is none.
+    #[error("{0}")]
+    MalformedPolicy(String),
+    /// 400: well formed and not acceptable.
+    #[error("{0}")]
+    InvalidInput(String),
+    /// 400: malformed.
+    #[error("{0}")]
+    Validation(String),
+    /// 400: AWS keeps it (a service-linked role, a policy of AWS's own).
+    #[error("{0}")]
+    Unmodifiable(String),
+    /// 400: a value of an STS request.
+    #[error("{0}")]
+    InvalidParameter(&'static str),
+    /// 400: session policies and tags together.
+    #[error("{0}")]
+    PackedPolicyTooLarge(String),
+    /// 403, in STS's words.
+    #[error("{0}")]
+    AccessDenied(String),
+    /// 400: a session that ended, of `DecodeAuthorizationMessage`.
+    #[error("{0}")]
+    InvalidAuthorizationMessage(&'static str),
+}
+
+impl From<PolicyError> for IamError {
+    fn from(error: PolicyError) -> Self {
+        Self::MalformedPolicy(error.to_string())
+    }
 }
 
 impl From<IamError> for ServiceError {
     fn from(error: IamError) -> Self {
         match error {
-            IamError::Session(message) => Self::client("ValidationError", 400, message),
+            IamError::Session(message) | IamError::Validation(message) => Self::client("ValidationError", 400, message),
+            IamError::NoSuchEntity(message) => Self::client("NoSuchEntity", 404, message),
+            IamError::EntityAlreadyExists(message) => Self::client("EntityAlreadyExists", 409, message),
+            IamError::DeleteConflict(message) => Self::client("DeleteConflict", 409, message),
+            IamError::LimitExceeded(message) => Self::client("LimitExceeded", 409, message),
+            IamError::MalformedPolicy(message) => Self::client("MalformedPolicyDocument", 400, message),
+            IamError::InvalidInput(message) => Self::client("InvalidInput", 400, message),
+            IamError::Unmodifiable(message) => Self::client("UnmodifiableEntity", 400, message),
+            IamError::InvalidParameter(message) => Self::client("InvalidParameterValue", 400, message),
+            IamError::PackedPolicyTooLarge(message) => Self::client("PackedPolicyTooLarge", 400, message),
+            IamError::AccessDenied(message) => Self::client("AccessDenied", 403, message),
+            IamError::InvalidAuthorizationMessage(message) => {
+                Self::client("InvalidAuthorizationMessageException", 400, message)
+            }
+            IamError::Store(error) => {
+                tracing::error!(%error, "the store failed");
+                Self::server(
+                    "ServiceFailure",
+                    500,
+                    "The request processing has failed because of an unknown error.",
+                )
+            }
             // The cause may name the machine's paths, so it stays inside.
             _ => Self::server(
                 "InternalFailure",
@@ -65,3 +133,6 @@ impl From<IamError> for ServiceError {
         }
     }
 }
+
+/// What IAM's own operations answer with.
+pub(crate) type Result<T, E = IamError> = std::result::Result<T, E>;

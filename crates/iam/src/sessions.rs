@@ -1,17 +1,18 @@
 //! Temporary credentials that carry their own proof.
 //!
 //! A session token is `base64(version ‖ claims ‖ HMAC-SHA256(token key, version ‖ claims))`; the claims name the access
-//! key id, role, session name and end. The secret is `HMAC-SHA256(secret key, version ‖ claims)`. Both keys come from
-//! one server key in the store, so every node of a platform can check what any of them issued, and nothing is stored
-//! for a session. Who holds the token without the secret cannot sign; who changes the token has none.
+//! key id, whom the session speaks for, its policies and tags, and its end. The secret is
+//! `HMAC-SHA256(secret key, version ‖ claims)`. Both keys come from one server key in the store, so every node of a
+//! platform can check what any of them issued, and nothing is stored for a session. Who holds the token without the
+//! secret cannot sign; who changes the token has none.
+//!
+//! The secrets of users' access keys are made the same way, from a third key, the access key's id and a random salt that
+//! its record keeps, so that no record holds a secret.
 
 use crate::{IamError, random};
-use async_trait::async_trait;
 use base64::Engine;
 use base64::prelude::{BASE64_STANDARD, BASE64_STANDARD_NO_PAD};
-use danbi_core::{
-    Arn, Clock, Credential, Principal, RoleCredentials, SecretKey, ServiceError, SessionCredentials, Timestamp,
-};
+use danbi_core::{Arn, Clock, Credential, Principal, SecretKey, Session, SessionCredentials, Timestamp};
 use danbi_store::Store;
 use danbi_store::key::KeyBuilder;
 use hmac::{Hmac, KeyInit, Mac};
@@ -21,19 +22,23 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a session lives: 12 hours, as long as AWS lets a role's session be.
+/// How long a function's session lives: 12 hours, as long as AWS lets a role's session be.
 pub const SESSION_LIFETIME: Duration = Duration::from_secs(12 * 60 * 60);
 
+/// The most bytes of a session's policies and tags; what `PackedPolicySize` is a percentage of.
+pub(crate) const MAX_PACKED: usize = 6144;
+
 /// The first byte of every token.
-const VERSION: u8 = 1;
-/// No token of ours is longer.
-const MAX_TOKEN_CHARS: usize = 4096;
+const VERSION: u8 = 2;
+/// No token of ours is longer: policies and tags, written as JSON in base64, and some room.
+const MAX_TOKEN_CHARS: usize = 16 * 1024;
 const MAC_BYTES: usize = 32;
 
 /// Issues and checks sessions. Cheap to share.
 pub struct Sessions {
     token_key: Hmac<Sha256>,
     secret_key: Hmac<Sha256>,
+    access_key: Hmac<Sha256>,
     clock: Arc<dyn Clock>,
 }
 
@@ -47,12 +52,14 @@ impl fmt::Debug for Sessions {
 struct Claims {
     /// The access key id.
     k: String,
-    /// The role's ARN.
-    r: String,
-    /// The session's name.
-    n: String,
+    /// Whom the session speaks for: an ARN.
+    a: String,
+    /// Its unique id.
+    i: String,
     /// The end, milliseconds since the epoch.
     e: i64,
+    /// What the session brings along.
+    s: Session,
 }
 
 impl Sessions {
@@ -80,45 +87,57 @@ impl Sessions {
         Self {
             token_key: subkey(b"danbi session token v1"),
             secret_key: subkey(b"danbi session secret v1"),
+            access_key: subkey(b"danbi access key v1"),
             clock,
         }
     }
 
-    /// Issues credentials for a session of `role` that ends after `lifetime`.
+    /// Issues credentials that speak for `principal` and end after `lifetime`. Those of an identity carry its session.
     ///
     /// # Errors
-    /// [`IamError::Session`] when `role` is not a role's ARN or the name is not 1 to 64 of AWS's characters
-    /// (`[\w+=,.@-]`); [`IamError::Random`].
-    pub fn issue(&self, role: &Arn, session_name: &str, lifetime: Duration) -> Result<SessionCredentials, IamError> {
-        role_name(role).ok_or_else(|| IamError::Session(format!("{role} is invalid")))?;
-        if !is_session_name(session_name) {
-            return Err(IamError::Session(format!(
-                "1 validation error detected: Value '{}' at 'roleSessionName' failed to satisfy constraint: Member must \
-                 satisfy regular expression pattern: [\\w+=,.@-]*",
-                session_name.chars().take(64).collect::<String>()
-            )));
-        }
+    /// [`IamError::Session`] for a principal that has no credentials, and for a session that is too large;
+    /// [`IamError::Random`].
+    pub fn issue(&self, principal: &Principal, lifetime: Duration) -> Result<SessionCredentials, IamError> {
+        let (arn, id, session) = match principal {
+            Principal::Root(account) => (format!("arn:aws:iam::{account}:root"), account.to_string(), None),
+            Principal::Identity { arn, id, session } => (arn.to_string(), id.clone(), session.as_deref()),
+            Principal::Service(_) | Principal::Anonymous => {
+                return Err(IamError::Session("Only users and roles have sessions.".into()));
+            }
+        };
         let lifetime = i64::try_from(lifetime.as_millis()).unwrap_or(i64::MAX);
-        let expires = self.clock.now().plus_millis(lifetime);
+        let now = self.clock.now();
+        let expires = now.plus_millis(lifetime);
         let access_key_id = random::id("ASIA", 16)?;
         let claims = Claims {
             k: access_key_id.clone(),
-            r: role.to_string(),
-            n: session_name.into(),
+            a: arn,
+            i: id,
             e: expires.as_millis(),
+            s: session.cloned().unwrap_or_else(|| Session {
+                issued: now,
+                ..Session::default()
+            }),
         };
         let mut token = vec![VERSION];
-        // Cannot fail: four plain members serialise into memory.
+        // Cannot fail: plain members serialise into memory.
         #[allow(clippy::expect_used)]
         serde_json::to_writer(&mut token, &claims).expect("claims are plain text");
         let secret = self.secret(&token);
         let mac = tag(&self.token_key, &[&token]);
         token.extend_from_slice(&mac);
+        let session_token = BASE64_STANDARD.encode(token);
+        if session_token.len() > MAX_TOKEN_CHARS {
+            return Err(IamError::Session(
+                "The session's policies and tags are too large.".into(),
+            ));
+        }
         Ok(SessionCredentials {
             access_key_id,
             secret,
-            session_token: BASE64_STANDARD.encode(token),
+            session_token,
             expires,
+            warning: None,
         })
     }
 
@@ -141,31 +160,51 @@ impl Sessions {
         if claims.k != access_key_id {
             return None;
         }
-        let principal = principal(&claims.r.parse().ok()?, &claims.n)?;
-        let expires = Some(Timestamp::from_millis(claims.e));
+        let arn: Arn = claims.a.parse().ok()?;
+        let principal = match arn.resource.as_str() {
+            "root" => Principal::Root(arn.account.parse().ok()?),
+            _ => Principal::Identity {
+                arn,
+                id: claims.i,
+                session: Some(Arc::new(claims.s)),
+            },
+        };
         Some(Credential {
             secret: self.secret(signed),
             principal,
-            expires,
+            expires: Some(Timestamp::from_millis(claims.e)),
         })
     }
 
+    /// The secret of a user's access key.
+    pub(crate) fn access_key_secret(&self, access_key_id: &str, salt: &str) -> SecretKey {
+        // Ids have no zero bytes, so the two parts cannot be told apart wrongly.
+        short(&tag(&self.access_key, &[access_key_id.as_bytes(), b"\0", salt.as_bytes()]))
+    }
+
     fn secret(&self, signed: &[u8]) -> SecretKey {
-        // 30 bytes are 40 characters of base64, as long as AWS's secrets.
-        SecretKey::new(BASE64_STANDARD_NO_PAD.encode(&tag(&self.secret_key, &[signed])[..30]))
+        short(&tag(&self.secret_key, &[signed]))
     }
 }
 
-#[async_trait]
-impl RoleCredentials for Sessions {
-    async fn assume(&self, role: &Arn, session_name: &str) -> Result<SessionCredentials, ServiceError> {
-        Ok(self.issue(role, session_name, SESSION_LIFETIME)?)
-    }
+/// 30 bytes are 40 characters of base64, as long as AWS's secrets.
+fn short(tag: &[u8; MAC_BYTES]) -> SecretKey {
+    SecretKey::new(BASE64_STANDARD_NO_PAD.encode(&tag[..30]))
 }
 
-/// Who acts in the session `name` of `role`.
-fn principal(role: &Arn, name: &str) -> Option<Principal> {
-    let role_name = role_name(role)?;
+/// Who acts in the session `name` of `role`, whose unique id is `id`.
+///
+/// # Errors
+/// [`IamError::Session`] when `role` is not a role's ARN or the name is not 2 to 64 of AWS's characters (`[\w+=,.@-]`).
+pub(crate) fn role_principal(role: &Arn, id: &str, name: &str, session: Arc<Session>) -> Result<Principal, IamError> {
+    let role_name = role_name(role).ok_or_else(|| IamError::Session(format!("{role} is invalid")))?;
+    if !is_session_name(name) {
+        return Err(IamError::Session(format!(
+            "1 validation error detected: Value '{}' at 'roleSessionName' failed to satisfy constraint: Member must \
+             satisfy regular expression pattern: [\\w+=,.@-]*",
+            name.chars().take(64).collect::<String>()
+        )));
+    }
     let arn = Arn {
         partition: role.partition.clone(),
         service: "sts".into(),
@@ -173,11 +212,17 @@ fn principal(role: &Arn, name: &str) -> Option<Principal> {
         account: role.account.clone(),
         resource: format!("assumed-role/{role_name}/{name}"),
     };
-    let hash = Sha256::digest(role.to_string());
-    Some(Principal::Identity {
+    Ok(Principal::Identity {
         arn,
-        id: format!("{}:{name}", random::id_from("AROA", 17, &hash)),
+        id: format!("{id}:{name}"),
+        session: Some(session),
     })
+}
+
+/// An id for a role that does not exist: no role ever has it, so a session with it has no policies even when the role is
+/// made later.
+pub(crate) fn unknown_role(role: &Arn) -> String {
+    random::id_from("AROA", 17, &Sha256::digest(role.to_string()))
 }
 
 /// The name in `arn:aws:iam::ACCOUNT:role/path/NAME`.
@@ -218,10 +263,13 @@ mod tests {
         Sessions::with_key(&[key; 32], Arc::new(SystemClock))
     }
 
+    fn worker(name: &str) -> Result<Principal, IamError> {
+        let role: Arn = ROLE.parse().unwrap();
+        role_principal(&role, &unknown_role(&role), name, Arc::default())
+    }
+
     fn issue(sessions: &Sessions) -> SessionCredentials {
-        sessions
-            .issue(&ROLE.parse().unwrap(), "resize", SESSION_LIFETIME)
-            .unwrap()
+        sessions.issue(&worker("resize").unwrap(), SESSION_LIFETIME).unwrap()
     }
 
     #[test]
@@ -282,23 +330,44 @@ mod tests {
 
     #[test]
     fn only_roles_and_well_formed_names_have_sessions() {
-        let sessions = sessions(1);
         for role in [
             "arn:aws:iam::000000000000:user/u",
             "arn:aws:iam::000000000000:role/",
             "arn:aws:s3:::role/r",
         ] {
-            assert!(
-                sessions.issue(&role.parse().unwrap(), "s", SESSION_LIFETIME).is_err(),
-                "{role}"
-            );
+            let role: Arn = role.parse().unwrap();
+            assert!(role_principal(&role, "AROA", "s", Arc::default()).is_err(), "{role}");
         }
         for name in ["", "a b", "a/b", &"x".repeat(65)] {
-            assert!(
-                sessions.issue(&ROLE.parse().unwrap(), name, SESSION_LIFETIME).is_err(),
-                "{name}"
-            );
+            assert!(worker(name).is_err(), "{name}");
         }
+        assert!(sessions(1).issue(&Principal::Anonymous, SESSION_LIFETIME).is_err());
+    }
+
+    #[test]
+    fn a_session_brings_its_policies_and_tags_along() {
+        let (sessions, role) = (sessions(1), ROLE.parse().unwrap());
+        let session = Arc::new(Session {
+            issued: Timestamp::from_millis(7),
+            policies: vec!["{}".into()],
+            tags: [("team".to_owned(), "blue".to_owned())].into(),
+            chained: true,
+            ..Session::default()
+        });
+        let principal = role_principal(&role, "AROAX", "s", session).unwrap();
+        let issued = sessions.issue(&principal, SESSION_LIFETIME).unwrap();
+        let found = sessions.credential(&issued.access_key_id, &issued.session_token).unwrap();
+        assert_eq!(found.principal, principal);
+    }
+
+    #[test]
+    fn the_secret_of_an_access_key_is_made_again_and_differs_by_key_and_salt() {
+        let secret = |key, id, salt| sessions(key).access_key_secret(id, salt);
+        assert_eq!(secret(1, "AKIA1", "00"), secret(1, "AKIA1", "00"));
+        for other in [secret(2, "AKIA1", "00"), secret(1, "AKIA2", "00"), secret(1, "AKIA1", "01")] {
+            assert_ne!(secret(1, "AKIA1", "00"), other);
+        }
+        assert_eq!(secret(1, "AKIA1", "00").expose().len(), 40);
     }
 
     #[tokio::test]

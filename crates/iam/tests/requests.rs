@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use danbi_core::{AccountId, Body, Clock, RoleCredentials, SecretKey, SystemClock, Timestamp, full_body};
-use danbi_iam::{Credentials, GivenRootKey, NoIdentityPolicies, PolicyAuthorizer, RootCredentials, Sessions, sts};
+use danbi_iam::{Credentials, Directory, GivenRootKey, PolicyAuthorizer, RootCredentials, Sessions, sts};
 use danbi_store::{EmbeddedOptions, Store};
 use danbi_wire::sigv4::{SignedPayload, Signer};
 use danbi_wire::{Dispatcher, Peer};
@@ -14,7 +14,7 @@ use std::sync::Arc;
 struct Platform {
     dispatcher: Dispatcher,
     root: RootCredentials,
-    sessions: Arc<Sessions>,
+    directory: Arc<Directory>,
     store: Store,
     _folder: tempfile::TempDir,
 }
@@ -27,10 +27,13 @@ impl Platform {
         let sessions = Arc::new(Sessions::open(&store, clock.clone()).await.unwrap());
         let given = GivenRootKey::from_environment(|_| Some("test".into())).unwrap();
         let root = RootCredentials::open(folder.path(), given).unwrap();
-        let credentials = Credentials::new(root.clone(), AccountId::default(), sessions.clone());
-        let authorizer = PolicyAuthorizer::new(clock.clone(), Arc::new(NoIdentityPolicies));
+        let directory = Arc::new(Directory::new(store.clone(), clock.clone(), sessions.clone()));
+        let account = AccountId::default();
+        let sts = sts::Sts::new(store.clone(), directory.clone(), sessions.clone(), &root, &account);
+        let credentials = Credentials::new(root.clone(), account, sessions, directory.clone());
+        let authorizer = PolicyAuthorizer::new(clock.clone(), directory.clone());
         let dispatcher = Dispatcher::new(
-            vec![sts::service()],
+            vec![sts::service(Arc::new(sts))],
             Arc::new(credentials),
             Arc::new(authorizer),
             clock,
@@ -39,7 +42,7 @@ impl Platform {
         Self {
             dispatcher,
             root,
-            sessions,
+            directory,
             store,
             _folder: folder,
         }
@@ -102,7 +105,7 @@ async fn the_root_is_told_that_it_is_the_root() {
 async fn a_session_is_told_whose_it_is_without_any_permission() {
     let platform = Platform::start().await;
     let role = "arn:aws:iam::000000000000:role/worker".parse().unwrap();
-    let session = platform.sessions.assume(&role, "resize").await.unwrap();
+    let session = platform.directory.assume(&role, "resize").await.unwrap();
     let token = Some(session.session_token.as_str());
     let (status, body) = platform
         .call(request(

@@ -154,7 +154,7 @@ pub(crate) fn trace_id(now: Timestamp) -> String {
 fn iam(principal: &Principal) -> Option<Value> {
     let (account, id) = match principal {
         Principal::Root(account) => (account.to_string(), account.to_string()),
-        Principal::Identity { arn, id } => (arn.account.clone(), id.clone()),
+        Principal::Identity { arn, id, .. } => (arn.account.clone(), id.clone()),
         Principal::Service(_) | Principal::Anonymous => return None,
     };
     Some(json!({

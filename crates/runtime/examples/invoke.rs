@@ -34,6 +34,7 @@ impl RoleCredentials for NoRights {
             secret: SecretKey::new("none"),
             session_token: "none".into(),
             expires: Timestamp::from_millis(i64::MAX),
+            warning: None,
         })
     }
 }

@@ -79,6 +79,7 @@ fn speak_for(context: &mut RequestContext, principal: Principal, signature: Form
         },
         kind: "POST",
         age_ms: 0,
+        access_key_id: String::new(),
     });
 }
 

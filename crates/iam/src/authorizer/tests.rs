@@ -38,6 +38,7 @@ fn session() -> Principal {
     Principal::Identity {
         arn,
         id: "AROAEXAMPLE:job".into(),
+        session: None,
     }
 }
 

@@ -5,6 +5,7 @@ use super::operators::Operator;
 use super::pattern::{Pattern, Variables};
 use super::request::{ContextKeys, Request};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// Over how many of a key's values an operator goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +75,14 @@ impl Condition {
             key: key.into(),
             values,
         })
+    }
+
+    /// Adds the names of the keys that the condition asks for.
+    pub(super) fn context_keys(&self, keys: &mut BTreeSet<String>) {
+        keys.insert(self.key.clone());
+        for pattern in &self.values {
+            keys.extend(pattern.variables().map(str::to_owned));
+        }
     }
 
     /// Whether the request's context meets it.

@@ -34,9 +34,9 @@ impl fmt::Display for PolicyKind {
 
 /// The policies that bear on a request.
 #[derive(Debug, Clone, Default)]
-pub struct PolicySet {
+pub struct PolicySet<'a> {
     /// Those attached to the principal.
-    pub identity: Vec<Arc<Policy>>,
+    pub identity: &'a [Arc<Policy>],
     /// The one attached to the resource.
     pub resource: Option<Arc<Policy>>,
     /// What of it counts.
@@ -44,9 +44,9 @@ pub struct PolicySet {
     /// What an access control list of the resource grants the principal.
     pub granted: Granted,
     /// The principal's permissions boundary.
-    pub boundary: Option<Arc<Policy>>,
+    pub boundary: Option<&'a Policy>,
     /// Those passed when the session was made.
-    pub session: Vec<Arc<Policy>>,
+    pub session: &'a [Arc<Policy>],
 }
 
 /// What the policies say.
@@ -69,14 +69,16 @@ pub enum Decision {
 ///    resource is of the same account; one that names the role is still limited by boundary and session policies; one
 ///    that names the account passes the decision on to the account's identity policies;
 /// 3. identity policies, permissions boundary and session policies must each allow;
-/// 4. across accounts both the resource's policy and the identity's must allow; a foreign root needs the resource's.
+/// 4. where the resource's policy must allow (a trust policy), nothing else suffices, not even being the root;
+/// 5. across accounts both the resource's policy and the identity's must allow; a foreign root needs the resource's.
 ///
 /// What an access control list grants counts like a statement of the resource's policy that names the account, or
 /// everybody.
-pub fn decide(request: &Request<'_>, policies: &PolicySet) -> Decision {
+pub fn decide(request: &Request<'_>, policies: &PolicySet<'_>) -> Decision {
     use Decision::{Allowed, ExplicitDeny, ImplicitDeny};
     let denies = |policy: &Arc<Policy>| has(policy, Effect::Deny, request);
     let allows = |policy: &Arc<Policy>| has(policy, Effect::Allow, request);
+    let boundary = policies.boundary;
     let resource = policies.resource.as_ref();
 
     let same_account = is_same_account(request);
@@ -85,13 +87,14 @@ pub fn decide(request: &Request<'_>, policies: &PolicySet) -> Decision {
     if !spared && resource.is_some_and(|policy| named(policy, Effect::Deny, request).is_some()) {
         return ExplicitDeny(PolicyKind::Resource);
     }
-    if owner {
+    let required = policies.resource_use == PolicyUse::Required;
+    if owner && !required {
         return Allowed;
     }
     if policies.identity.iter().any(denies) {
         return ExplicitDeny(PolicyKind::Identity);
     }
-    if policies.boundary.iter().any(denies) {
+    if boundary.is_some_and(|policy| has(policy, Effect::Deny, request)) {
         return ExplicitDeny(PolicyKind::Boundary);
     }
     if policies.session.iter().any(denies) {
@@ -115,7 +118,7 @@ pub fn decide(request: &Request<'_>, policies: &PolicySet) -> Decision {
             ImplicitDeny(PolicyKind::Resource)
         };
     }
-    if !same_account && granted.is_none() {
+    if (required || !same_account) && granted.is_none() {
         return ImplicitDeny(PolicyKind::Resource);
     }
     if matches!(request.principal, Principal::Root(_)) {
@@ -128,13 +131,28 @@ pub fn decide(request: &Request<'_>, policies: &PolicySet) -> Decision {
     if !granted_to_role && !policies.identity.iter().any(allows) {
         return ImplicitDeny(PolicyKind::Identity);
     }
-    if !policies.boundary.as_ref().is_none_or(allows) {
+    if boundary.is_some_and(|policy| !has(policy, Effect::Allow, request)) {
         return ImplicitDeny(PolicyKind::Boundary);
     }
     if !policies.session.is_empty() && !policies.session.iter().any(allows) {
         return ImplicitDeny(PolicyKind::Session);
     }
     Allowed
+}
+
+/// The statements that decided or could have: those that fit the request, of the effect that prevailed, as the index
+/// among `policies` and in the policy. For the simulator.
+pub(crate) fn fitting(request: &Request<'_>, policies: &[Arc<Policy>], denied: bool) -> Vec<(usize, usize)> {
+    let effect = if denied { Effect::Deny } else { Effect::Allow };
+    let mut found = Vec::new();
+    for (at, policy) in policies.iter().enumerate() {
+        for (index, statement) in policy.statements.iter().enumerate() {
+            if statement.effect == effect && statement.fits(request) {
+                found.push((at, index));
+            }
+        }
+    }
+    found
 }
 
 fn is_same_account(request: &Request<'_>) -> bool {
@@ -148,7 +166,7 @@ fn is_same_account(request: &Request<'_>) -> bool {
     }
 }
 
-fn has(policy: &Arc<Policy>, effect: Effect, request: &Request<'_>) -> bool {
+fn has(policy: &Policy, effect: Effect, request: &Request<'_>) -> bool {
     policy
         .statements
         .iter()
@@ -156,7 +174,7 @@ fn has(policy: &Arc<Policy>, effect: Effect, request: &Request<'_>) -> bool {
 }
 
 /// How the resource-based policy's statements of this effect name the principal, by the closest of them.
-fn named(policy: &Arc<Policy>, effect: Effect, request: &Request<'_>) -> Option<Naming> {
+fn named(policy: &Policy, effect: Effect, request: &Request<'_>) -> Option<Naming> {
     let of_effect = |statement: &&Statement| statement.effect == effect;
     let fitting = policy.statements.iter().filter(of_effect);
     fitting

@@ -7,7 +7,7 @@ use super::principal;
 use super::statement::{Effect, Element, Statement};
 use danbi_core::ServiceError;
 use serde_json::{Map, Value};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 /// The largest document that is read, in bytes: as large as the largest of any service's (S3, Lambda: 20 KB).
 pub const MAX_POLICY_BYTES: usize = 20_480;
@@ -59,6 +59,12 @@ pub enum PolicyError {
     /// The same `Sid` twice.
     #[error("Statement IDs (SID) in a single policy must be unique.")]
     RepeatedSid,
+    /// A resource in a role's trust policy.
+    #[error("Has prohibited field Resource")]
+    ResourceNotAllowed,
+    /// Another service's action in a role's trust policy.
+    #[error("AssumeRole policy may only specify STS AssumeRole actions.")]
+    NotAssuming,
 }
 
 impl From<PolicyError> for ServiceError {
@@ -72,6 +78,8 @@ impl From<PolicyError> for ServiceError {
 enum Attached {
     Identity,
     Resource,
+    /// To a role, saying who may assume it.
+    Trust,
 }
 
 impl Policy {
@@ -92,10 +100,78 @@ impl Policy {
         Self::parse(text, Attached::Resource)
     }
 
+    /// Reads a role's trust policy: with a principal and without a resource in every statement.
+    ///
+    /// # Errors
+    /// [`PolicyError`], with AWS's words.
+    pub fn parse_trust(text: &str) -> Result<Self, PolicyError> {
+        Self::parse(text, Attached::Trust)
+    }
+
+    /// Reads a managed policy that AWS published, some of which are longer than others may be.
+    pub(crate) fn parse_published(text: &str) -> Result<Self, PolicyError> {
+        Self::read(text, Attached::Identity)
+    }
+
+    /// The policy that stands in for one that cannot be read: it may have held a deny.
+    pub(crate) fn deny_all() -> Self {
+        Self::about_everything(Effect::Deny)
+    }
+
+    /// What the root may do, as a policy.
+    pub(crate) fn allow_all() -> Self {
+        Self::about_everything(Effect::Allow)
+    }
+
+    /// A policy without statements: what it limits may do nothing.
+    pub(crate) fn allow_nothing() -> Self {
+        Self { statements: Vec::new() }
+    }
+
+    fn about_everything(effect: Effect) -> Self {
+        let any = Element {
+            negated: false,
+            entries: vec![Pattern::parse("*", Variables::Literal, Wildcards::Meant)],
+        };
+        Self {
+            statements: vec![Statement {
+                effect,
+                principal: None,
+                action: any,
+                resource: None,
+                conditions: Vec::new(),
+            }],
+        }
+    }
+
+    /// The ARNs of users, roles and sessions that the policy names as principals.
+    pub(crate) fn principal_arns(&self) -> impl Iterator<Item = &str> {
+        let named = self.statements.iter().filter_map(|statement| statement.principal.as_ref());
+        named.flat_map(|element| element.entries.iter().filter_map(principal::Entry::arn))
+    }
+
+    /// The names of all condition keys and policy variables that the policy asks for.
+    pub(crate) fn context_keys(&self) -> BTreeSet<String> {
+        let mut keys = BTreeSet::new();
+        for statement in &self.statements {
+            for condition in &statement.conditions {
+                condition.context_keys(&mut keys);
+            }
+            for pattern in statement.resource.iter().flat_map(|element| &element.entries) {
+                keys.extend(pattern.variables().map(str::to_owned));
+            }
+        }
+        keys
+    }
+
     fn parse(text: &str, attached: Attached) -> Result<Self, PolicyError> {
         if text.len() > MAX_POLICY_BYTES {
             return Err(PolicyError::TooLong);
         }
+        Self::read(text, attached)
+    }
+
+    fn read(text: &str, attached: Attached) -> Result<Self, PolicyError> {
         let document = json::parse(text).ok_or(PolicyError::Syntax)?;
         let document = document.as_object().ok_or(PolicyError::Syntax)?;
         only(document, &["Version", "Id", "Statement"])?;
@@ -150,8 +226,8 @@ fn parse_statement(
     let principal = match (either(statement, "Principal", "NotPrincipal")?, attached) {
         (None, Attached::Identity) => None,
         (Some(_), Attached::Identity) => return Err(PolicyError::PrincipalNotAllowed),
-        (None, Attached::Resource) => return Err(PolicyError::Principal),
-        (Some((value, negated)), Attached::Resource) => {
+        (None, Attached::Resource | Attached::Trust) => return Err(PolicyError::Principal),
+        (Some((value, negated)), Attached::Resource | Attached::Trust) => {
             let entries = principal::parse(value).ok_or(PolicyError::Principal)?;
             Some(Element { negated, entries })
         }
@@ -164,6 +240,10 @@ fn parse_statement(
     if actions.iter().any(|action| *action != "*" && !is_action(action)) {
         return Err(PolicyError::ActionVendor);
     }
+    let assumes = |action: &&str| action.get(..4).is_some_and(|vendor| vendor.eq_ignore_ascii_case("sts:"));
+    if attached == Attached::Trust && !actions.iter().all(assumes) {
+        return Err(PolicyError::NotAssuming);
+    }
     // Variables have no meaning in actions.
     let pattern = |text: &&str| Pattern::parse(text, Variables::Literal, Wildcards::Meant);
     let action = Element {
@@ -171,7 +251,8 @@ fn parse_statement(
         entries: actions.iter().map(pattern).collect(),
     };
     let resource = match either(statement, "Resource", "NotResource")? {
-        None if attached == Attached::Resource => None,
+        None if attached != Attached::Identity => None,
+        Some(_) if attached == Attached::Trust => return Err(PolicyError::ResourceNotAllowed),
         None => return Err(PolicyError::NoResource),
         Some((value, negated)) => Some(Element {
             negated,

@@ -18,6 +18,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use decision::fitting;
 pub use decision::{Decision, PolicyKind, PolicySet, decide};
 pub use document::{MAX_POLICY_BYTES, Policy, PolicyError};
 pub use request::{ContextKeys, Request};

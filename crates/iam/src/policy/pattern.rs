@@ -1,6 +1,7 @@
 //! Texts with `*`, `?` and policy variables.
 
 use super::request::ContextKeys;
+use std::borrow::Cow;
 
 /// One piece of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +16,14 @@ enum Piece {
 /// A pattern as the document has it. Without wildcards and variables it is a plain text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
-    parts: Vec<Part>,
+    text: Written,
+}
+
+/// Most patterns have no variables, and then nothing is to be put together for a match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Written {
+    Plain(Vec<Piece>),
+    WithVariables(Vec<Part>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +67,28 @@ impl Pattern {
             }));
             rest = &rest[first.len_utf8()..];
         }
-        Self { parts }
+        let plain: Option<Vec<Piece>> = parts
+            .iter()
+            .map(|part| match part {
+                Part::Piece(piece) => Some(piece.clone()),
+                Part::Variable { .. } => None,
+            })
+            .collect();
+        Self {
+            text: plain.map_or(Written::WithVariables(parts), Written::Plain),
+        }
+    }
+
+    /// The names of the variables in it.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &str> {
+        let parts = match &self.text {
+            Written::Plain(_) => &[],
+            Written::WithVariables(parts) => parts.as_slice(),
+        };
+        parts.iter().filter_map(|part| match part {
+            Part::Variable { key, .. } => Some(key.as_str()),
+            Part::Piece(_) => None,
+        })
     }
 
     /// Whether the pattern, with its variables replaced, matches `text`. A variable without a value and without a default
@@ -79,7 +108,7 @@ impl Pattern {
         let Some(pieces) = self.replaced(context) else {
             return false;
         };
-        if pieces == [Piece::Any] {
+        if *pieces == [Piece::Any] {
             return true;
         }
         let fields: Vec<&str> = text.splitn(6, ':').collect();
@@ -108,9 +137,13 @@ impl Pattern {
         )
     }
 
-    fn replaced(&self, context: &ContextKeys) -> Option<Vec<Piece>> {
-        let mut pieces = Vec::with_capacity(self.parts.len());
-        for part in &self.parts {
+    fn replaced(&self, context: &ContextKeys) -> Option<Cow<'_, [Piece]>> {
+        let parts = match &self.text {
+            Written::Plain(pieces) => return Some(Cow::Borrowed(pieces)),
+            Written::WithVariables(parts) => parts,
+        };
+        let mut pieces = Vec::with_capacity(parts.len());
+        for part in parts {
             match part {
                 Part::Piece(piece) => pieces.push(piece.clone()),
                 Part::Variable { key, default } => {
@@ -123,7 +156,7 @@ impl Pattern {
                 }
             }
         }
-        Some(pieces)
+        Some(Cow::Owned(pieces))
     }
 }
 

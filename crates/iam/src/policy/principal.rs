@@ -25,6 +25,16 @@ pub(super) enum Entry {
     Other,
 }
 
+impl Entry {
+    /// The ARN of a user, role or session.
+    pub(super) fn arn(&self) -> Option<&str> {
+        match self {
+            Self::Arn(arn) => Some(arn),
+            _ => None,
+        }
+    }
+}
+
 /// Reads the element's value; `None` when it is malformed.
 pub(super) fn parse(value: &Value) -> Option<Vec<Entry>> {
     match value {

@@ -10,6 +10,7 @@ fn identity(arn: &str) -> Principal {
     Principal::Identity {
         arn: arn.parse().unwrap(),
         id: "AIDAEXAMPLE".into(),
+        session: None,
     }
 }
 
@@ -100,11 +101,14 @@ fn policies_combine_as_aws_documents() {
         (SESSION, yes(), Some(user), None, None, Allowed),
     ];
     for (number, (who, own, grants, boundary, session, expected)) in rows.into_iter().enumerate() {
+        let own: Vec<_> = own.iter().map(|text| identity_policy(text)).collect();
+        let session: Vec<_> = session.iter().map(|text| identity_policy(text)).collect();
+        let boundary = boundary.map(|text| identity_policy(&text));
         let policies = PolicySet {
-            identity: own.iter().map(|text| identity_policy(text)).collect(),
+            identity: &own,
             resource: grants.map(|principal| resource_policy(&granting(&principal))),
-            boundary: boundary.map(|text| identity_policy(&text)),
-            session: session.iter().map(|text| identity_policy(text)).collect(),
+            boundary: boundary.as_deref(),
+            session: &session,
             ..PolicySet::default()
         };
         assert_eq!(ask(&identity(who), &policies), expected, "row {number}");
@@ -119,7 +123,7 @@ fn a_deny_of_the_resource_wins_over_everything() {
         &format!(r#"{{"AWS":["{USER}"]}}"#),
     ] {
         let policies = PolicySet {
-            identity: vec![identity_policy(&allow("*"))],
+            identity: &[identity_policy(&allow("*"))],
             resource: Some(resource_policy(&granting(principal).replace("Allow", "Deny"))),
             ..PolicySet::default()
         };
@@ -153,7 +157,7 @@ fn across_accounts_both_sides_must_allow() {
             decide(
                 &request,
                 &PolicySet {
-                    identity,
+                    identity: &identity,
                     resource,
                     ..PolicySet::default()
                 }
@@ -203,7 +207,7 @@ fn not_principal_is_everyone_else() {
 fn allows(elements: &str, action: &str, resource: &str, context: &ContextKeys) -> bool {
     let policy = identity_policy(&statement(&format!(r#""Effect":"Allow",{elements}"#)));
     let policies = PolicySet {
-        identity: vec![policy],
+        identity: &[policy],
         ..PolicySet::default()
     };
     let request = Request {
@@ -296,7 +300,7 @@ fn variables_stand_for_what_the_request_says() {
 fn old_policies_have_no_variables() {
     let old = r#"{"Statement":{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/${aws:username}"}}"#;
     let policies = PolicySet {
-        identity: vec![identity_policy(old)],
+        identity: &[identity_policy(old)],
         ..PolicySet::default()
     };
     let context = ContextKeys::new().with("aws:username", "ana");
@@ -592,7 +596,7 @@ proptest! {
         let document = serde_json::json!({"Version": "2012-10-17", "Statement": [{"Effect": effect, "Action": action,
             "Resource": resource, "Condition": {operator: {key: value}}}]}).to_string();
         if let Ok(policy) = Policy::parse_identity(&document) {
-            let policies = PolicySet { identity: vec![Arc::new(policy)], ..PolicySet::default() };
+            let policies = PolicySet { identity: &[Arc::new(policy)], ..PolicySet::default() };
             let context = ContextKeys::new().with("aws:x", given.as_str());
             let principal = identity(USER);
             let request = Request { principal: &principal, action: &given, resource: &given, resource_account: None, context: &context };

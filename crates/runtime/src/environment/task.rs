@@ -130,7 +130,8 @@ async fn run(host: Arc<Host>, spec: Arc<FunctionSpec>, mut log: EnvironmentLog, 
             log.platform(&[PlatformLine::InitStart {
                 runtime_version: &prepared.program.runtime_version,
             }]);
-            if let Some(warning) = &prepared.program.warning {
+            let warnings = [&prepared.program.warning, &prepared.credentials.warning];
+            for warning in warnings.into_iter().flatten() {
                 log.note(warning.clone());
             }
             launch(&host, &spec, &prepared).await

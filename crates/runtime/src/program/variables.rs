@@ -217,6 +217,7 @@ mod tests {
             secret: SecretKey::new("s"),
             session_token: "t".into(),
             expires: Timestamp::from_millis(0),
+            warning: None,
         };
         let place = Place::of(&spec, Isolation::Namespaces, Path::new("/nowhere"));
         let all: BTreeMap<_, _> = variables(&spec, &place, Some(13), None, "stream", &credentials, true)

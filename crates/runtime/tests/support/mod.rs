@@ -98,6 +98,7 @@ impl RoleCredentials for Roles {
             session_token: format!("token {}", self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed)),
             // The year 2100.
             expires: Timestamp::from_millis(4_102_444_800_000),
+            warning: None,
         })
     }
 }

@@ -129,11 +129,13 @@ pub(super) fn facts(parts: &Parts, claim: &Signed, now: Timestamp) -> RequestFac
             version: "AWS4-HMAC-SHA256",
             kind: kind(claim.location),
             age_ms: u64::try_from(now.as_millis() - claim.signed_at.as_millis()).unwrap_or(0),
+            access_key_id: claim.access_key_id.clone(),
         }),
         Signed::V2(claim) => Some(SignatureFacts {
             version: "AWS",
             kind: kind(claim.location),
             age_ms: 0,
+            access_key_id: claim.access_key_id.clone(),
         }),
         Signed::No | Signed::Wrongly(_) | Signed::WronglyV2(_) => None,
     };
