@@ -116,4 +116,8 @@ pub trait PolicyLanguage: Send + Sync + 'static {
     /// # Errors
     /// What is wrong with it, in IAM's words.
     fn check_resource_policy(&self, text: &str) -> Result<(), String>;
+
+    /// Whether the resource-based policy `text` lets the caller do `access`, or leaves that to the caller's account: what
+    /// keeps a policy from locking out the one who sets it. `false` for what is no policy.
+    fn lets_caller(&self, text: &str, context: &RequestContext, access: &Access) -> bool;
 }

@@ -13,6 +13,7 @@ mod body;
 mod clock;
 mod context;
 mod credentials;
+mod data_keys;
 mod error;
 mod invoke;
 mod log;
@@ -29,6 +30,7 @@ pub use body::{Body, BodyError, ReadBodyError, empty_body, full_body, read_body}
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use context::{RequestContext, RequestFacts, RequestId, SignatureFacts, SourceResource};
 pub use credentials::{Credential, CredentialSource, RoleCredentials, SecretKey, SessionCredentials};
+pub use data_keys::{DataKey, DataKeys, KeyUse, PlainDataKey};
 pub use error::{ErrorExtras, Fault, ServiceError};
 pub use invoke::{InvocationType, InvokeRequest, InvokeResponse, Invoker};
 pub use log::{LogEvent, LogSink, LogStreamName};

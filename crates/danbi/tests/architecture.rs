@@ -28,14 +28,21 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         "danbi-events",
         &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"],
     ),
-    ("danbi-kms", &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"]),
+    ("danbi-keyring", &["danbi-store"]),
+    (
+        "danbi-kms",
+        &["danbi-core", "danbi-wire", "danbi-store", "danbi-keyring"],
+    ),
     ("danbi-sns", &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"]),
     ("danbi-iam", &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"]),
     (
         "danbi-logs",
         &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"],
     ),
-    ("danbi-s3", &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"]),
+    (
+        "danbi-s3",
+        &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs", "danbi-keyring"],
+    ),
     (
         "danbi-dynamodb",
         &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"],

@@ -285,6 +285,31 @@ impl PolicyLanguage for PolicyAuthorizer {
             .map(drop)
             .map_err(|error| error.to_string())
     }
+
+    fn lets_caller(&self, text: &str, context: &RequestContext, access: &Access) -> bool {
+        let Ok(policy) = Policy::parse_resource(text) else {
+            return false;
+        };
+        let owner = context.scope.account.clone();
+        let keys = self.context_keys(context, access, &ResourceSide::default(), &owner);
+        let request = Request {
+            principal: &context.principal,
+            action: access.action,
+            resource: &access.resource,
+            resource_account: Some(&owner),
+            context: &keys,
+        };
+        let policies = PolicySet {
+            resource: Some(Arc::new(policy)),
+            resource_use: PolicyUse::Required,
+            ..PolicySet::default()
+        };
+        // Identity policies come after the resource's: when they are what is missing, the resource has said yes.
+        matches!(
+            decide(&request, &policies),
+            Decision::Allowed | Decision::ImplicitDeny(PolicyKind::Identity)
+        )
+    }
 }
 
 /// AWS's message.

@@ -51,7 +51,7 @@ impl Wanted<'_> {
     /// # Errors
     /// `InvalidArgument`, `InvalidEncryptionAlgorithmError`; `NotImplemented` for SSE-KMS.
     pub(crate) fn data_key(self, s3: &S3) -> Result<(SecretKey, Encryption)> {
-        let key = SecretKey::random()?;
+        let key = SecretKey::random().map_err(CryptoError::from)?;
         let encryption = self.seal(s3, &key)?;
         Ok((key, encryption))
     }
@@ -92,7 +92,7 @@ impl Wanted<'_> {
             return Err(Error::client("InvalidArgument", 400, message).with("ArgumentName", SSE));
         }
         Ok(Encryption {
-            key: s3.master_keys.seal_key(key)?,
+            key: s3.master_keys.seal_key(key).map_err(CryptoError::from)?,
             kind: EncryptionKind::S3,
         })
     }
@@ -105,7 +105,7 @@ impl Wanted<'_> {
 pub(crate) fn data_key(s3: &S3, encryption: &Encryption, customer: CustomerHeaders<'_>) -> Result<SecretKey> {
     let given = customer.parse()?;
     match (&encryption.kind, given) {
-        (EncryptionKind::S3, None) => Ok(s3.master_keys.open_key(&encryption.key)?),
+        (EncryptionKind::S3, None) => Ok(s3.master_keys.open_key(&encryption.key).map_err(CryptoError::from)?),
         (EncryptionKind::S3, Some(_)) => Err(Error::invalid_request(
             "The encryption parameters are not applicable to this object.",
         )),

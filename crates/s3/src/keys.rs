@@ -14,6 +14,7 @@
 //! | `part, UPLOAD, NUMBER` | [`Part`](crate::records::Part) | a part of an unfinished upload |
 //! | `blob, BLOB, HOLDER` | nothing | that the blob is in use; written and removed by the transaction that makes or unmakes the holder. The collector's question is one bounded scan |
 //! | `event, DUE, ID` | `Waiting` | an event that waits to be told, by when it is due |
+//! | `master keys` | names | which master keys things are sealed under, so that a lost one is noticed at the start |
 //! | `lease, WORK` | `Held` | which node does a work that one node at a time does |
 //! | `doomed, TIME, CONTENT` | [`Doomed`](crate::records::Doomed) | things whose removal is too long for one request: a background owner removes them bit by bit, also after a crash |
 //!
@@ -229,6 +230,11 @@ pub(crate) fn events_until(millis: i64) -> KeyRange {
         kind("event").build(),
         kind("event").i64(millis.saturating_add(1)).build(),
     )
+}
+
+/// The names of the master keys.
+pub(crate) fn master_keys() -> Bytes {
+    kind("master keys").build()
 }
 
 /// Who does a work that one node at a time does.

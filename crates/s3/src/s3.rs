@@ -1,5 +1,5 @@
 use crate::Days;
-use crate::crypto::MasterKeys;
+use crate::crypto::{CryptoError, DATA_KEY, MasterKeys};
 use crate::ids::VersionId;
 use crate::records::{Bucket, View};
 use crate::{Error, Result, keys};
@@ -98,7 +98,7 @@ impl S3 {
     /// with [`S3::drain`].
     ///
     /// # Errors
-    /// [`Error::Crypto`] when the master key cannot be read or made.
+    /// [`Error::Crypto`] when the master key cannot be read or made, or was lost.
     pub async fn start(parts: Parts) -> Result<Arc<Self>> {
         let Parts {
             store,
@@ -110,9 +110,9 @@ impl S3 {
             language,
             options,
         } = parts;
-        let master_keys = tokio::task::spawn_blocking(move || MasterKeys::open(&master_key))
+        let master_keys = MasterKeys::open(&store, &keys::master_keys(), master_key, DATA_KEY)
             .await
-            .map_err(|error| Error::Interrupted(error.to_string()))??;
+            .map_err(CryptoError::from)?;
         let s3 = Arc::new(Self {
             store,
             blobs,

@@ -35,7 +35,7 @@ pub(crate) async fn read(
         Content::Inline(id) => {
             let sealed = view.value(&keys::inline(id)).await?;
             let sealed = sealed.ok_or_else(|| Error::Damaged(format!("the content {id} is missing")))?;
-            let plain = crypto::open(&key.for_content(id.as_bytes()), size, sealed)?;
+            let plain = crypto::open(&crypto::content_key(key, id.as_bytes()), size, sealed)?;
             let Range { start, end } = range;
             let (start, end) = (start as usize, (end as usize).min(plain.len()));
             return Ok(full_body(plain.slice(start.min(end)..end)));
@@ -145,7 +145,7 @@ impl Reading {
                 let Some(Wanted { extent, range }) = self.wanted.pop_front() else {
                     return Ok(None);
                 };
-                let opening = Decryptor::new(&self.key.for_content(extent.salt.as_bytes()), extent.size, range)?;
+                let opening = Decryptor::new(&crypto::content_key(&self.key, extent.salt.as_bytes()), extent.size, range)?;
                 let blob = self.s3.open_range(&extent.blob, opening.sealed_range()).await?;
                 self.now = Some(Open {
                     blob,

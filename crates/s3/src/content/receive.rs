@@ -75,7 +75,7 @@ pub(crate) async fn receive(s3: &S3, mut body: Body, key: &SecretKey, expected: 
         return Err(Error::entity_too_large(length, expected.max));
     }
     let id = ContentId::new(s3.now());
-    let key = key.for_content(id.as_bytes());
+    let key = crypto::content_key(key, id.as_bytes());
     let mut intake = Intake::default();
     // One byte more than fits inline tells that it does not.
     intake.fill(&mut body, expected.inline_bytes + 1).await?;

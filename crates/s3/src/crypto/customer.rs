@@ -9,8 +9,7 @@ use sha2::Digest;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::CryptoError;
-use super::key::SecretKey;
+use super::{CryptoError, DATA_KEY, SecretKey};
 
 /// The key of a request, proven to be what its MD5 says.
 #[derive(Clone)]
@@ -59,7 +58,7 @@ impl CustomerKey {
         let md5 = md5.ok_or(CustomerKeyProblem::NoMd5)?;
         let bytes = Zeroizing::new(STANDARD.decode(text).map_err(|_| CustomerKeyProblem::Key)?);
         let key = SecretKey::from_bytes(&bytes).ok_or(CustomerKeyProblem::Key)?;
-        let computed = STANDARD.encode(Md5::digest(key.as_bytes()));
+        let computed = STANDARD.encode(Md5::digest(key.expose()));
         if computed.as_bytes().ct_eq(md5.as_bytes()).unwrap_u8() == 0 {
             return Err(CustomerKeyProblem::Md5);
         }
@@ -76,9 +75,9 @@ impl CustomerKey {
     /// share the bytes.
     ///
     /// # Errors
-    /// [`CryptoError::Randomness`].
+    /// [`CryptoError::Keyring`].
     pub fn seal_key(&self, key: &SecretKey) -> Result<String, CryptoError> {
-        self.key.wrap(key)
+        Ok(self.key.wrap(DATA_KEY, key)?)
     }
 
     /// The data key that [`CustomerKey::seal_key`] sealed.
@@ -86,7 +85,7 @@ impl CustomerKey {
     /// # Errors
     /// [`CryptoError::Key`] when another key sealed it.
     pub fn open_key(&self, sealed: &str) -> Result<SecretKey, CryptoError> {
-        self.key.unwrap(sealed)
+        Ok(self.key.unwrap(DATA_KEY, sealed)?)
     }
 }
 

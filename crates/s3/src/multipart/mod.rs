@@ -69,7 +69,7 @@ fn part_key(s3: &S3, upload: &Upload, customer: CustomerHeaders<'_>) -> Result<S
         (EncryptionKind::Customer { .. }, Some(customer)) => customer.open_key(&upload.encryption.key).map_err(|_| {
             Error::invalid_request("The provided encryption parameters did not match the ones used originally.")
         }),
-        (EncryptionKind::S3, None) => Ok(s3.master_keys.open_key(&upload.encryption.key)?),
+        (EncryptionKind::S3, None) => Ok(s3.master_keys.open_key(&upload.encryption.key).map_err(CryptoError::from)?),
         _ => Err(Error::invalid_request(
             "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate \
              encryption parameters.",
