@@ -64,6 +64,7 @@ def special(name):
         "Key": "guarded",
         "ObjectKey": "guarded",
         "CopySource": "guarded-bucket/guarded",
+        "RegionType": "eu-west-1",
     }.get(name)
 
 

@@ -68,6 +68,8 @@ pub struct RequestFacts {
     pub source: Option<SourceResource>,
     /// `x-amz-content-sha256` as it was sent (`s3:x-amz-content-sha256`).
     pub content_sha256: Option<String>,
+    /// `x-amz-server-side-encryption` as it was sent: S3 refuses it where it says nothing.
+    pub encryption: Option<String>,
 }
 
 /// What an operation knows of the request that it serves.

@@ -23,6 +23,9 @@ pub struct Delays {
     /// How often S3 looks for expired objects, and how long a day of a lifecycle rule is: an hour and a calendar day, but
     /// for `DANBI_S3_LIFECYCLE_MS=EVERY,DAY`.
     pub s3_lifecycle: Option<[Duration; 2]>,
+    /// How often KMS looks for keys that are due, and how long a day of a waiting time or a rotation period is: a minute
+    /// and 24 hours, but for `DANBI_KMS_DUE_MS=EVERY,DAY`.
+    pub kms_due: Option<[Duration; 2]>,
 }
 
 impl Delays {
@@ -32,6 +35,7 @@ impl Delays {
         Ok(Self {
             async_retries: pair("DANBI_ASYNC_RETRY_DELAYS_MS", "60000,120000")?,
             app_idle: read("DANBI_APP_IDLE_MS", "300000", variable("DANBI_APP_IDLE_MS"))?.map(|[idle]| idle),
+            kms_due: pair("DANBI_KMS_DUE_MS", "60000,86400000")?,
             s3_lifecycle: pair("DANBI_S3_LIFECYCLE_MS", "3600000,86400000")?,
             collect: pair("DANBI_COLLECT_MS", "3600000,21600000")?,
             expire: read(

@@ -11,6 +11,7 @@ use danbi_dynamodb::{DynamoDb, TablePolicies};
 use danbi_iam::{
     Credentials, Directory, GivenRootKey, KnownAccounts, PolicyAuthorizer, RootCredentials, Sessions, iam, sts,
 };
+use danbi_kms::{KeyPolicies, Kms};
 use danbi_lambda::{Lambda, ResourcePolicies};
 use danbi_logs::Logs;
 use danbi_runtime::Runtime;
@@ -56,7 +57,9 @@ enum ServeError {
     #[error("the tables could not be taken up again: {0}")]
     DynamoDb(#[from] danbi_dynamodb::Error),
     #[error("the buckets could not be taken up again: {0}")]
-    S3(danbi_core::ServiceError),
+    S3(danbi_s3::Error),
+    #[error("the keys could not be taken up again: {0}")]
+    Kms(#[from] danbi_kms::Error),
     #[error("{0}")]
     Environment(String),
     #[error("cannot start: {0}")]
@@ -174,8 +177,22 @@ async fn serve_until_told(
             .with_resource_policies("sts", Arc::new(sts::TrustPolicies::new(store.clone())))
             .with_resource_policies("lambda", Arc::new(ResourcePolicies::new(store.clone())))
             .with_resource_policies("dynamodb", Arc::new(TablePolicies::new(store.clone())))
+            .with_resource_policies("kms", Arc::new(KeyPolicies::new(store.clone())))
             .with_resource_policies("s3", Arc::new(Authority::new(store.clone(), Arc::clone(&accounts)))),
     );
+    let mut options = danbi_kms::Options::default();
+    if let Some([every, day]) = delays.kms_due {
+        (options.due_every, options.day) = (every, day);
+    }
+    let kms = Kms::start(danbi_kms::Parts {
+        store: store.clone(),
+        clock: Arc::clone(&clock),
+        authorizer: Arc::clone(&authorizer) as _,
+        language: Arc::clone(&authorizer) as _,
+        master_key: data.join("kms.key"),
+        options,
+    })
+    .await?;
     let mut options = danbi_s3::Options {
         new_buckets: match args.new_buckets {
             NewBuckets::Guarded => danbi_s3::NewBuckets::Guarded,
@@ -194,10 +211,11 @@ async fn serve_until_told(
         accounts,
         language: Arc::clone(&authorizer) as _,
         master_key: data.join("s3.key"),
+        data_keys: Some(Arc::clone(&kms) as _),
         options,
     })
     .await
-    .map_err(|error| ServeError::S3(error.into()))?;
+    .map_err(ServeError::S3)?;
 
     let mut options = danbi_lambda::Options::new(data.join("cache"));
     options.retry_delays = delays.async_retries.unwrap_or(options.retry_delays);
@@ -232,6 +250,7 @@ async fn serve_until_told(
     let mut services = vec![
         danbi_lambda::service(Arc::clone(&lambda)),
         danbi_s3::service(Arc::clone(&s3)),
+        kms.service(),
         dynamodb.service(),
         dynamodb.streams_service(),
         logs.service(),
@@ -282,6 +301,7 @@ async fn serve_until_told(
     lambda.drain(DRAIN_GRACE).await;
     s3.drain(DRAIN_GRACE).await;
     dynamodb.drain().await;
+    kms.drain().await;
     runtime.drain(DRAIN_GRACE).await;
     door.close().await;
     logs.drain().await;

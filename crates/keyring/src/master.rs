@@ -14,8 +14,8 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use danbi_store::{Store, StoreError};
 use zeroize::Zeroizing;
 
-use crate::key::{KEY_BYTES, SecretKey};
 use crate::KeyringError;
+use crate::key::{KEY_BYTES, SecretKey};
 
 /// The first line of the file.
 const TITLE: &str = "danbi master keys 1";
@@ -68,7 +68,10 @@ impl MasterKeys {
             path: path.clone(),
             reason: error.to_string(),
         })??;
-        let has = |name: &&String| keys.as_ref().is_some_and(|keys| keys.0.keys.contains_key(name.as_str()));
+        let has = |name: &&String| {
+            keys.as_ref()
+                .is_some_and(|keys| keys.0.keys.contains_key(name.as_str()))
+        };
         let lost: Vec<String> = known.iter().filter(|name| !has(name)).cloned().collect();
         let Some(keys) = keys.filter(|_| lost.is_empty()) else {
             return Err(KeyringError::Lost { path, ids: lost });

@@ -83,7 +83,10 @@ async fn a_lost_master_key_is_noticed_and_never_made_anew() {
     let backup = std::fs::read(&path).unwrap();
     std::fs::remove_file(&path).unwrap();
     let lost = open().await.unwrap_err();
-    assert!(matches!(&lost, KeyringError::Lost { ids, .. } if ids.len() == 1), "{lost}");
+    assert!(
+        matches!(&lost, KeyringError::Lost { ids, .. } if ids.len() == 1),
+        "{lost}"
+    );
     assert!(!path.exists(), "no new key was made");
     assert!(lost.to_string().contains("backup"), "{lost}");
 

@@ -216,7 +216,9 @@ fn on_source(context: &RequestContext, action: &'static str, key_id: Option<&str
     if let Some(key_id) = key_id {
         return on(context, action, key_id);
     }
-    let arn = blob.and_then(ciphertext::parse).and_then(|parsed| key_of(context, parsed.key_arn));
+    let arn = blob
+        .and_then(ciphertext::parse)
+        .and_then(|parsed| key_of(context, parsed.key_arn));
     match arn {
         Some(arn) => Access::new(action, arn),
         // What is no ciphertext is for the operation to say.
@@ -271,7 +273,8 @@ pub(crate) fn generate_data_key_without_plaintext(
 }
 
 pub(crate) fn generate_data_key_pair(_: &Kms, context: &RequestContext, input: &GenerateDataKeyPairRequest) -> Asked {
-    let access = on(context, "kms:GenerateDataKeyPair", &input.key_id).with("kms:DataKeyPairSpec", &input.key_pair_spec);
+    let access =
+        on(context, "kms:GenerateDataKeyPair", &input.key_id).with("kms:DataKeyPairSpec", &input.key_pair_spec);
     Ok(with_context(access, input.encryption_context.as_ref()))
 }
 

@@ -217,7 +217,9 @@ pub(crate) fn encrypt(spec: KeySpec, public: &[u8], algorithm: &str, plain: &[u8
     let key = PublicEncryptingKey::from_der(public).map_err(rejected("reading an RSA key"))?;
     let key = OaepPublicEncryptingKey::new(key).map_err(failed("reading an RSA key"))?;
     let mut sealed = vec![0; key.ciphertext_size()];
-    let sealed = key.encrypt(scheme, plain, &mut sealed, None).map_err(failed("encrypting"))?;
+    let sealed = key
+        .encrypt(scheme, plain, &mut sealed, None)
+        .map_err(failed("encrypting"))?;
     Ok(sealed.to_vec())
 }
 
@@ -251,8 +253,8 @@ pub(crate) fn agree(spec: KeySpec, private: &[u8], public: &[u8]) -> Result<Opti
         KeySpec::P521 => &agreement::ECDH_P521,
         _ => return Err(Error::Computation("a key of this spec agrees on nothing")),
     };
-    let private = agreement::PrivateKey::from_private_key_der(curve, private)
-        .map_err(rejected("reading a key on a curve"))?;
+    let private =
+        agreement::PrivateKey::from_private_key_der(curve, private).map_err(rejected("reading a key on a curve"))?;
     let peer = agreement::UnparsedPublicKey::new(curve, public);
     let shared = agreement::agree(&private, peer, (), |secret| Ok(Zeroizing::new(secret.to_vec())));
     Ok(shared.ok())
@@ -324,7 +326,10 @@ mod tests {
         for (algorithm, most) in [("RSAES_OAEP_SHA_1", 214), ("RSAES_OAEP_SHA_256", 190)] {
             let plain = vec![7; most];
             let sealed = encrypt(KeySpec::Rsa2048, &pair.public, algorithm, &plain).unwrap();
-            assert_eq!(decrypt(&pair.private, algorithm, &sealed).unwrap().unwrap().to_vec(), plain);
+            assert_eq!(
+                decrypt(&pair.private, algorithm, &sealed).unwrap().unwrap().to_vec(),
+                plain
+            );
             assert!(decrypt(&pair.private, algorithm, &sealed[1..]).unwrap().is_none());
             assert!(encrypt(KeySpec::Rsa2048, &pair.public, algorithm, &[0; 215]).is_err());
         }
@@ -333,9 +338,15 @@ mod tests {
         let mut inner = [0; 48];
         let kek = AesKek::new(&AES_256, &aes).unwrap();
         wrapped.extend_from_slice(kek.wrap_with_padding(b"some key material", &mut inner).unwrap());
-        let opened = unwrap(&pair.private, "RSA_AES_KEY_WRAP_SHA_256", &wrapped).unwrap().unwrap();
+        let opened = unwrap(&pair.private, "RSA_AES_KEY_WRAP_SHA_256", &wrapped)
+            .unwrap()
+            .unwrap();
         assert_eq!(&opened[..], b"some key material");
-        assert!(unwrap(&pair.private, "RSA_AES_KEY_WRAP_SHA_1", &wrapped).unwrap().is_none());
+        assert!(
+            unwrap(&pair.private, "RSA_AES_KEY_WRAP_SHA_1", &wrapped)
+                .unwrap()
+                .is_none()
+        );
     }
 
     #[test]

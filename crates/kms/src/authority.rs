@@ -101,7 +101,10 @@ async fn add_conditions(view: &Snapshot, scope: &Scope, key: &Key, side: &mut Re
     add("kms:MultiRegion", key.regions.is_some().to_string());
     if let Some(regions) = &key.regions {
         let is_primary = regions.primary == scope.region.as_str();
-        add("kms:MultiRegionKeyType", if is_primary { "PRIMARY" } else { "REPLICA" }.into());
+        add(
+            "kms:MultiRegionKeyType",
+            if is_primary { "PRIMARY" } else { "REPLICA" }.into(),
+        );
         add("kms:PrimaryRegion", regions.primary.clone());
     }
     for alias in catalog::aliases_of(view, scope, &key.id).await? {

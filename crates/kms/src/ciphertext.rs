@@ -139,7 +139,10 @@ mod tests {
     const ID: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
     fn context(pairs: &[(&str, &str)]) -> EncryptionContext {
-        pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()))
+            .collect()
     }
 
     #[test]

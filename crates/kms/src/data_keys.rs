@@ -28,7 +28,9 @@ impl Kms {
         let alias = match key {
             None => format!("{}{}", names::MANAGED, usage.service),
             Some(named) => match KeyName::parse(context, named)? {
-                KeyName::Alias(scope, alias) if scope == context.scope && managed::service_of(&alias).is_some() => alias,
+                KeyName::Alias(scope, alias) if scope == context.scope && managed::service_of(&alias).is_some() => {
+                    alias
+                }
                 name => {
                     return match catalog::find(&self.snapshot().await?, &name).await {
                         Ok(found) => Ok(found),

@@ -35,8 +35,12 @@ pub(crate) async fn all(kms: &Kms) -> Result<()> {
         for (place, _) in &page.entries {
             let (account, region, id) = keys::due_parts(place).map_err(|error| Error::Damaged(error.to_string()))?;
             let scope = Scope {
-                account: account.parse().map_err(|_| Error::Damaged(format!("{account:?} is no account")))?,
-                region: region.parse().map_err(|_| Error::Damaged(format!("{region:?} is no region")))?,
+                account: account
+                    .parse()
+                    .map_err(|_| Error::Damaged(format!("{account:?} is no account")))?,
+                region: region
+                    .parse()
+                    .map_err(|_| Error::Damaged(format!("{region:?} is no region")))?,
             };
             kms.store
                 .transact(async |tx: Transaction| {

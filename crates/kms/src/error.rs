@@ -45,7 +45,8 @@ impl From<Error> for ServiceError {
             }
             error => {
                 tracing::error!(%error, "a request to KMS failed");
-                let message = "The request was rejected because an internal exception occurred. The request can be retried.";
+                let message =
+                    "The request was rejected because an internal exception occurred. The request can be retried.";
                 Self::server("KMSInternalException", 500, message)
             }
         }

@@ -39,7 +39,11 @@ impl Grant {
         if !self.operations.iter().any(|allowed| allowed == operation) {
             return Granted::Nothing;
         }
-        if !self.constraints.as_ref().is_none_or(|constraints| hold(constraints, context, source_arn)) {
+        if !self
+            .constraints
+            .as_ref()
+            .is_none_or(|constraints| hold(constraints, context, source_arn))
+        {
             return Granted::Nothing;
         }
         names(&self.grantee, principal)

@@ -62,7 +62,9 @@ pub struct Kms {
 
 impl std::fmt::Debug for Kms {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kms").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Kms")
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 

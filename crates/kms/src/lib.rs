@@ -47,8 +47,6 @@ mod service;
 pub mod shapes;
 mod spec;
 mod tags;
-#[cfg(test)]
-mod stories;
 
 pub use authority::KeyPolicies;
 pub use error::Error;

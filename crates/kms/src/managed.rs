@@ -12,8 +12,20 @@ use danbi_core::Scope;
 
 /// The services that AWS manages keys for, as far as the platform has or may have them.
 const SERVICES: [&str; 14] = [
-    "backup", "dynamodb", "ebs", "elasticfilesystem", "es", "kinesis", "lambda", "logs", "rds", "s3", "secretsmanager",
-    "sns", "sqs", "ssm",
+    "backup",
+    "dynamodb",
+    "ebs",
+    "elasticfilesystem",
+    "es",
+    "kinesis",
+    "lambda",
+    "logs",
+    "rds",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "ssm",
 ];
 /// Days between two rotations of a managed key.
 const ROTATION_DAYS: i32 = 365;

@@ -122,7 +122,10 @@ mod tests {
         }
         for (given, message) in [
             ("fake", "Invalid keyId 'fake'"),
-            ("134f2428cec14b25a1ae9048164dba47", "Invalid keyId '134f2428cec14b25a1ae9048164dba47'"),
+            (
+                "134f2428cec14b25a1ae9048164dba47",
+                "Invalid keyId '134f2428cec14b25a1ae9048164dba47'",
+            ),
             ("mrk-fake", "Invalid keyId 'mrk-fake'"),
             ("arn:aws:kms:eu-west-1:000000000000:key/x", "Invalid arn eu-west-1"),
             ("arn:aws:s3:::b", "Invalid arn arn:aws:s3:::b"),

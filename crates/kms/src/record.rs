@@ -148,7 +148,11 @@ impl Key {
         if !self.current().is_some_and(|material| material.is_there(now)) {
             return KeyState::PendingImport;
         }
-        if self.disabled { KeyState::Disabled } else { KeyState::Enabled }
+        if self.disabled {
+            KeyState::Disabled
+        } else {
+            KeyState::Enabled
+        }
     }
 
     /// The material that encrypts and signs; it may be gone.

@@ -147,7 +147,10 @@ impl KeySpec {
         };
         let usage = self.usages().iter().find(|usage| usage.name() == asked);
         usage.copied().ok_or_else(|| {
-            Error::validation(format!("KeyUsage {asked} is not compatible with KeySpec {}", self.name()))
+            Error::validation(format!(
+                "KeyUsage {asked} is not compatible with KeySpec {}",
+                self.name()
+            ))
         })
     }
 

@@ -6,8 +6,10 @@
 
 use crate::acl::{self, Acl, Caller, Permission};
 use crate::bucket_config::{self, kind};
+use crate::ids::UploadId;
 use crate::names::MAX_KEY_BYTES;
-use crate::records::{Bucket, Version, View};
+use crate::parts_access::UPLOAD_ID;
+use crate::records::{Bucket, Upload, Version, View};
 use crate::{Error, Result, S3, keys, versions};
 use async_trait::async_trait;
 use danbi_core::{
@@ -115,6 +117,9 @@ impl Authority {
         if BY_BUCKET.contains(&access.action) {
             if lists_count {
                 side.granted = self.granted_by_bucket(view, context, access.action, bucket).await?;
+                if side.granted == Granted::Nothing && began(view, context, access, bucket, key).await? {
+                    side.granted = Granted::ToAccount;
+                }
             }
             return Ok(());
         }
@@ -211,6 +216,18 @@ impl Authority {
         }
         Ok(())
     }
+}
+
+/// Whether the caller's account began the upload that an access is about.
+async fn began(view: &Snapshot, context: &RequestContext, access: &Access, bucket: &Bucket, key: &str) -> Result<bool> {
+    let id = access.conditions.get(UPLOAD_ID).and_then(|ids| ids.first());
+    let id: Option<UploadId> = id.and_then(|id| id.parse().ok());
+    let Some(id) = id.filter(|_| key.len() <= MAX_KEY_BYTES) else {
+        return Ok(false);
+    };
+    let upload: Option<Upload> = view.record(&keys::upload(&bucket.id, key, &id)).await?;
+    let caller = acl::account_of(&context.principal);
+    Ok(upload.is_some_and(|upload| caller.is_some_and(|caller| caller.as_str() == upload.owner)))
 }
 
 async fn find(view: &Snapshot, name: &str) -> Result<Option<Bucket>> {

@@ -7,6 +7,9 @@ use crate::copy::source::CopySource;
 use crate::shapes::*;
 use crate::{S3, tags};
 
+/// By which an access tells which upload it is about: whoever began it may list its parts and abort it.
+pub(crate) const UPLOAD_ID: &str = "s3:UploadId";
+
 type AskedAll = Result<Vec<Access>, ServiceError>;
 
 pub(crate) fn create_upload(_: &S3, context: &RequestContext, input: &CreateMultipartUploadRequest) -> AskedAll {
@@ -22,11 +25,13 @@ pub(crate) fn complete_upload(_: &S3, _: &RequestContext, input: &CompleteMultip
 }
 
 pub(crate) fn abort_upload(_: &S3, _: &RequestContext, input: &AbortMultipartUploadRequest) -> Asked {
-    object("s3:AbortMultipartUpload", &input.bucket, &input.key)
+    let access = object("s3:AbortMultipartUpload", &input.bucket, &input.key)?;
+    Ok(access.with(UPLOAD_ID, &input.upload_id))
 }
 
 pub(crate) fn list_parts(_: &S3, _: &RequestContext, input: &ListPartsRequest) -> Asked {
-    object("s3:ListMultipartUploadParts", &input.bucket, &input.key)
+    let access = object("s3:ListMultipartUploadParts", &input.bucket, &input.key)?;
+    Ok(access.with(UPLOAD_ID, &input.upload_id))
 }
 
 pub(crate) fn list_uploads(_: &S3, _: &RequestContext, input: &ListMultipartUploadsRequest) -> Asked {

@@ -13,11 +13,15 @@ use crate::shapes::{
 };
 use crate::{Error, Result, S3};
 use danbi_core::RequestContext;
-use danbi_wire::Empty;
+use danbi_wire::{Empty, ResponseParts};
 use std::sync::Arc;
 
-/// PutBucketPolicy.
-pub(crate) async fn put(s3: Arc<S3>, context: RequestContext, input: PutBucketPolicyRequest) -> Result<Empty> {
+/// PutBucketPolicy: answered with 204, which the model does not say.
+pub(crate) async fn put(
+    s3: Arc<S3>,
+    context: RequestContext,
+    input: PutBucketPolicyRequest,
+) -> Result<(Empty, ResponseParts)> {
     let name = input.bucket.as_str();
     s3.store
         .transact(async |tx| {
@@ -34,7 +38,7 @@ pub(crate) async fn put(s3: Arc<S3>, context: RequestContext, input: PutBucketPo
             });
             bucket_config::put(&tx, name, &mut bucket, kind::POLICY, &checked.text)?;
             bucket_config::save(&tx, name, &bucket)?;
-            Ok(Empty {})
+            Ok((Empty {}, ResponseParts::status(204)))
         })
         .await
 }

@@ -4,7 +4,7 @@ use crate::ids::VersionId;
 use crate::records::{Bucket, View};
 use crate::{Error, Result, keys};
 use danbi_blobs::{BlobId, Blobs};
-use danbi_core::{Accounts, Authorizer, Clock, Invoker, PolicyLanguage, RequestContext, Timestamp};
+use danbi_core::{Accounts, Authorizer, Clock, DataKeys, Invoker, PolicyLanguage, RequestContext, Timestamp};
 use danbi_store::{Direction, Snapshot, Store};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -62,6 +62,8 @@ pub struct Parts {
     pub language: Arc<dyn PolicyLanguage>,
     /// The file with the key that every data key of SSE-S3 is sealed under; made, with mode 0600, when it is missing.
     pub master_key: PathBuf,
+    /// What encrypts under keys of KMS; without it, `aws:kms` is answered as not built.
+    pub data_keys: Option<Arc<dyn DataKeys>>,
     /// Bounds.
     pub options: Options,
 }
@@ -73,6 +75,7 @@ pub struct S3 {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) master_keys: MasterKeys,
+    pub(crate) data_keys: Option<Arc<dyn DataKeys>>,
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) language: Arc<dyn PolicyLanguage>,
     pub(crate) options: Options,
@@ -108,6 +111,7 @@ impl S3 {
             master_key,
             accounts,
             language,
+            data_keys,
             options,
         } = parts;
         let master_keys = MasterKeys::open(&store, &keys::master_keys(), master_key, DATA_KEY)
@@ -119,6 +123,7 @@ impl S3 {
             clock,
             authorizer,
             master_keys,
+            data_keys,
             accounts,
             language,
             options,

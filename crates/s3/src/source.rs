@@ -28,7 +28,7 @@ impl ObjectSource for S3 {
         if object.size > max_bytes {
             return Err(Error::entity_too_large(object.size, max_bytes).into());
         }
-        let data_key = encryption::data_key(self, &object.encryption, CustomerHeaders::default())?;
+        let data_key = encryption::data_key(self, context, &object.encryption, CustomerHeaders::default()).await?;
         Ok(content::read_whole(self, &view, &object.content, &data_key, object.size).await?)
     }
 }

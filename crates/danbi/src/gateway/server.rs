@@ -176,13 +176,16 @@ impl<H: Handler> Server<H> {
                 let (parts, body) = request.into_parts();
                 // An empty body is never asked for with 100, and clients that waited for it (the AWS CLI's library) take
                 // the status of their next answer on this connection for the one of this.
-                let unasked = version < Version::HTTP_2 && parts.headers.contains_key(EXPECT) && body.is_end_stream();
+                let waits = version < Version::HTTP_2 && parts.headers.contains_key(EXPECT);
+                let unasked = waits && body.is_end_stream();
                 let (body, mut left) =
                     Unstalled::new(body.map_err(Into::into).boxed_unsync(), limits.body_stall_timeout);
                 let request = Request::from_parts(parts, body.boxed_unsync());
                 let mut response = handler.handle(request, peer).await;
                 // A client that sends its next request into a connection about to close would see it break.
                 let unread = match left.try_recv() {
+                    // Reading it would ask for it, after the answer is known.
+                    Ok(_) if waits => true,
                     Ok(body) if version < Version::HTTP_2 => {
                         !limits::discard(body, limits.max_discarded_bytes, limits.body_stall_timeout).await
                     }

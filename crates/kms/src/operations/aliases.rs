@@ -30,7 +30,10 @@ fn name(given: &str) -> Result<&str> {
         return Err(Error::client("NotAuthorizedException", ""));
     }
     if name.contains(':') {
-        return Err(Error::client("InvalidAliasNameException", format!("{given} contains invalid characters for an alias")));
+        return Err(Error::client(
+            "InvalidAliasNameException",
+            format!("{given} contains invalid characters for an alias"),
+        ));
     }
     Ok(name)
 }
@@ -69,14 +72,18 @@ pub(crate) async fn update(kms: Arc<Kms>, context: RequestContext, input: Update
     let alias = name(&input.alias_name)?;
     let (scope, id) = own_key(&context, &input.target_key_id)?;
     let before = catalog::alias_record(&kms.snapshot().await?, &scope, alias).await?;
-    kms.ask(&context, access::on(&context, "kms:UpdateAlias", &before.target)).await?;
+    kms.ask(&context, access::on(&context, "kms:UpdateAlias", &before.target))
+        .await?;
     let now = kms.now();
     kms.store
         .transact(async |tx| {
             let record = catalog::alias_record(&tx, &scope, alias).await?;
             if record.target != before.target {
                 // Whoever was asked about is not the key that it is for any more.
-                return Err(Error::client("ConflictException", "The alias was changed by another request."));
+                return Err(Error::client(
+                    "ConflictException",
+                    "The alias was changed by another request.",
+                ));
             }
             let key = catalog::by_id(&tx, &scope, &id).await?;
             check_target(&scope, &key)?;
@@ -105,12 +112,16 @@ pub(crate) async fn delete(kms: Arc<Kms>, context: RequestContext, input: Delete
     let alias = name(&input.alias_name)?;
     let scope = &context.scope;
     let before = catalog::alias_record(&kms.snapshot().await?, scope, alias).await?;
-    kms.ask(&context, access::on(&context, "kms:DeleteAlias", &before.target)).await?;
+    kms.ask(&context, access::on(&context, "kms:DeleteAlias", &before.target))
+        .await?;
     kms.store
         .transact(async |tx| {
             let record = catalog::alias_record(&tx, scope, alias).await?;
             if record.target != before.target {
-                return Err(Error::client("ConflictException", "The alias was changed by another request."));
+                return Err(Error::client(
+                    "ConflictException",
+                    "The alias was changed by another request.",
+                ));
             }
             tx.delete(&keys::alias(scope, alias))?;
             tx.delete(&keys::alias_of(scope, &record.target, alias))?;
@@ -123,7 +134,9 @@ pub(crate) async fn delete(kms: Arc<Kms>, context: RequestContext, input: Delete
 fn own_key(context: &RequestContext, given: &str) -> Result<(Scope, String)> {
     let (scope, id) = KeyName::parse_id(context, given)?;
     if scope != context.scope {
-        return Err(Error::validation("An alias must be for a key in the same account and region."));
+        return Err(Error::validation(
+            "An alias must be for a key in the same account and region.",
+        ));
     }
     Ok((scope, id))
 }

@@ -46,12 +46,15 @@ impl NewKey {
 }
 
 /// CreateKey.
-pub(crate) async fn create(kms: Arc<Kms>, context: RequestContext, input: CreateKeyRequest) -> Result<CreateKeyResponse> {
+pub(crate) async fn create(
+    kms: Arc<Kms>,
+    context: RequestContext,
+    input: CreateKeyRequest,
+) -> Result<CreateKeyResponse> {
     let scope = context.scope.clone();
     let spec = match (input.key_spec.as_deref(), input.customer_master_key_spec.as_deref()) {
         (Some(_), Some(_)) => {
-            let message =
-                "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is \
+            let message = "You cannot specify KeySpec and CustomerMasterKeySpec in the same request. CustomerMasterKeySpec is \
                  deprecated.";
             return Err(Error::validation(message));
         }

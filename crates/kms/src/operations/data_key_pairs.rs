@@ -1,6 +1,7 @@
 //! `GenerateDataKeyPair`, `GenerateDataKeyPairWithoutPlaintext`.
 
 use super::{aside, check_dry_run, check_recipient, check_tokens, data_keys, encrypt, find};
+use crate::Kms;
 use crate::asymmetric::{self, Pair};
 use crate::ciphertext::EncryptionContext;
 use crate::error::{Error, Result};
@@ -10,7 +11,6 @@ use crate::shapes::{
     GenerateDataKeyPairWithoutPlaintextResponse,
 };
 use crate::spec::KeySpec;
-use crate::Kms;
 use danbi_core::{RequestContext, Scope};
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! `GenerateDataKey`, `GenerateDataKeyWithoutPlaintext`.
 
 use super::{check_dry_run, check_recipient, check_tokens, encrypt, find};
+use crate::Kms;
 use crate::ciphertext::{self, EncryptionContext};
 use crate::error::{Error, Result};
 use crate::record::Key;
@@ -9,7 +10,6 @@ use crate::shapes::{
     GenerateDataKeyWithoutPlaintextResponse,
 };
 use crate::spec::{KeySpec, KeyUsage};
-use crate::Kms;
 use danbi_core::{RequestContext, Scope};
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -41,7 +41,11 @@ pub(crate) fn check(kms: &Kms, scope: &Scope, key: &Key, operation: &str, contex
     key.check_enabled(scope, kms.now())?;
     key.check_usage(scope, KeyUsage::Encrypt, operation)?;
     if key.spec != KeySpec::Symmetric {
-        let message = format!("{} key spec is {} which is not valid for {operation}.", key.arn(scope), key.spec.name());
+        let message = format!(
+            "{} key spec is {} which is not valid for {operation}.",
+            key.arn(scope),
+            key.spec.name()
+        );
         return Err(Error::usage(message));
     }
     ciphertext::check_context(context)

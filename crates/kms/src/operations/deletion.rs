@@ -22,7 +22,9 @@ pub(crate) async fn schedule(
 ) -> Result<ScheduleKeyDeletionResponse> {
     let days = input.pending_window_in_days.unwrap_or(USUAL_DAYS);
     if !DAYS.contains(&days) {
-        return Err(Error::validation("PendingWindowInDays must be between 7 and 30, inclusive."));
+        return Err(Error::validation(
+            "PendingWindowInDays must be between 7 and 30, inclusive.",
+        ));
     }
     let (scope, id) = KeyName::parse_id(&context, &input.key_id)?;
     let now = kms.now();
@@ -32,8 +34,8 @@ pub(crate) async fn schedule(
             let mut key = catalog::by_id(&tx, &scope, &id).await?;
             key.check_not_doomed(&scope)?;
             let regions = key.regions.as_ref();
-            let waits = regions
-                .is_some_and(|regions| regions.primary == scope.region.as_str() && !regions.replicas.is_empty());
+            let waits =
+                regions.is_some_and(|regions| regions.primary == scope.region.as_str() && !regions.replicas.is_empty());
             key.deletion = Some(Deletion {
                 window_days: days,
                 at: (!waits).then(|| kms.days_after(now, days)),

@@ -62,7 +62,9 @@ fn seal(
     plain: &[u8],
     context: &EncryptionContext,
 ) -> Result<Vec<u8>> {
-    let current = key.current().ok_or(Error::Computation("a usable key has no material"))?;
+    let current = key
+        .current()
+        .ok_or(Error::Computation("a usable key has no material"))?;
     if key.spec == KeySpec::Symmetric {
         let material = kms.material(scope, key)?;
         return ciphertext::encrypt(&key.arn(scope), &current.id, &material, plain, context);

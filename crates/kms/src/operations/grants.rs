@@ -28,9 +28,15 @@ pub(crate) async fn create(
     input: CreateGrantRequest,
 ) -> Result<CreateGrantResponse> {
     check_tokens(input.grant_tokens.as_ref())?;
-    let grantee = principal(input.grantee_principal.as_deref(), input.grantee_service_principal.as_deref())?;
+    let grantee = principal(
+        input.grantee_principal.as_deref(),
+        input.grantee_service_principal.as_deref(),
+    )?;
     let grantee = grantee.ok_or_else(|| Error::validation("A grant must have a grantee principal."))?;
-    let retiring = principal(input.retiring_principal.as_deref(), input.retiring_service_principal.as_deref())?;
+    let retiring = principal(
+        input.retiring_principal.as_deref(),
+        input.retiring_service_principal.as_deref(),
+    )?;
     check_constraints(&input)?;
     let (scope, id) = KeyName::parse_id(&context, &input.key_id)?;
     let issuer = access::account_of(&context.principal).unwrap_or_else(|| scope.account.to_string());
@@ -97,11 +103,20 @@ fn is_same(one: &Grant, other: &Grant) -> bool {
 /// `ValidationException`, `InvalidArnException`.
 fn principal(arn: Option<&str>, service: Option<&str>) -> Result<Option<String>> {
     let given = match (arn, service) {
-        (Some(_), Some(_)) => return Err(Error::validation("A grant cannot name a principal and a service at once.")),
+        (Some(_), Some(_)) => {
+            return Err(Error::validation(
+                "A grant cannot name a principal and a service at once.",
+            ));
+        }
         (None, service) => return Ok(service.map(str::to_owned)),
         (Some(arn), None) => arn,
     };
-    let invalid = || Error::client("InvalidArnException", format!("ARN does not refer to a valid principal: {given}"));
+    let invalid = || {
+        Error::client(
+            "InvalidArnException",
+            format!("ARN does not refer to a valid principal: {given}"),
+        )
+    };
     let is_service = given.ends_with(".amazonaws.com") && !given.contains(':');
     if is_service {
         return Ok(Some(given.to_owned()));
@@ -114,8 +129,13 @@ fn principal(arn: Option<&str>, service: Option<&str>) -> Result<Option<String>>
 }
 
 fn check_constraints(input: &CreateGrantRequest) -> Result<()> {
-    let Some(constraints) = &input.constraints else { return Ok(()) };
-    let both = [&constraints.encryption_context_equals, &constraints.encryption_context_subset];
+    let Some(constraints) = &input.constraints else {
+        return Ok(());
+    };
+    let both = [
+        &constraints.encryption_context_equals,
+        &constraints.encryption_context_subset,
+    ];
     for context in both.into_iter().flatten() {
         let bytes: usize = context.iter().map(|(name, value)| name.len() + value.len()).sum();
         if bytes > MAX_CONSTRAINT_BYTES {
@@ -133,8 +153,14 @@ fn check_constraints(input: &CreateGrantRequest) -> Result<()> {
 fn check_operations(key: &Key, operations: &[String]) -> Result<()> {
     let allowed: &[&str] = match (key.usage, key.spec) {
         (KeyUsage::Encrypt, KeySpec::Symmetric) => &[
-            "Decrypt", "Encrypt", "GenerateDataKey", "GenerateDataKeyWithoutPlaintext", "ReEncryptFrom", "ReEncryptTo",
-            "GenerateDataKeyPair", "GenerateDataKeyPairWithoutPlaintext",
+            "Decrypt",
+            "Encrypt",
+            "GenerateDataKey",
+            "GenerateDataKeyWithoutPlaintext",
+            "ReEncryptFrom",
+            "ReEncryptTo",
+            "GenerateDataKeyPair",
+            "GenerateDataKeyPairWithoutPlaintext",
         ],
         (KeyUsage::Encrypt, _) => &["Decrypt", "Encrypt", "ReEncryptFrom", "ReEncryptTo", "GetPublicKey"],
         (KeyUsage::Sign, _) => &["Sign", "Verify", "GetPublicKey"],
@@ -169,7 +195,10 @@ pub(crate) async fn list(
     let (scope, id) = KeyName::parse_id(&context, &input.key_id)?;
     let view = kms.snapshot().await?;
     let key = catalog::by_id(&view, &scope, &id).await?;
-    let grantee = input.grantee_principal.as_deref().or(input.grantee_service_principal.as_deref());
+    let grantee = input
+        .grantee_principal
+        .as_deref()
+        .or(input.grantee_service_principal.as_deref());
     let wanted = |grant: &Grant| {
         grantee.is_none_or(|grantee| grant.grantee == grantee)
             && input.grant_id.as_ref().is_none_or(|id| grant.id == *id)
@@ -200,7 +229,10 @@ pub(crate) async fn retirable(
     context: RequestContext,
     input: ListRetirableGrantsRequest,
 ) -> Result<ListGrantsResponse> {
-    let retiring = principal(input.retiring_principal.as_deref(), input.retiring_service_principal.as_deref())?;
+    let retiring = principal(
+        input.retiring_principal.as_deref(),
+        input.retiring_service_principal.as_deref(),
+    )?;
     let retiring = retiring.ok_or_else(|| Error::validation("A retiring principal must be named."))?;
     let scope = &context.scope;
     let view = kms.snapshot().await?;

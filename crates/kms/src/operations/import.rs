@@ -39,7 +39,10 @@ fn check_external(scope: &Scope, key: &Key) -> Result<()> {
     if !key.made_here {
         return Ok(());
     }
-    let message = format!("{} origin is AWS_KMS which is not valid for this operation.", key.arn(scope));
+    let message = format!(
+        "{} origin is AWS_KMS which is not valid for this operation.",
+        key.arn(scope)
+    );
     Err(Error::unsupported(message))
 }
 
@@ -90,7 +93,9 @@ pub(crate) async fn parameters(
 }
 
 fn token_blob(id: &str, token: &str) -> Vec<u8> {
-    URL_SAFE_NO_PAD.encode(format!("danbi import 1\n{id}\n{token}")).into_bytes()
+    URL_SAFE_NO_PAD
+        .encode(format!("danbi import 1\n{id}\n{token}"))
+        .into_bytes()
 }
 
 /// The id of the wrapping key that a token names, of this key.
@@ -116,9 +121,9 @@ fn valid_to(kms: &Kms, input: &ImportKeyMaterialRequest) -> Result<Option<Timest
         (_, None) => Err(Error::validation(
             "A validTo date must be set if the ExpirationModel is KEY_MATERIAL_EXPIRES",
         )),
-        (_, Some(until)) if until <= now || until > kms.days_after(now, MAX_VALID_DAYS) => {
-            Err(Error::validation("The validTo date must be in the future, and within 365 days."))
-        }
+        (_, Some(until)) if until <= now || until > kms.days_after(now, MAX_VALID_DAYS) => Err(Error::validation(
+            "The validTo date must be in the future, and within 365 days.",
+        )),
         (_, Some(until)) => Ok(Some(until)),
     }
 }
@@ -189,7 +194,11 @@ fn read_material(
     let mut material = super::create::sealed(kms, scope, key, &plain, public.as_deref())?;
     material.valid_to = until;
     material.description.clone_from(&input.key_material_description);
-    if input.key_material_id.as_ref().is_some_and(|named| *named != material.id) {
+    if input
+        .key_material_id
+        .as_ref()
+        .is_some_and(|named| *named != material.id)
+    {
         return Err(Error::client("IncorrectKeyMaterialException", ""));
     }
     Ok(material)
@@ -239,7 +248,10 @@ pub(crate) async fn delete(
             key.check_not_doomed(&scope)?;
             let current = key.current().map(|material| material.id.clone());
             let wanted = input.key_material_id.clone().or(current);
-            let found = key.materials.iter_mut().find(|material| Some(&material.id) == wanted.as_ref());
+            let found = key
+                .materials
+                .iter_mut()
+                .find(|material| Some(&material.id) == wanted.as_ref());
             match found {
                 Some(material) => (material.sealed, material.valid_to) = (None, None),
                 None if input.key_material_id.is_some() => {

@@ -17,7 +17,9 @@ pub(crate) async fn generate(
     if input.custom_key_store_id.is_some() {
         return Err(Error::not_built("Randomness of a custom key store"));
     }
-    let length = input.number_of_bytes.ok_or_else(|| Error::validation("NumberOfBytes is required."))?;
+    let length = input
+        .number_of_bytes
+        .ok_or_else(|| Error::validation("NumberOfBytes is required."))?;
     let mut bytes = vec![0; usize::try_from(length).unwrap_or(0).clamp(1, 1024)];
     getrandom::fill(&mut bytes).map_err(|_| Error::Computation("drawing random bytes"))?;
     Ok(GenerateRandomResponse {

@@ -33,7 +33,10 @@ fn check_rotates(scope: &Scope, key: &Key) -> Result<()> {
         return Err(Error::unsupported(""));
     }
     if !key.made_here {
-        let message = format!("{} origin is EXTERNAL which is not valid for this operation.", key.arn(scope));
+        let message = format!(
+            "{} origin is EXTERNAL which is not valid for this operation.",
+            key.arn(scope)
+        );
         return Err(Error::unsupported(message));
     }
     check_primary(scope, key)
@@ -169,7 +172,9 @@ pub(crate) fn rotate(kms: &Kms, scope: &Scope, key: &mut Key, now: Timestamp, on
     let arn = key.arn(scope);
     let waiting = key.materials.iter_mut().find(|material| material.pending);
     let waiting = waiting.ok_or_else(|| {
-        Error::state(format!("No available key material pending rotation for the key: {arn}."))
+        Error::state(format!(
+            "No available key material pending rotation for the key: {arn}."
+        ))
     })?;
     waiting.pending = false;
     waiting.rotated = Some((now, on_demand));
@@ -197,7 +202,10 @@ pub(crate) async fn save_related(kms: &Kms, tx: &Transaction, scope: &Scope, key
 /// [`Error::Keyring`].
 pub(crate) fn sealed_for(kms: &Kms, scope: &Scope, there: &Scope, key: &Key) -> Result<Vec<Material>> {
     let sealed = |material: &Material| {
-        let plain = material.sealed.as_deref().map(|sealed| kms.open(scope, &key.id, sealed));
+        let plain = material
+            .sealed
+            .as_deref()
+            .map(|sealed| kms.open(scope, &key.id, sealed));
         let sealed = plain.transpose()?.map(|plain| kms.seal(there, &key.id, &plain));
         Ok(Material {
             sealed: sealed.transpose()?,

@@ -1,6 +1,7 @@
 //! `Sign`, `Verify`, `GetPublicKey`.
 
 use super::{aside, check_dry_run, check_tokens, encrypt, find};
+use crate::Kms;
 use crate::asymmetric::{self, MAX_MESSAGE_BYTES, Message};
 use crate::error::{Error, Result};
 use crate::record::Key;
@@ -8,7 +9,6 @@ use crate::shapes::{
     GetPublicKeyRequest, GetPublicKeyResponse, SignRequest, SignResponse, VerifyRequest, VerifyResponse,
 };
 use crate::spec::KeyUsage;
-use crate::Kms;
 use danbi_core::{RequestContext, Scope};
 use std::sync::Arc;
 
@@ -59,7 +59,9 @@ pub(crate) async fn verify(kms: Arc<Kms>, context: RequestContext, input: Verify
     check(&kms, &scope, &key, "Verify", &input.signing_algorithm)?;
     let message = message(input.message_type.as_deref(), &input.message)?;
     check_dry_run(input.dry_run)?;
-    let current = key.current().ok_or(Error::Computation("a usable key has no material"))?;
+    let current = key
+        .current()
+        .ok_or(Error::Computation("a usable key has no material"))?;
     let public = encrypt::public(current)?;
     if !asymmetric::verify(key.spec, &public, &input.signing_algorithm, message, &input.signature)? {
         return Err(Error::client("KMSInvalidSignatureException", ""));
@@ -80,11 +82,17 @@ pub(crate) async fn public_key(
     check_tokens(input.grant_tokens.as_ref())?;
     let (scope, key) = find(&kms, &context, &input.key_id).await?;
     if !key.spec.is_asymmetric() {
-        let message = format!("{} key spec is {} which is not valid for GetPublicKey.", key.arn(&scope), key.spec.name());
+        let message = format!(
+            "{} key spec is {} which is not valid for GetPublicKey.",
+            key.arn(&scope),
+            key.spec.name()
+        );
         return Err(Error::unsupported(message));
     }
     key.check_enabled(&scope, kms.now())?;
-    let current = key.current().ok_or(Error::Computation("a usable key has no material"))?;
+    let current = key
+        .current()
+        .ok_or(Error::Computation("a usable key has no material"))?;
     let of_usage = |usage: KeyUsage| {
         let listed = key.spec.algorithms(key.usage).iter().map(|name| (*name).to_owned());
         (key.usage == usage).then(|| listed.collect::<Vec<_>>())

@@ -145,7 +145,11 @@ impl Reading {
                 let Some(Wanted { extent, range }) = self.wanted.pop_front() else {
                     return Ok(None);
                 };
-                let opening = Decryptor::new(&crypto::content_key(&self.key, extent.salt.as_bytes()), extent.size, range)?;
+                let opening = Decryptor::new(
+                    &crypto::content_key(&self.key, extent.salt.as_bytes()),
+                    extent.size,
+                    range,
+                )?;
                 let blob = self.s3.open_range(&extent.blob, opening.sealed_range()).await?;
                 self.now = Some(Open {
                     blob,

@@ -6,7 +6,7 @@ use super::share::{self, Prepared};
 use super::source::{self, CopySource, SourceConditions};
 use crate::acl::acl_headers;
 use crate::checksum::{ChecksumAlgorithm, ChecksumFields, hex, parse_algorithm};
-use crate::encryption::{self, CustomerHeaders, Wanted};
+use crate::encryption::{self, CustomerHeaders, Place};
 use crate::notifications::{Happened, emit};
 use crate::object_lock::{self, Lock};
 use crate::objects::conditions::WriteConditions;
@@ -59,7 +59,7 @@ async fn attempt(
         find(s3, &view, context, from, input.expected_source_bucket_owner.as_deref()).await?;
     conditions_of(input).check(&version, &object)?;
     source::check_size(object.size)?;
-    let plan = plan(s3, &view, input, from, (&bucket, &object), now).await?;
+    let plan = plan(s3, context, &view, input, from, (&bucket, &object), now).await?;
     let (planned, source_version, source_bucket_name) = (&plan, &version, &from.bucket);
     let kept = s3
         .store
@@ -155,6 +155,7 @@ fn source_key(input: &CopyObjectRequest) -> CustomerHeaders<'_> {
 
 async fn plan(
     s3: &S3,
+    context: &RequestContext,
     view: &impl View,
     input: &CopyObjectRequest,
     from: &CopySource,
@@ -163,17 +164,9 @@ async fn plan(
 ) -> Result<Plan> {
     let replace = directive("metadata", input.metadata_directive.as_deref())?;
     let replace_tags = directive("tagging", input.tagging_directive.as_deref())?;
-    let key = encryption::data_key(s3, &object.encryption, source_key(input))?;
-    let wanted = Wanted {
-        sse: input.server_side_encryption.as_deref(),
-        kms_key_id: input.ssekms_key_id.as_deref(),
-        customer: CustomerHeaders {
-            algorithm: input.sse_customer_algorithm.as_deref(),
-            key: input.sse_customer_key.as_deref(),
-            md5: input.sse_customer_key_md5.as_deref(),
-        },
-    };
-    let sealed = wanted.seal(s3, &key)?;
+    let key = encryption::data_key(s3, context, &object.encryption, source_key(input)).await?;
+    let place = Place::of(view, context, bucket, &input.bucket, &input.key).await?;
+    let sealed = encryption::wanted!(input).seal(s3, &place, &key).await?;
     let storage_class = headers::storage_class(input.storage_class.clone())?;
     refuse_copy_to_itself(input, from, object, replace, &storage_class, &sealed)?;
     let Lock { retention, legal_hold } = object_lock::of_new_version(
@@ -326,6 +319,8 @@ fn output(bucket: &Bucket, made: &Version, source_bucket: &Bucket, source: &Vers
         }
         let shown = encryption::shown(&object.encryption);
         output.server_side_encryption = shown.sse;
+        output.ssekms_key_id = shown.kms_key_id;
+        output.bucket_key_enabled = shown.bucket_key;
         output.sse_customer_algorithm = shown.customer_algorithm;
         output.sse_customer_key_md5 = shown.customer_key_md5;
     }

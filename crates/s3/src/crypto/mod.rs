@@ -24,8 +24,8 @@ mod tests;
 use danbi_keyring::KeyringError;
 
 pub use customer::{CustomerKey, CustomerKeyProblem};
-pub use decrypt::{Decryptor, open};
 pub use danbi_keyring::{MasterKeys, SecretKey};
+pub use decrypt::{Decryptor, open};
 pub use encrypt::{Encryptor, seal};
 pub use segment::{SEGMENT_BYTES, TAG_BYTES, sealed_length, segments};
 

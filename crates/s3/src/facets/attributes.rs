@@ -34,7 +34,7 @@ pub(crate) async fn get(
         key: input.sse_customer_key.as_deref(),
         md5: input.sse_customer_key_md5.as_deref(),
     };
-    encryption::data_key(&s3, &object.encryption, customer)?;
+    encryption::data_key(&s3, &context, &object.encryption, customer).await?;
     let asks = |name: &str| wanted.contains(&name);
     let mut output = GetObjectAttributesOutput {
         last_modified: Some(version.modified),

@@ -9,8 +9,7 @@ use crate::checksum::{ChecksumAlgorithm, ChecksumFields, ChecksumType, mismatch,
 use crate::ids::{ContentId, UploadId};
 use crate::notifications::{Happened, emit};
 use crate::objects::conditions::WriteConditions;
-use crate::objects::put::shown_version;
-use crate::records::{self, Bucket, Checksum, Object, Part, Upload, Version, View};
+use crate::records::{self, Bucket, Checksum, Object, Part, Upload, Version, Versioning, View};
 use crate::shapes::{CompleteMultipartUploadOutput, CompleteMultipartUploadRequest, CompletedPart};
 use crate::{Error, Result, S3, encryption, keys, names, versions};
 
@@ -321,12 +320,16 @@ fn output(
         location: Some(location(context, &input.bucket, &input.key)),
         bucket: Some(input.bucket.clone()),
         key: Some(input.key.clone()),
-        version_id: shown_version(bucket.versioning, version),
+        // Of a version that replaced `null`, AWS names nothing.
+        version_id: (bucket.versioning == Versioning::Enabled).then(|| version.public_id()),
         ..Default::default()
     };
     if let Some(object) = &version.object {
         output.e_tag = Some(super::quoted(&object.etag));
-        output.server_side_encryption = encryption::shown(&object.encryption).sse;
+        let shown = encryption::shown(&object.encryption);
+        output.server_side_encryption = shown.sse;
+        output.ssekms_key_id = shown.kms_key_id;
+        output.bucket_key_enabled = shown.bucket_key;
         if let Some(checksum) = &object.checksum {
             output.show_recorded(checksum);
             let kind = if checksum.composite {

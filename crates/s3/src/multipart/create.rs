@@ -4,7 +4,7 @@ use danbi_core::{Principal, RequestContext};
 
 use crate::acl::acl_headers;
 use crate::checksum::{ChecksumType, parse_upload};
-use crate::encryption::{self, CustomerHeaders, Wanted};
+use crate::encryption::{self, Place};
 use crate::ids::UploadId;
 use crate::objects::headers;
 use crate::ownership;
@@ -20,16 +20,11 @@ pub(crate) async fn create(
 ) -> Result<CreateMultipartUploadOutput> {
     names::check_key(&input.key)?;
     let checksum = parse_upload(input.checksum_algorithm.as_deref(), input.checksum_type.as_deref())?;
-    let (_, encryption) = Wanted {
-        sse: input.server_side_encryption.as_deref(),
-        kms_key_id: input.ssekms_key_id.as_deref(),
-        customer: CustomerHeaders {
-            algorithm: input.sse_customer_algorithm.as_deref(),
-            key: input.sse_customer_key.as_deref(),
-            md5: input.sse_customer_key_md5.as_deref(),
-        },
-    }
-    .data_key(&s3)?;
+    let (view, owner) = (s3.snapshot().await?, input.expected_bucket_owner.as_deref());
+    let bucket = s3.bucket(&view, &context, &input.bucket, owner).await?;
+    let place = Place::of(&view, &context, &bucket, &input.bucket, &input.key).await?;
+    let (_, encryption) = encryption::wanted!(input).data_key(&s3, &place).await?;
+    drop(view);
     let now = s3.now();
     let id = UploadId::new(now);
     let upload = Upload {
@@ -86,6 +81,9 @@ pub(crate) async fn create(
         key: Some(input.key),
         upload_id: Some(id.to_string()),
         server_side_encryption: shown.sse,
+        ssekms_key_id: shown.kms_key_id,
+        ssekms_encryption_context: input.ssekms_encryption_context,
+        bucket_key_enabled: shown.bucket_key,
         sse_customer_algorithm: shown.customer_algorithm,
         sse_customer_key_md5: shown.customer_key_md5,
         checksum_algorithm: checksum.map(|(algorithm, _)| algorithm.name().into()),

@@ -19,12 +19,13 @@ use std::ops::RangeInclusive;
 
 use crate::acl;
 use crate::checksum::{ChecksumAlgorithm, ChecksumType};
-use crate::crypto::SecretKey;
-use crate::encryption::CustomerHeaders;
+use crate::crypto::{CryptoError, SecretKey};
+use crate::encryption::{self, CustomerHeaders};
 use crate::ids::UploadId;
 use crate::records::{Bucket, EncryptionKind, Upload, View};
 use crate::shapes::{Initiator, Owner};
 use crate::{Error, Result, S3, keys, names};
+use danbi_core::RequestContext;
 
 /// The numbers that parts may have.
 pub(crate) const PART_NUMBERS: RangeInclusive<i32> = 1..=10_000;
@@ -63,13 +64,24 @@ fn check_part_number(number: i32) -> Result<u32> {
 ///
 /// # Errors
 /// `InvalidRequest` when the headers are not those that the upload was begun with.
-fn part_key(s3: &S3, upload: &Upload, customer: CustomerHeaders<'_>) -> Result<SecretKey> {
+async fn part_key(
+    s3: &S3,
+    context: &RequestContext,
+    upload: &Upload,
+    customer: CustomerHeaders<'_>,
+) -> Result<SecretKey> {
     let given = customer.parse()?;
     match (&upload.encryption.kind, given) {
         (EncryptionKind::Customer { .. }, Some(customer)) => customer.open_key(&upload.encryption.key).map_err(|_| {
             Error::invalid_request("The provided encryption parameters did not match the ones used originally.")
         }),
-        (EncryptionKind::S3, None) => Ok(s3.master_keys.open_key(&upload.encryption.key).map_err(CryptoError::from)?),
+        (EncryptionKind::S3, None) => Ok(s3
+            .master_keys
+            .open_key(&upload.encryption.key)
+            .map_err(CryptoError::from)?),
+        (EncryptionKind::Kms { context: bound, .. }, None) => {
+            encryption::open_by_kms(s3, context, &upload.encryption.key, bound.as_deref()).await
+        }
         _ => Err(Error::invalid_request(
             "The multipart upload initiate requested encryption. Subsequent part requests must include the appropriate \
              encryption parameters.",

@@ -28,7 +28,7 @@ pub(crate) async fn upload(
         key: input.sse_customer_key.as_deref(),
         md5: input.sse_customer_key_md5.as_deref(),
     };
-    let data_key = super::part_key(&s3, &upload, customer)?;
+    let data_key = super::part_key(&s3, &context, &upload, customer).await?;
     let declared = Declared::of(
         &input,
         input.content_md5.as_deref(),
@@ -51,6 +51,8 @@ pub(crate) async fn upload(
     let mut output = UploadPartOutput {
         e_tag: Some(super::quoted(&part.etag)),
         server_side_encryption: encryption.sse,
+        ssekms_key_id: encryption.kms_key_id,
+        bucket_key_enabled: encryption.bucket_key,
         sse_customer_algorithm: encryption.customer_algorithm,
         sse_customer_key_md5: encryption.customer_key_md5,
         ..Default::default()

@@ -29,7 +29,7 @@ pub(crate) async fn copy(
         key: input.sse_customer_key.as_deref(),
         md5: input.sse_customer_key_md5.as_deref(),
     };
-    let data_key = super::part_key(&s3, &upload, customer)?;
+    let data_key = super::part_key(&s3, &context, &upload, customer).await?;
     let source_owner = input.expected_source_bucket_owner.as_deref();
     let (source_bucket, version, object) = find(&s3, &view, &context, &from, source_owner).await?;
     let conditions = SourceConditions {
@@ -46,7 +46,7 @@ pub(crate) async fn copy(
         key: input.copy_source_sse_customer_key.as_deref(),
         md5: input.copy_source_sse_customer_key_md5.as_deref(),
     };
-    let source_key = encryption::data_key(&s3, &object.encryption, source_key)?;
+    let source_key = encryption::data_key(&s3, &context, &object.encryption, source_key).await?;
 
     let length = range.end - range.start;
     let body = content::read(&s3, &view, &object.content, &source_key, object.size, range).await?;
@@ -84,6 +84,8 @@ pub(crate) async fn copy(
         copy_source_version_id: shown_version(source_bucket.versioning, &version),
         copy_part_result: Some(result),
         server_side_encryption: encryption.sse,
+        ssekms_key_id: encryption.kms_key_id,
+        bucket_key_enabled: encryption.bucket_key,
         sse_customer_algorithm: encryption.customer_algorithm,
         sse_customer_key_md5: encryption.customer_key_md5,
         ..Default::default()

@@ -1,9 +1,9 @@
 use super::conditions::{ReadConditions, Unmet};
 use super::{answer, quoted, range};
 use crate::content;
-use crate::crypto::SecretKey;
+use crate::crypto::{CryptoError, SecretKey};
 use crate::encryption::{self, CustomerHeaders};
-use crate::records::{self, Content, Extent, ExtentPage, Object, Version, View};
+use crate::records::{self, Content, EncryptionKind, Extent, ExtentPage, Object, Version, View};
 use crate::shapes::{GetObjectOutput, GetObjectRequest, HeadObjectOutput, HeadObjectRequest};
 use crate::{Error, Result, S3, access, keys, lifecycle, names, versions};
 use danbi_core::{Principal, RequestContext, ServiceError, Timestamp};
@@ -44,12 +44,44 @@ struct Overrides<'r> {
 struct Found {
     view: Snapshot,
     object: Object,
-    key: SecretKey,
+    /// What opens the content; a HEAD of what a key of KMS protects needs none.
+    key: Option<SecretKey>,
     /// What is said of it; its length is that of `range`.
     head: HeadObjectOutput,
     range: Range<u64>,
     /// Whether the answer is a part of the object.
     partial: bool,
+}
+
+/// What a GetObject or HeadObject asks. A macro, because the inputs share members and no trait.
+macro_rules! asked {
+    ($input:expr, $method:literal) => {
+        Asked {
+            method: $method,
+            bucket: &$input.bucket,
+            key: &$input.key,
+            version: $input.version_id.as_deref(),
+            owner: $input.expected_bucket_owner.as_deref(),
+            conditions: ReadConditions {
+                if_match: $input.if_match.as_deref(),
+                if_none_match: $input.if_none_match.as_deref(),
+                if_modified_since: $input.if_modified_since,
+                if_unmodified_since: $input.if_unmodified_since,
+            },
+            customer: encryption::customer!($input),
+            range: $input.range.as_deref(),
+            part: $input.part_number,
+            checksum: $input.checksum_mode.as_deref() == Some("ENABLED"),
+            overrides: Overrides {
+                cache_control: $input.response_cache_control.as_deref(),
+                content_disposition: $input.response_content_disposition.as_deref(),
+                content_encoding: $input.response_content_encoding.as_deref(),
+                content_language: $input.response_content_language.as_deref(),
+                content_type: $input.response_content_type.as_deref(),
+                expires: $input.response_expires,
+            },
+        }
+    };
 }
 
 /// GetObject.
@@ -58,42 +90,10 @@ pub(crate) async fn get(
     context: RequestContext,
     input: GetObjectRequest,
 ) -> Result<(GetObjectOutput, ResponseParts)> {
-    let found = find(
-        &s3,
-        &context,
-        Asked {
-            method: "GET",
-            bucket: &input.bucket,
-            key: &input.key,
-            version: input.version_id.as_deref(),
-            owner: input.expected_bucket_owner.as_deref(),
-            conditions: ReadConditions {
-                if_match: input.if_match.as_deref(),
-                if_none_match: input.if_none_match.as_deref(),
-                if_modified_since: input.if_modified_since,
-                if_unmodified_since: input.if_unmodified_since,
-            },
-            customer: CustomerHeaders {
-                algorithm: input.sse_customer_algorithm.as_deref(),
-                key: input.sse_customer_key.as_deref(),
-                md5: input.sse_customer_key_md5.as_deref(),
-            },
-            range: input.range.as_deref(),
-            part: input.part_number,
-            checksum: input.checksum_mode.as_deref() == Some("ENABLED"),
-            overrides: Overrides {
-                cache_control: input.response_cache_control.as_deref(),
-                content_disposition: input.response_content_disposition.as_deref(),
-                content_encoding: input.response_content_encoding.as_deref(),
-                content_language: input.response_content_language.as_deref(),
-                content_type: input.response_content_type.as_deref(),
-                expires: input.response_expires,
-            },
-        },
-    )
-    .await?;
+    let found = find(&s3, &context, asked!(input, "GET")).await?;
     let object = &found.object;
-    let body = content::read(&s3, &found.view, &object.content, &found.key, object.size, found.range).await?;
+    let key = found.key.ok_or(Error::Crypto(CryptoError::Key))?;
+    let body = content::read(&s3, &found.view, &object.content, &key, object.size, found.range).await?;
     let mut output = answer::with_body(found.head);
     output.body = body.into();
     let parts = ResponseParts {
@@ -109,40 +109,7 @@ pub(crate) async fn head(
     context: RequestContext,
     input: HeadObjectRequest,
 ) -> Result<(HeadObjectOutput, ResponseParts)> {
-    let found = find(
-        &s3,
-        &context,
-        Asked {
-            method: "HEAD",
-            bucket: &input.bucket,
-            key: &input.key,
-            version: input.version_id.as_deref(),
-            owner: input.expected_bucket_owner.as_deref(),
-            conditions: ReadConditions {
-                if_match: input.if_match.as_deref(),
-                if_none_match: input.if_none_match.as_deref(),
-                if_modified_since: input.if_modified_since,
-                if_unmodified_since: input.if_unmodified_since,
-            },
-            customer: CustomerHeaders {
-                algorithm: input.sse_customer_algorithm.as_deref(),
-                key: input.sse_customer_key.as_deref(),
-                md5: input.sse_customer_key_md5.as_deref(),
-            },
-            range: input.range.as_deref(),
-            part: input.part_number,
-            checksum: input.checksum_mode.as_deref() == Some("ENABLED"),
-            overrides: Overrides {
-                cache_control: input.response_cache_control.as_deref(),
-                content_disposition: input.response_content_disposition.as_deref(),
-                content_encoding: input.response_content_encoding.as_deref(),
-                content_language: input.response_content_language.as_deref(),
-                content_type: input.response_content_type.as_deref(),
-                expires: input.response_expires,
-            },
-        },
-    )
-    .await?;
+    let found = find(&s3, &context, asked!(input, "HEAD")).await?;
     let parts = ResponseParts {
         status: found.partial.then_some(206),
         ..ResponseParts::default()
@@ -152,6 +119,10 @@ pub(crate) async fn head(
 
 async fn find(s3: &S3, context: &RequestContext, asked: Asked<'_>) -> Result<Found> {
     names::check_key(asked.key)?;
+    if let Some(given) = &context.facts.encryption {
+        let message = "x-amz-server-side-encryption header is not supported for this operation.";
+        return Err(Error::invalid_argument("x-amz-server-side-encryption", given, message));
+    }
     asked.overrides.check(context)?;
     let view = s3.snapshot().await?;
     let bucket = s3.bucket(&view, context, asked.bucket, asked.owner).await?;
@@ -163,7 +134,12 @@ async fn find(s3: &S3, context: &RequestContext, asked: Asked<'_>) -> Result<Fou
     if let Some(unmet) = asked.conditions.check(&object.etag, version.modified, s3.now()) {
         return Err(refusal(unmet, &version, &object));
     }
-    let key = encryption::data_key(s3, &object.encryption, asked.customer)?;
+    let by_kms = matches!(object.encryption.kind, EncryptionKind::Kms { .. });
+    // Whoever may not use the key may still see that the object is there, but for its checksum.
+    let key = match asked.method == "HEAD" && by_kms && !asked.checksum {
+        true => None,
+        false => Some(encryption::data_key(s3, context, &object.encryption, asked.customer).await?),
+    };
     let mut head = answer::describe(bucket.versioning, &version, &object);
     if asked.version.is_none() {
         let (modified, key) = (version.modified, asked.key);

@@ -3,7 +3,7 @@ use super::{headers, quoted};
 use crate::acl::acl_headers;
 use crate::checksum::{ChecksumFields, Declared, Verifier, hex};
 use crate::content::{Expected, receive};
-use crate::encryption::{self, CustomerHeaders, Wanted};
+use crate::encryption::{self, Place};
 use crate::notifications::{Happened, emit};
 use crate::records::{Checksum, Headers, Object, Version, Versioning, View};
 use crate::shapes::{PutObjectOutput, PutObjectRequest};
@@ -36,16 +36,6 @@ pub(crate) async fn put(s3: Arc<S3>, context: RequestContext, mut input: PutObje
         input.checksum_algorithm.as_deref(),
         context.facts.content_sha256.as_deref(),
     )?;
-    let (data_key, encryption) = Wanted {
-        sse: input.server_side_encryption.as_deref(),
-        kms_key_id: input.ssekms_key_id.as_deref(),
-        customer: CustomerHeaders {
-            algorithm: input.sse_customer_algorithm.as_deref(),
-            key: input.sse_customer_key.as_deref(),
-            md5: input.sse_customer_key_md5.as_deref(),
-        },
-    }
-    .data_key(&s3)?;
     let kept = Headers {
         content_type: input.content_type.take(),
         cache_control: input.cache_control.take(),
@@ -59,16 +49,19 @@ pub(crate) async fn put(s3: Arc<S3>, context: RequestContext, mut input: PutObje
     let storage_class = headers::storage_class(input.storage_class.take())?;
     let tags = input.tagging.as_deref().map(tags::from_header).transpose()?;
     let owner = input.expected_bucket_owner.as_deref();
+    let view = s3.snapshot().await?;
+    let bucket = s3.bucket(&view, &context, &input.bucket, owner).await?;
+    let place = Place::of(&view, &context, &bucket, &input.bucket, &input.key).await?;
+    let (data_key, encryption) = encryption::wanted!(input).data_key(&s3, &place).await?;
     if length.is_none_or(|length| length > s3.options.inline_bytes as u64) {
         // Nobody shall send a large body for nothing.
-        let view = s3.snapshot().await?;
-        let bucket = s3.bucket(&view, &context, &input.bucket, owner).await?;
         ownership::of_new_object(&s3, &context, &bucket, &acl_headers!(object input))?;
         conditions.check(
             &input.key,
             versions::current(&view, &bucket, &input.key).await?.as_ref(),
         )?;
     }
+    drop(view);
     let received = receive(
         &s3,
         input.body.take(),
@@ -149,6 +142,7 @@ pub(crate) async fn put(s3: Arc<S3>, context: RequestContext, mut input: PutObje
     }
     Ok(PutObjectOutput {
         expiration,
+        ssekms_encryption_context: input.ssekms_encryption_context,
         ..answer(versioning, &changed.version, &object)
     })
 }
@@ -166,6 +160,8 @@ fn answer(versioning: Versioning, version: &Version, object: &Object) -> PutObje
     let mut output = PutObjectOutput {
         e_tag: Some(quoted(&object.etag)),
         server_side_encryption: shown.sse,
+        ssekms_key_id: shown.kms_key_id,
+        bucket_key_enabled: shown.bucket_key,
         sse_customer_algorithm: shown.customer_algorithm,
         sse_customer_key_md5: shown.customer_key_md5,
         // Of a version that replaced `null`, AWS names nothing.

@@ -58,8 +58,10 @@ impl Policy {
             .get("expiration")
             .ok_or_else(|| invalid("Policy missing expiration."))?;
         let expiration = expiration.as_str().unwrap_or_default();
-        let at = OffsetDateTime::parse(expiration, &Rfc3339);
-        let at = at.map_err(|_| invalid(&format!("Invalid 'expiration' value: '{expiration:.64}'")))?;
+        // RFC 3339 lets a space stand for the T, which ISO 8601 and AWS do not.
+        let at = Some(expiration).filter(|text| text.as_bytes().get(10) == Some(&b'T'));
+        let at = at.and_then(|text| OffsetDateTime::parse(text, &Rfc3339).ok());
+        let at = at.ok_or_else(|| invalid(&format!("Invalid 'expiration' value: '{expiration:.64}'")))?;
         let conditions = document.get("conditions").and_then(Value::as_array);
         let conditions = conditions.ok_or_else(|| invalid("Policy missing conditions."))?;
         Ok(Self {
@@ -274,6 +276,7 @@ mod tests {
             json!({"expiration": "2026-01-01T00:00:00Z"}),
             json!({"EXPIRATION": "2026-01-01T00:00:00Z", "conditions": []}),
             json!({"expiration": "soon", "conditions": []}),
+            json!({"expiration": "2026-01-01 00:00:00+00:00", "conditions": []}),
             with(json!([{}])),
             with(json!([{"a": "b", "c": "d"}])),
             with(json!([["content-length-range", 0]])),

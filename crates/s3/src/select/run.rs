@@ -51,7 +51,7 @@ pub(crate) async fn select(
         key: input.sse_customer_key.as_deref(),
         md5: input.sse_customer_key_md5.as_deref(),
     };
-    let key = encryption::data_key(&s3, &object.encryption, customer)?;
+    let key = encryption::data_key(&s3, &context, &object.encryption, customer).await?;
     let scan = scan_range(&input, &unpacker, object.size)?;
     let read = |range: Range<u64>| content::read(&s3, &view, &object.content, &key, object.size, range);
     // The record that is under way where a scan begins belongs to the scan before. One byte more (or a delimiter more)

@@ -5,7 +5,7 @@ use danbi_wire::ServiceBuilder;
 /// Who may do what: policies, lists, ownership, public access.
 pub(super) fn add(service: ServiceBuilder<S3>) -> ServiceBuilder<S3> {
     service
-        .on(
+        .on_parts(
             op::PutBucketPolicy,
             |_, _, input| access::bucket("s3:PutBucketPolicy", &input.bucket),
             policy::put,

@@ -126,6 +126,9 @@ impl<'d> Exchange<'d> {
         let input = decode_request(model, operation, self.protocol, request);
         let input = input.map_err(|error| incoming::malformed(model, self.protocol, error))?;
         if s3::is_s3(model) {
+            if body.is_none() {
+                incoming::check_md5(self.parts, &whole)?;
+            }
             incoming::check_document(model, operation, &input, &whole)?;
         } else if let Some(member) = &operation.input {
             validate::validate(model, member, &input)

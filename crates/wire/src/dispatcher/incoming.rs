@@ -7,14 +7,18 @@ use crate::s3;
 use crate::sigv4::{Location, Payload};
 use crate::validate;
 use crate::value::Value;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use danbi_core::{RequestFacts, ServiceError, SignatureFacts, Timestamp};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, REFERER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Version};
+use md5::{Digest, Md5};
 use std::borrow::Cow;
 
 const DECODED_LENGTH: HeaderName = HeaderName::from_static("x-amz-decoded-content-length");
+const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 /// The most bytes of a `Referer` that a context keeps.
 const MAX_REFERER: usize = 4096;
@@ -92,6 +96,30 @@ fn malformed_xml() -> ServiceError {
     ServiceError::client("MalformedXML", 400, message)
 }
 
+/// Holds a document against the MD5 that its client sent with it.
+///
+/// # Errors
+/// S3's `InvalidDigest` for a header that is none, `BadDigest` for another body.
+pub(super) fn check_md5(parts: &Parts, body: &Bytes) -> Result<(), ServiceError> {
+    let Some(given) = parts.headers.get(CONTENT_MD5) else {
+        return Ok(());
+    };
+    let given = given.to_str().unwrap_or_default().trim();
+    let expected = BASE64_STANDARD.decode(given).ok().filter(|digest| digest.len() == 16);
+    let Some(expected) = expected else {
+        let message = "The Content-MD5 you specified was invalid.";
+        return Err(ServiceError::client("InvalidDigest", 400, message).with("Content-MD5", given));
+    };
+    let calculated = Md5::digest(body);
+    if calculated[..] == expected[..] {
+        return Ok(());
+    }
+    let message = "The Content-MD5 you specified did not match what we received.";
+    Err(ServiceError::client("BadDigest", 400, message)
+        .with("ExpectedDigest", given)
+        .with("CalculatedDigest", BASE64_STANDARD.encode(calculated)))
+}
+
 /// S3 holds only documents against its schema; what headers and parameters say each operation judges itself.
 pub(super) fn check_document(
     model: &Model,
@@ -146,5 +174,6 @@ pub(super) fn facts(parts: &Parts, claim: &Signed, now: Timestamp) -> RequestFac
         referer: text(REFERER).map(|text| text[..text.len().min(MAX_REFERER)].to_owned()),
         signature,
         content_sha256: text(CONTENT_SHA256).map(str::to_owned),
+        encryption: text(HeaderName::from_static("x-amz-server-side-encryption")).map(str::to_owned),
     }
 }

@@ -15,8 +15,18 @@ const SUBRESOURCES: &[&str] = &[
     "storageClass", "tagging", "torrent", "uploadId", "uploads", "versionId", "versioning", "versions", "website",
 ];
 
-/// The string to sign. `date` is the `Date` header, the expiry of a presigned URL, or empty when `x-amz-date` is there.
-pub(super) fn string_to_sign(view: &RequestView<'_>, date: &str) -> String {
+/// The strings that may have been signed. `date` is the `Date` header, the expiry of a presigned URL, or empty when
+/// `x-amz-date` is there. A path that is a bucket alone may be signed with a slash behind it, as botocore does.
+pub(super) fn strings_to_sign(view: &RequestView<'_>, date: &str) -> Vec<String> {
+    let mut strings = vec![string_to_sign(view, date, view.path)];
+    let is_bucket_alone = view.path.len() > 1 && !view.path[1..].contains('/');
+    if is_bucket_alone {
+        strings.push(string_to_sign(view, date, &format!("{}/", view.path)));
+    }
+    strings
+}
+
+fn string_to_sign(view: &RequestView<'_>, date: &str, path: &str) -> String {
     let header = |name: &str| {
         let value = view
             .headers
@@ -30,7 +40,7 @@ pub(super) fn string_to_sign(view: &RequestView<'_>, date: &str) -> String {
         header("content-md5"),
         header("content-type"),
         amz_headers(view),
-        resource(view)
+        resource(view, path)
     )
 }
 
@@ -57,7 +67,7 @@ fn amz_headers(view: &RequestView<'_>) -> String {
 }
 
 /// The virtual host's bucket, the path as it was sent, and the subresources with their decoded values.
-fn resource(view: &RequestView<'_>) -> String {
+fn resource(view: &RequestView<'_>, path: &str) -> String {
     let host = view
         .headers
         .get(http::header::HOST)
@@ -68,7 +78,7 @@ fn resource(view: &RequestView<'_>) -> String {
         out.push('/');
         out.push_str(&bucket.to_ascii_lowercase());
     }
-    out.push_str(if view.path.is_empty() { "/" } else { view.path });
+    out.push_str(if path.is_empty() { "/" } else { path });
     // A query of too many parameters signs nothing, so it matches nothing.
     let given = parse_form(view.query).unwrap_or_default();
     let raw: Vec<&str> = view.query.split('&').collect();

@@ -1,6 +1,6 @@
 //! Is the claim true?
 
-use super::canonical::string_to_sign;
+use super::canonical::strings_to_sign;
 use super::claim::Claim;
 use crate::sigv4::{Dialect, Profile, RequestView, SigV4Error, Verifier, stamp};
 use base64::Engine;
@@ -36,12 +36,14 @@ impl Verifier {
             Some(expires) => check_expiry(expires, now)?,
             None => check_date(view, now)?,
         };
-        let text = string_to_sign(view, date);
-        let right = sign(&credential.secret, &text);
-        if bool::from(right.as_bytes().ct_eq(claim.signature.as_bytes())) {
-            return Ok(credential.principal);
+        let mut texts = strings_to_sign(view, date);
+        for text in &texts {
+            let right = sign(&credential.secret, text);
+            if bool::from(right.as_bytes().ct_eq(claim.signature.as_bytes())) {
+                return Ok(credential.principal);
+            }
         }
-        Err(mismatch(&claim.access_key_id, &claim.signature, text))
+        Err(mismatch(&claim.access_key_id, &claim.signature, texts.swap_remove(0)))
     }
 
     /// Whose form this is: its policy is what was signed.
