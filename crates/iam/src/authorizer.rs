@@ -271,7 +271,13 @@ impl Authorizer for PolicyAuthorizer {
         match decide(&request, &policies) {
             Decision::Allowed => Ok(()),
             refused => Err(match side.refusal {
-                None => denied("AccessDeniedException", &context.principal, access.action, named, refused),
+                None => denied(
+                    "AccessDeniedException",
+                    &context.principal,
+                    access.action,
+                    named,
+                    refused,
+                ),
                 Some(Refusal::Code(code)) => denied(code, &context.principal, access.action, named, refused),
                 Some(Refusal::Error(error)) => error,
             }),
@@ -291,7 +297,7 @@ impl PolicyLanguage for PolicyAuthorizer {
             return false;
         };
         let owner = context.scope.account.clone();
-        let keys = self.context_keys(context, access, &ResourceSide::default(), &owner);
+        let keys = self.context_keys(context, access, &ResourceSide::default(), &owner, &Held::default());
         let request = Request {
             principal: &context.principal,
             action: access.action,
@@ -314,13 +320,7 @@ impl PolicyLanguage for PolicyAuthorizer {
 
 /// AWS's message.
 /// Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html>.
-fn denied(
-    code: &'static str,
-    principal: &Principal,
-    action: &str,
-    resource: &str,
-    decision: Decision,
-) -> ServiceError {
+fn denied(code: &'static str, principal: &Principal, action: &str, resource: &str, decision: Decision) -> ServiceError {
     let who = match principal {
         Principal::Service(name) => name.clone(),
         other => other.arn().unwrap_or_else(|| "anonymous".into()),

@@ -1,7 +1,7 @@
 //! How long a peer may keep the gateway waiting, as types: each limit is one value with one name.
 
 use bytes::Bytes;
-use danbi_core::{Body, BodyError};
+use danbi_core::{Body, BodyError, ServiceError};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use std::future::Future;
@@ -116,10 +116,12 @@ pub async fn discard(mut body: Body, limit: usize, wait: Duration) -> bool {
     tokio::time::timeout(wait, all).await.unwrap_or(false)
 }
 
-/// The sender of a body stopped sending.
-#[derive(Debug, thiserror::Error)]
-#[error("the request body brought nothing for {0:?}")]
-pub struct Stalled(Duration);
+/// The sender of a body stopped sending: what S3 answers then. Services that read their bodies whole word it themselves.
+fn stalled() -> ServiceError {
+    let message = "Your socket connection to the server was not read from or written to within the timeout period. Idle \
+                   connections will be closed.";
+    ServiceError::client("RequestTimeout", 400, message)
+}
 
 impl http_body::Body for Unstalled {
     type Data = Bytes;
@@ -144,7 +146,7 @@ impl http_body::Body for Unstalled {
         match self.timer.as_mut().poll(cx) {
             Poll::Ready(()) => {
                 self.inner = None;
-                Poll::Ready(Some(Err(Box::new(Stalled(self.stall)))))
+                Poll::Ready(Some(Err(Box::new(stalled()))))
             }
             Poll::Pending => Poll::Pending,
         }
@@ -176,6 +178,7 @@ mod tests {
         for _ in 0..3 {
             assert!(body.frame().await.unwrap().is_ok());
         }
-        assert!(body.frame().await.unwrap().unwrap_err().to_string().contains("30s"));
+        let error = body.frame().await.unwrap().unwrap_err();
+        assert!(error.to_string().contains("RequestTimeout"), "{error}");
     }
 }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use danbi_core::RequestContext;
 
+use crate::notifications::{Happened, emit};
 use crate::objects::put::shown_version;
 use crate::records::Version;
 use crate::shapes::{
@@ -71,7 +72,12 @@ struct Tagged<'r> {
 }
 
 async fn set(s3: &S3, context: &RequestContext, of: Tagged<'_>, tags: &Tags, method: &str) -> Result<Option<String>> {
-    s3.store
+    let event = match method {
+        "DELETE" => "s3:ObjectTagging:Delete",
+        _ => "s3:ObjectTagging:Put",
+    };
+    let (version_id, told) = s3
+        .store
         .transact(async |tx| {
             let bucket = s3.bucket(&tx, context, of.bucket, of.owner).await?;
             let found = versions::object(&tx, &bucket, of.key, of.version, method).await;
@@ -82,9 +88,17 @@ async fn set(s3: &S3, context: &RequestContext, of: Tagged<'_>, tags: &Tags, met
                 ..version
             };
             versions::rewrite(&tx, &bucket, of.key, &version).await?;
-            Ok(shown_version(bucket.versioning, &version))
+            let happened = Happened {
+                event,
+                key: of.key,
+                version: &version,
+            };
+            let told = emit(s3, &tx, context, of.bucket, &bucket, happened).await?;
+            Ok::<_, Error>((shown_version(bucket.versioning, &version), told))
         })
-        .await
+        .await?;
+    s3.tell(told);
+    Ok(version_id)
 }
 
 /// A delete marker has no tags, and here S3 says so whether it was named or is current.

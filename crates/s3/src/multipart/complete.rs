@@ -11,7 +11,7 @@ use crate::notifications::{Happened, emit};
 use crate::objects::conditions::WriteConditions;
 use crate::records::{self, Bucket, Checksum, Object, Part, Upload, Version, Versioning, View};
 use crate::shapes::{CompleteMultipartUploadOutput, CompleteMultipartUploadRequest, CompletedPart};
-use crate::{Error, Result, S3, encryption, keys, names, versions};
+use crate::{Error, Result, S3, encryption, keys, lifecycle, names, versions};
 
 /// Parts that are read at a time.
 const PARTS_A_PAGE: usize = 1000;
@@ -25,7 +25,7 @@ pub(crate) async fn complete(
     conditions(&input).check_form()?;
     let listed = Listed::of(&input)?;
     let (service, context, request, listed) = (&s3, &context, &input, &listed);
-    let (bucket, version, doomed, told) = s3
+    let (bucket, version, doomed, told, expiration) = s3
         .store
         .transact(async |tx| {
             let owner = request.expected_bucket_owner.as_deref();
@@ -38,7 +38,8 @@ pub(crate) async fn complete(
             let upload: Option<Upload> = tx.record(&keys::upload(&bucket.id, &request.key, &id)).await?;
             let Some(upload) = upload else {
                 let version = completed_before(&tx, &bucket, request, &id, listed).await?;
-                return Ok::<_, Error>((bucket, version, false, false));
+                let expiration = expiration(service, &tx, &bucket, &request.key, &version).await?;
+                return Ok::<_, Error>((bucket, version, false, false, expiration));
             };
             let (version, doomed) = join(service, &tx, &bucket, request, listed, &id, upload).await?;
             let happened = Happened {
@@ -47,14 +48,32 @@ pub(crate) async fn complete(
                 version: &version,
             };
             let told = emit(service, &tx, context, &request.bucket, &bucket, happened).await?;
-            Ok((bucket, version, doomed, told))
+            let expiration = expiration(service, &tx, &bucket, &request.key, &version).await?;
+            Ok((bucket, version, doomed, told, expiration))
         })
         .await?;
     s3.tell(told);
     if doomed {
         s3.doomed.notify_one();
     }
-    Ok(output(context, &input, &bucket, &version))
+    Ok(CompleteMultipartUploadOutput {
+        expiration,
+        ..output(context, &input, &bucket, &version)
+    })
+}
+
+/// When lifecycle rules will remove the object, as `x-amz-expiration` says it.
+async fn expiration(
+    s3: &S3,
+    tx: &Transaction,
+    bucket: &Bucket,
+    key: &str,
+    version: &Version,
+) -> Result<Option<String>> {
+    match &version.object {
+        Some(object) => lifecycle::header(s3, tx, bucket, key, version.modified, object).await,
+        None => Ok(None),
+    }
 }
 
 /// The parts of the request, in their order.
