@@ -99,6 +99,15 @@ const PYTHON_PACKAGES: [&str; 4] = [
 const AWSLAMBDARIC: &str = "awslambdaric==4.2.2";
 /// A package of more than 20 MB: numpy is in it for its size and its native code.
 const FLASK_APP: [&str; 4] = ["flask==3.1.1", "numpy==2.2.6", "apig-wsgi==2.20.0", "gunicorn==23.0.0"];
+/// The to-do list and what deploys it, in an environment of their own, because Zappa packages the one that it runs in.
+const ZAPPA: [&str; 6] = [
+    "zappa==0.63.0",
+    "Django==5.2.19",
+    "djangorestframework==3.16.1",
+    "django-storages[s3]==1.14.6",
+    "PyMySQL==1.2.4",
+    "cryptography",
+];
 /// The last one that runs on Node 18 and 20; 4 asks for 22. Its native part is compiled by its install scripts, which npm
 /// from 11 on runs only where the project says so.
 const AWS_LAMBDA_RIC: &str =
@@ -127,18 +136,9 @@ pub fn for_tests() -> Result<TestEnvironment, String> {
     let folder = target().join("test-env");
     fs::create_dir_all(&folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
     let python = folder.join("venv/bin/python");
-    once(&folder, "venv", &PYTHON_PACKAGES.join(" "), &python, || {
-        must(
-            Command::new("python3")
-                .args(["-m", "venv", "--clear"])
-                .arg(folder.join("venv")),
-            INSTALL_TIME_OUT,
-        )?;
-        pip(Command::new(&python)
-            .args(["-m", "pip", "install"])
-            .args(PYTHON_PACKAGES))
-    })?;
+    python_environment(&folder, "venv", &PYTHON_PACKAGES)?;
     let mut missing = Vec::new();
+    missing.extend(python_environment(&folder, "zappa", &ZAPPA).err());
     missing.extend(wheels(&folder, &python, "awslambdaric", &[AWSLAMBDARIC]).err());
     missing.extend(wheels(&folder, &python, "flask-app", &FLASK_APP).err());
     missing.extend(
@@ -156,6 +156,19 @@ pub fn for_tests() -> Result<TestEnvironment, String> {
         folder,
         python,
         missing,
+    })
+}
+
+/// Makes the Python environment `name` with packages of PyPI in it.
+fn python_environment(folder: &Path, name: &str, packages: &[&str]) -> Result<(), String> {
+    let environment = folder.join(name);
+    let python = environment.join("bin/python");
+    once(folder, name, &packages.join(" "), &python, || {
+        must(
+            Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment),
+            INSTALL_TIME_OUT,
+        )?;
+        pip(Command::new(&python).args(["-m", "pip", "install"]).args(packages))
     })
 }
 
