@@ -13,6 +13,8 @@ from packages import create, python
 
 # What AWS lets every authenticated caller do.
 FREE_FOR_ALL = {("sts", "GetCallerIdentity")}
+# What AWS lets every user with keys of its own do besides.
+FREE_FOR_USERS = FREE_FOR_ALL | {("sts", "GetSessionToken")}
 REFUSED = {"AccessDeniedException", "AccessDenied"}
 UNSIGNED_REFUSED = REFUSED | {"MissingAuthenticationTokenException", "MissingAuthenticationToken"}
 
@@ -53,6 +55,8 @@ def special(name):
         "Resource": function,
         "resourceArn": "arn:aws:logs:us-east-1:000000000000:log-group:g",
         "Role": "arn:aws:iam::000000000000:role/r",
+        "RoleArn": "arn:aws:iam::000000000000:role/r",
+        "policyVersionIdType": "v1",
         "FunctionVersion": "1",
         "Arn": "arn:aws:lambda:us-east-1:000000000000:layer:l:1",
         "Action": "lambda:InvokeFunction",
@@ -128,6 +132,21 @@ def test_a_key_without_rights(danbi, session):
     allowed = []
     for service, operation, code, answer in attempts(danbi, built(danbi), lambda service: client_with(danbi, service, *session)):
         if (service, operation) not in FREE_FOR_ALL and not refused(service, operation, code, answer, REFUSED):
+            allowed.append((service, operation, code))
+    assert allowed == []
+
+
+def test_a_user_without_policies(danbi):
+    guard(danbi)
+    create(danbi.client("lambda"), "leaky")
+    iam = danbi.client("iam")
+    iam.create_user(UserName="nobody")
+    keys = iam.create_access_key(UserName="nobody")["AccessKey"]
+    credentials = keys["AccessKeyId"], keys["SecretAccessKey"]
+    assert client_with(danbi, "sts", *credentials).get_caller_identity()["Arn"] == "arn:aws:iam::000000000000:user/nobody"
+    allowed = []
+    for service, operation, code, answer in attempts(danbi, built(danbi), lambda service: client_with(danbi, service, *credentials)):
+        if (service, operation) not in FREE_FOR_USERS and not refused(service, operation, code, answer, REFUSED):
             allowed.append((service, operation, code))
     assert allowed == []
 

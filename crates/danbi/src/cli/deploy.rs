@@ -244,7 +244,7 @@ pub async fn deploy(
     let name = &plan.name;
     let role = match &config.role {
         Some(role) => role.clone(),
-        None => format!("arn:aws:iam::{}:role/danbi-app-{name}", platform.account().await?),
+        None => platform.app_role(&platform.account().await?, name).await?,
     };
     let update = Update {
         name,

@@ -35,6 +35,7 @@ pub async fn run(args: UndeployArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::new(format!("{name} was not removed"), "you did not say yes"));
     }
     platform.delete(&name).await?;
+    platform.delete_app_role(&name).await?;
     if !args.keep_logs {
         platform.delete_log_group(&app::log_group(&name)).await?;
     }

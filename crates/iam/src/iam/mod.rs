@@ -23,6 +23,7 @@ mod quotas;
 mod resources;
 mod roles;
 mod show;
+mod simulate;
 mod tags;
 mod users;
 
@@ -394,6 +395,26 @@ fn others(builder: Builder) -> Service {
             GetAccountAuthorizationDetails,
             |_, _, _| Ok(danbi_core::Access::any("iam:GetAccountAuthorizationDetails")),
             details::get,
+        )
+        .on(
+            SimulateCustomPolicy,
+            |_, _, _| Ok(danbi_core::Access::any("iam:SimulateCustomPolicy")),
+            simulate::custom,
+        )
+        .on(
+            SimulatePrincipalPolicy,
+            |_, _, i| Ok(access::policy("iam:SimulatePrincipalPolicy", &i.policy_source_arn)),
+            simulate::principal,
+        )
+        .on(
+            GetContextKeysForCustomPolicy,
+            |_, _, _| Ok(danbi_core::Access::any("iam:GetContextKeysForCustomPolicy")),
+            simulate::custom_keys,
+        )
+        .on(
+            GetContextKeysForPrincipalPolicy,
+            |_, _, i| Ok(access::policy("iam:GetContextKeysForPrincipalPolicy", &i.policy_source_arn)),
+            simulate::principal_keys,
         )
         .build()
 }

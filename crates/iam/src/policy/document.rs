@@ -128,6 +128,14 @@ impl Policy {
         Self { statements: Vec::new() }
     }
 
+    /// One policy with the statements of all.
+    pub(crate) fn joined<'p>(policies: impl IntoIterator<Item = &'p Self>) -> Self {
+        let statements = policies.into_iter().flat_map(|policy| policy.statements.iter().cloned());
+        Self {
+            statements: statements.collect(),
+        }
+    }
+
     fn about_everything(effect: Effect) -> Self {
         let any = Element {
             negated: false,

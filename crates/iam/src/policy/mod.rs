@@ -11,6 +11,7 @@ mod document;
 mod json;
 mod operators;
 mod pattern;
+mod positions;
 mod principal;
 mod request;
 mod statement;
@@ -19,6 +20,7 @@ mod statement;
 mod tests;
 
 pub(crate) use decision::fitting;
+pub(crate) use positions::{Place, statements as statement_places};
 pub use decision::{Decision, PolicyKind, PolicySet, decide};
 pub use document::{MAX_POLICY_BYTES, Policy, PolicyError};
 pub use request::{ContextKeys, Request};

@@ -3,6 +3,7 @@
 mod client;
 mod credentials;
 mod dynamodb;
+mod iam;
 mod lambda;
 mod logs;
 mod s3;
