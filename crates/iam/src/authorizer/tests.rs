@@ -242,3 +242,43 @@ async fn access_control_lists_grant_to_accounts_or_to_everybody() {
     };
     ask_bucket(own, session()).await.unwrap();
 }
+
+/// A user whose only policy is this one.
+struct Only(&'static str);
+
+#[async_trait]
+impl IdentityPolicySource for Only {
+    async fn policies(&self, _: &Principal) -> Result<Held, ServiceError> {
+        let own = KnownIdentity {
+            identity: vec![Arc::new(Policy::parse_identity(self.0).unwrap())],
+            arn: Some("arn:aws:iam::000000000000:role/path/worker".into()),
+            tags: vec![("team".into(), "blue".into())],
+            ..KnownIdentity::default()
+        };
+        Ok(Held {
+            own: Arc::new(own),
+            session: Vec::new(),
+        })
+    }
+}
+
+async fn may(policy: &'static str, action: &'static str) -> bool {
+    let authorizer = PolicyAuthorizer::new(Arc::new(SystemClock), Arc::new(Only(policy)));
+    let access = Access::new(action, "arn:aws:dynamodb:us-east-1:000000000000:table/t");
+    authorizer.authorize(&context(session()), &access).await.is_ok()
+}
+
+#[tokio::test]
+async fn identity_policies_know_the_roles_path_and_tags() {
+    let allow = r#"{"Statement":{"Effect":"Allow","Action":"sqs:*","Resource":"*","Condition":{"StringEquals":
+        {"aws:PrincipalTag/TEAM":"blue","aws:PrincipalArn":"arn:aws:iam::000000000000:role/path/worker"}}}}"#;
+    assert!(may(allow, "sqs:SendMessage").await);
+    assert!(!may(allow, "sns:Publish").await);
+}
+
+#[tokio::test]
+async fn what_a_service_does_not_tell_holds_for_no_condition() {
+    let leading = r#"{"Statement":{"Effect":"Allow","Action":"dynamodb:*","Resource":"*","Condition":
+        {"ForAllValues:StringEquals":{"dynamodb:LeadingKeys":["ana"]}}}}"#;
+    assert!(!may(leading, "dynamodb:GetItem").await);
+}
