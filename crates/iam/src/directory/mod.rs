@@ -65,8 +65,8 @@ struct Remembered {
     forgotten: u64,
     revisions: HashMap<AccountId, (Bytes, Instant)>,
     /// By unique id, and roles by ARN too.
-    identities: HashMap<String, Dated<KnownIdentity>>,
-    keys: HashMap<String, Dated<KnownKey>>,
+    identities: HashMap<String, Arc<Dated<KnownIdentity>>>,
+    keys: HashMap<String, Arc<Dated<KnownKey>>>,
     /// Session policies by their text, which cannot go stale.
     parsed: HashMap<String, Arc<Policy>>,
     /// When the use of a key was last written down.
@@ -78,16 +78,6 @@ struct Dated<T> {
     account: AccountId,
     revision: Bytes,
     what: Arc<T>,
-}
-
-impl<T> Clone for Dated<T> {
-    fn clone(&self) -> Self {
-        Self {
-            account: self.account.clone(),
-            revision: self.revision.clone(),
-            what: self.what.clone(),
-        }
-    }
 }
 
 impl fmt::Debug for Directory {
@@ -199,7 +189,7 @@ impl Directory {
     ) -> Result<Option<Arc<KnownIdentity>>> {
         let known = self.remembered().identities.get(key).cloned();
         let what = match known {
-            Some(known) if self.is_current(&known).await? => known.what,
+            Some(known) if self.is_current(&known).await? => Arc::clone(&known.what),
             _ => {
                 let (forgotten, read) = (self.remembered().forgotten, Instant::now());
                 let view = self.store.snapshot().await?;
@@ -217,7 +207,7 @@ impl Directory {
                 };
                 let mut remembered = self.remembered();
                 remembered.learn(forgotten, account, &revision, read);
-                remember(&mut remembered.identities, key, dated);
+                remember(&mut remembered.identities, key, Arc::new(dated));
                 what
             }
         };
@@ -231,7 +221,7 @@ impl Directory {
         if let Some(known) = known
             && self.is_current(&known).await?
         {
-            return Ok(Some(known.what));
+            return Ok(Some(Arc::clone(&known.what)));
         }
         let (forgotten, read) = (self.remembered().forgotten, Instant::now());
         let view = self.store.snapshot().await?;
@@ -265,7 +255,7 @@ impl Directory {
         };
         let mut remembered = self.remembered();
         remembered.learn(forgotten, &account, &revision, read);
-        remember(&mut remembered.keys, id, dated);
+        remember(&mut remembered.keys, id, Arc::new(dated));
         Ok(Some(known))
     }
 

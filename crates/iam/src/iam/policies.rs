@@ -65,7 +65,7 @@ pub(super) async fn get_own(view: &impl View, account: &AccountId, arn: &str) ->
     names::policy_arn(arn)?;
     if aws_managed::find(arn).is_some() {
         return Err(IamError::AccessDenied(
-            "AWS managed policies cannot be changed or deleted.".into(),
+            "Policy is outside your own account.".into(),
         ));
     }
     let found = find(view, account, arn).await?;
