@@ -24,16 +24,35 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         "danbi-cloudformation",
         &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"],
     ),
+    ("danbi-patterns", &[]),
+    ("danbi-outbox", &["danbi-core", "danbi-store"]),
     (
         "danbi-events",
-        &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"],
+        &[
+            "danbi-core",
+            "danbi-wire",
+            "danbi-store",
+            "danbi-blobs",
+            "danbi-outbox",
+            "danbi-patterns",
+        ],
     ),
     ("danbi-keyring", &["danbi-store"]),
     (
         "danbi-kms",
         &["danbi-core", "danbi-wire", "danbi-store", "danbi-keyring"],
     ),
-    ("danbi-sns", &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"]),
+    (
+        "danbi-sns",
+        &[
+            "danbi-core",
+            "danbi-wire",
+            "danbi-store",
+            "danbi-blobs",
+            "danbi-outbox",
+            "danbi-patterns",
+        ],
+    ),
     ("danbi-iam", &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"]),
     (
         "danbi-logs",
