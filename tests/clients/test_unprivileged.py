@@ -69,6 +69,10 @@ def special(name):
         "ObjectKey": "guarded",
         "CopySource": "guarded-bucket/guarded",
         "RegionType": "eu-west-1",
+        "EventBusArn": "arn:aws:events:us-east-1:000000000000:event-bus/default",
+        "ArchiveArn": "arn:aws:events:us-east-1:000000000000:archive/a",
+        "RoleArn": "arn:aws:iam::000000000000:role/r",
+        "TagResourceArn": "arn:aws:scheduler:us-east-1:000000000000:schedule-group/g",
     }.get(name)
 
 

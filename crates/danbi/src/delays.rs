@@ -26,6 +26,11 @@ pub struct Delays {
     /// How often KMS looks for keys that are due, and how long a day of a waiting time or a rotation period is: a minute
     /// and 24 hours, but for `DANBI_KMS_DUE_MS=EVERY,DAY`.
     pub kms_due: Option<[Duration; 2]>,
+    /// The first and the longest pause before another attempt to deliver an event or a message: a second and five
+    /// minutes, but for `DANBI_DELIVERY_RETRY_MS=FIRST,LONGEST`.
+    pub deliveries: Option<[Duration; 2]>,
+    /// How long a minute of a `rate(…)` is: a minute, but for `DANBI_EVENTS_MINUTE_MS=TIME`.
+    pub rate_minute: Option<Duration>,
 }
 
 impl Delays {
@@ -45,6 +50,9 @@ impl Delays {
             )?
             .map(|[every]| every),
             trim: pair("DANBI_DYNAMODB_TRIM_MS", "600000,86400000")?,
+            deliveries: pair("DANBI_DELIVERY_RETRY_MS", "1000,300000")?,
+            rate_minute: read("DANBI_EVENTS_MINUTE_MS", "60000", variable("DANBI_EVENTS_MINUTE_MS"))?
+                .map(|[minute]| minute),
         })
     }
 }
@@ -77,7 +85,12 @@ mod tests {
             (None, None, None)
         );
         let delays = Delays::from_environment(|name| {
-            let is_single = ["DANBI_APP_IDLE_MS", "DANBI_DYNAMODB_EXPIRE_MS"].contains(&name);
+            let is_single = [
+                "DANBI_APP_IDLE_MS",
+                "DANBI_DYNAMODB_EXPIRE_MS",
+                "DANBI_EVENTS_MINUTE_MS",
+            ]
+            .contains(&name);
             Some(if is_single { "5" } else { "1, 2" }.into())
         });
         let delays = delays.unwrap();

@@ -4,6 +4,7 @@ mod authority;
 mod cli;
 mod data_folder;
 mod delays;
+mod eventing;
 mod gateway;
 mod platform;
 mod serve;

@@ -3,6 +3,7 @@
 use crate::cli::{Isolation, NewBuckets, ServeArgs};
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::delays::Delays;
+use crate::eventing::{self, Eventing};
 use crate::gateway::{Drain, Limits, SandboxDoor, Server, Tls};
 use crate::platform::Platform;
 use danbi_blobs::Blobs;
@@ -14,11 +15,12 @@ use danbi_iam::{
 use danbi_kms::{KeyPolicies, Kms};
 use danbi_lambda::{Lambda, ResourcePolicies};
 use danbi_logs::Logs;
+use danbi_logs::metrics::Metrics;
 use danbi_runtime::Runtime;
 use danbi_s3::{Authority, S3};
 use danbi_sandbox::{Launcher, LauncherOptions};
 use danbi_store::{EmbeddedOptions, Store};
-use danbi_wire::{Dispatcher, Service};
+use danbi_wire::{ApiDoor, Dispatcher, Service};
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -161,6 +163,12 @@ async fn serve_until_told(
     };
     let logs = Logs::start(store.clone(), Arc::clone(&clock), danbi_logs::Options::default());
 
+    let metrics = Metrics::start(
+        store.clone(),
+        Arc::clone(&clock),
+        danbi_logs::metrics::Options::default(),
+    );
+
     let (switch, drain) = Drain::new();
     let door = Arc::new(SandboxDoor::default());
     let mut options = danbi_runtime::Options {
@@ -178,6 +186,8 @@ async fn serve_until_told(
             .with_resource_policies("lambda", Arc::new(ResourcePolicies::new(store.clone())))
             .with_resource_policies("dynamodb", Arc::new(TablePolicies::new(store.clone())))
             .with_resource_policies("kms", Arc::new(KeyPolicies::new(store.clone())))
+            .with_resource_policies("events", Arc::new(danbi_events::BusPolicies::new(store.clone())))
+            .with_resource_policies("sns", Arc::new(danbi_sns::TopicPolicies::new(store.clone())))
             .with_resource_policies("s3", Arc::new(Authority::new(store.clone(), Arc::clone(&accounts)))),
     );
     let mut options = danbi_kms::Options::default();
@@ -229,6 +239,7 @@ async fn serve_until_told(
         clock: Arc::clone(&clock),
         authorizer: Arc::clone(&authorizer) as _,
         objects: Some(Arc::clone(&s3) as _),
+        metrics: Some(Arc::clone(&metrics) as _),
         options,
     })
     .await
@@ -247,6 +258,17 @@ async fn serve_until_told(
     })
     .await?;
 
+    let api = Arc::new(ApiDoor::default());
+    let parts = eventing::Parts {
+        store: store.clone(),
+        clock: Arc::clone(&clock),
+        invoker: Arc::clone(&lambda) as _,
+        api: Arc::clone(&api) as _,
+        roles: Some(Arc::clone(&directory) as _),
+        logs: Arc::clone(&logs) as _,
+    };
+    let eventing = Eventing::start(parts, &delays);
+
     let mut services = vec![
         danbi_lambda::service(Arc::clone(&lambda)),
         danbi_s3::service(Arc::clone(&s3)),
@@ -254,8 +276,10 @@ async fn serve_until_told(
         dynamodb.service(),
         dynamodb.streams_service(),
         logs.service(),
+        metrics.service(),
     ];
     services.extend(identity);
+    services.extend(eventing.services());
     let dispatcher = Arc::new(Dispatcher::new(
         services,
         credentials,
@@ -263,6 +287,7 @@ async fn serve_until_told(
         clock,
         account,
     ));
+    api.open(&dispatcher);
     let platform = Arc::new(Platform::new(dispatcher, Arc::clone(&lambda), Arc::clone(&s3)));
     let tls = Arc::new(Tls::new(data.to_owned()));
     let server = Server::new(Arc::clone(&platform), Limits::default(), drain).with_tls(Arc::clone(&tls));
@@ -298,6 +323,7 @@ async fn serve_until_told(
     // A task that panicked has said so; the rest must still be drained.
     let _ = serving.await;
     platform.drain(DRAIN_GRACE).await;
+    eventing.drain().await;
     lambda.drain(DRAIN_GRACE).await;
     s3.drain(DRAIN_GRACE).await;
     dynamodb.drain().await;
@@ -305,6 +331,7 @@ async fn serve_until_told(
     runtime.drain(DRAIN_GRACE).await;
     door.close().await;
     logs.drain().await;
+    metrics.drain().await;
     store.close().await;
     tracing::info!("drained");
     Ok(())

@@ -33,6 +33,20 @@ pub(crate) fn arn(action: &'static str, arn: &str) -> Asked {
     Ok(Access::new(action, arn))
 }
 
+/// Adds the roles that a request hands to a service, which the caller must be allowed to pass: otherwise who may make a
+/// rule or a schedule could act as anybody.
+pub(crate) fn passing<'r>(
+    asked: Asked,
+    service: &'static str,
+    roles: impl IntoIterator<Item = &'r String>,
+) -> Result<Vec<Access>, ServiceError> {
+    let mut asked = vec![asked?];
+    for role in roles {
+        asked.push(Access::new("iam:PassRole", role).with("iam:PassedToService", service));
+    }
+    Ok(asked)
+}
+
 /// The bus of each entry of PutEvents.
 pub(crate) fn put_events(
     context: &RequestContext,

@@ -49,3 +49,6 @@ pub use permissions::BusPolicies;
 
 #[cfg(doc)]
 use danbi_core::{Api, Invoker, ServiceRoles};
+
+#[cfg(test)]
+mod stories;

@@ -1,6 +1,6 @@
 //! Every operation that is built, with the permission it needs and the function that does it.
 
-use crate::access::{any, archive, arn, bus, put_events as asked_buses, replay, rule};
+use crate::access::{any, archive, arn, bus, passing, put_events as asked_buses, replay, rule};
 use crate::scheduler::{self, groups, schedules};
 use crate::scheduler_shapes::operations as planned;
 use crate::shapes::operations as op;
@@ -8,6 +8,9 @@ use crate::{Events, archives, buses, permissions, put_events, replays, rules, ta
 use danbi_wire::{Service, models};
 use std::sync::Arc;
 
+/// Whom a role is passed to.
+const EVENTS: &str = "events.amazonaws.com";
+const SCHEDULER: &str = "scheduler.amazonaws.com";
 /// The largest request, in bytes: ten entries of 256 KiB together, or targets with their inputs.
 const MAX_REQUEST: usize = 2 << 20;
 
@@ -18,7 +21,13 @@ impl Events {
             .body_limit(MAX_REQUEST)
             .on(
                 op::PutRule,
-                |_, c, i| rule(c, "events:PutRule", i.event_bus_name.as_deref(), &i.name),
+                |_, c, i| {
+                    passing(
+                        rule(c, "events:PutRule", i.event_bus_name.as_deref(), &i.name),
+                        EVENTS,
+                        &i.role_arn,
+                    )
+                },
                 rules::put_rule,
             )
             .on(
@@ -48,7 +57,13 @@ impl Events {
             )
             .on(
                 op::PutTargets,
-                |_, c, i| rule(c, "events:PutTargets", i.event_bus_name.as_deref(), &i.rule),
+                |_, c, i| {
+                    passing(
+                        rule(c, "events:PutTargets", i.event_bus_name.as_deref(), &i.rule),
+                        EVENTS,
+                        i.targets.iter().filter_map(|target| target.role_arn.as_ref()),
+                    )
+                },
                 targets::put_targets,
             )
             .on(
@@ -165,7 +180,13 @@ impl Events {
             .body_limit(MAX_REQUEST)
             .on(
                 planned::CreateSchedule,
-                |_, c, i| schedule(c, "scheduler:CreateSchedule", i.group_name.as_deref(), &i.name),
+                |_, c, i| {
+                    passing(
+                        schedule(c, "scheduler:CreateSchedule", i.group_name.as_deref(), &i.name),
+                        SCHEDULER,
+                        [&i.target.role_arn],
+                    )
+                },
                 schedules::create,
             )
             .on(
@@ -175,7 +196,13 @@ impl Events {
             )
             .on(
                 planned::UpdateSchedule,
-                |_, c, i| schedule(c, "scheduler:UpdateSchedule", i.group_name.as_deref(), &i.name),
+                |_, c, i| {
+                    passing(
+                        schedule(c, "scheduler:UpdateSchedule", i.group_name.as_deref(), &i.name),
+                        SCHEDULER,
+                        [&i.target.role_arn],
+                    )
+                },
                 schedules::update,
             )
             .on(

@@ -5,7 +5,7 @@ use crate::lambda::{Lambda, resolve, version};
 use crate::names::{FunctionId, FunctionRef, Qualifier};
 use crate::records::{Alias, Function, Read, State, Version};
 use crate::shapes::{InvocationRequest, InvocationResponse};
-use crate::{Error, keys, payload};
+use crate::{Error, keys, measured, payload};
 use async_trait::async_trait;
 use base64::Engine;
 use bytes::Bytes;
@@ -42,7 +42,12 @@ impl Lambda {
         let permit = self
             .concurrency
             .acquire(&reference.id, function.reserved_concurrency, &usage);
-        let permit = permit.map_err(Error::Throttled)?;
+        let permit = permit.map_err(|reason| {
+            if let Some(metrics) = &self.metrics {
+                measured::throttled(&**metrics, &*self.clock, reference);
+            }
+            Error::Throttled(reason)
+        })?;
         let spec = self.spec(&reference.id, version, function.reserved_concurrency).await?;
         Ok(Admitted {
             spec: Arc::new(spec),

@@ -1,3 +1,4 @@
+use crate::measured::Measured;
 use crate::code::{CodeCache, Downloads};
 use crate::concurrency::Concurrency;
 use crate::names::{FunctionId, FunctionRef, Qualifier};
@@ -5,7 +6,7 @@ use crate::records::{Function, Read, Version};
 use crate::{Error, keys};
 use async_trait::async_trait;
 use danbi_blobs::{BlobId, Blobs};
-use danbi_core::{Arn, Authorizer, Body, Clock, ObjectSource};
+use danbi_core::{Arn, Authorizer, Body, Clock, MetricSink, ObjectSource};
 use danbi_runtime::{FunctionSpec, Invocation, Outcome, Runtime, RuntimeError, StreamingOutcome};
 use danbi_store::{Snapshot, Store};
 use std::future::Future;
@@ -128,6 +129,8 @@ pub struct Parts {
     pub authorizer: Arc<dyn Authorizer>,
     /// Where code named by bucket and key comes from; without it such requests are refused.
     pub objects: Option<Arc<dyn ObjectSource>>,
+    /// Who is told what functions did; without it nobody is.
+    pub metrics: Option<Arc<dyn MetricSink>>,
     /// Bounds and delays.
     pub options: Options,
 }
@@ -141,6 +144,7 @@ pub struct Lambda {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) objects: Option<Arc<dyn ObjectSource>>,
+    pub(crate) metrics: Option<Arc<dyn MetricSink>>,
     pub(crate) options: Options,
     pub(crate) downloads: Downloads,
     pub(crate) concurrency: Concurrency,
@@ -171,8 +175,13 @@ impl Lambda {
             clock,
             authorizer,
             objects,
+            metrics,
             options,
         } = parts;
+        let executor = match &metrics {
+            Some(metrics) => Arc::new(Measured::new(executor, Arc::clone(metrics), Arc::clone(&clock))) as _,
+            None => executor,
+        };
         let (cache_dir, cache_blobs, grace) = (options.cache_dir.clone(), blobs.clone(), options.code_grace);
         let code = tokio::task::spawn_blocking(move || CodeCache::open(&cache_dir, cache_blobs, grace));
         let code = code.await.map_err(Error::internal)??;
@@ -185,6 +194,7 @@ impl Lambda {
             clock,
             authorizer,
             objects,
+            metrics,
             downloads,
             concurrency: Concurrency::new(options.account_concurrency),
             prepared: watch::Sender::new(0),

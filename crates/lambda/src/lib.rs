@@ -35,6 +35,7 @@ mod lambda;
 mod layer_permissions;
 mod layers;
 mod marker;
+mod measured;
 mod names;
 mod payload;
 mod permissions;

@@ -35,6 +35,7 @@ mod groups;
 mod keys;
 mod live_tail;
 pub mod metric_shapes;
+pub mod metrics;
 mod names;
 pub mod pattern;
 mod position;
