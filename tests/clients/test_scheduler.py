@@ -1,8 +1,10 @@
-"""EventBridge Scheduler, as boto3 sees it. Its targets are called as a role, so what fires is seen where roles are."""
+"""EventBridge Scheduler, as boto3 sees it."""
 
 import datetime
+import json
 
-from test_events import error
+from packages import create, python
+from test_events import NOTE, error, notes
 
 ROLE = "arn:aws:iam::000000000000:role/scheduler"
 FUNCTION = "arn:aws:lambda:us-east-1:000000000000:function:note"
@@ -52,3 +54,31 @@ def test_a_schedule_that_fires_once_goes_when_it_is_told_to(danbi):
         Name="once", ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})", FlexibleTimeWindow=OFF, Target=TARGET, ActionAfterCompletion="DELETE"
     )
     danbi.wait_until(lambda: scheduler.list_schedules()["Schedules"] == [])
+
+
+def test_a_schedule_calls_a_function_as_its_role(danbi_with):
+    danbi = danbi_with(DANBI_EVENTS_MINUTE_MS="500")
+    iam, scheduler = danbi.client("iam"), danbi.client("scheduler")
+    trust = {"Effect": "Allow", "Principal": {"Service": "scheduler.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName="planner", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))["Role"]["Arn"]
+    function = create(danbi.client("lambda"), "note", python(NOTE))["FunctionArn"]
+    target = {"Arn": function, "RoleArn": role, "Input": '{"schedule": "<aws.scheduler.schedule-arn>"}'}
+    scheduler.create_schedule(Name="often", ScheduleExpression="rate(1 minute)", FlexibleTimeWindow=OFF, Target=target)
+    # The role may not invoke it yet: what was due meanwhile is given up.
+    danbi.wait_until(lambda: "a delivery is given up" in danbi.log())
+    allow = {"Effect": "Allow", "Action": "lambda:InvokeFunction", "Resource": function}
+    iam.put_role_policy(RoleName="planner", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}))
+    danbi.wait_until(lambda: len(notes(danbi)) >= 1)
+    assert notes(danbi)[0] == {"schedule": "arn:aws:scheduler:us-east-1:000000000000:schedule/default/often"}
+
+
+def test_a_schedule_calls_any_operation(danbi):
+    iam, scheduler, sns = danbi.client("iam"), danbi.client("scheduler"), danbi.client("sns")
+    trust = {"Effect": "Allow", "Principal": {"Service": "scheduler.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = iam.create_role(RoleName="planner", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))["Role"]["Arn"]
+    allow = {"Effect": "Allow", "Action": "sns:CreateTopic", "Resource": "*"}
+    iam.put_role_policy(RoleName="planner", PolicyName="p", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [allow]}))
+    target = {"Arn": "arn:aws:scheduler:::aws-sdk:sns:createTopic", "RoleArn": role, "Input": '{"Name": "made"}'}
+    soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=2)
+    scheduler.create_schedule(Name="once", ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})", FlexibleTimeWindow=OFF, Target=target)
+    danbi.wait_until(lambda: [topic["TopicArn"].split(":")[-1] for topic in sns.list_topics()["Topics"]] == ["made"])

@@ -227,10 +227,14 @@ async fn serve_until_told(
     .await
     .map_err(ServeError::S3)?;
 
+    let api = Arc::new(ApiDoor::default());
     let mut options = danbi_lambda::Options::new(data.join("cache"));
     options.retry_delays = delays.async_retries.unwrap_or(options.retry_delays);
     if let Some([every, age]) = delays.collect {
         (options.collect_every, options.code_grace) = (every, age);
+    }
+    if let Some([first, longest]) = delays.deliveries {
+        (options.departures.first_pause, options.departures.longest_pause) = (first, longest);
     }
     let lambda = Lambda::start(danbi_lambda::Parts {
         store: store.clone(),
@@ -239,6 +243,10 @@ async fn serve_until_told(
         clock: Arc::clone(&clock),
         authorizer: Arc::clone(&authorizer) as _,
         objects: Some(Arc::clone(&s3) as _),
+        reach: Some(danbi_lambda::Reach {
+            api: Arc::clone(&api) as _,
+            roles: Arc::clone(&directory) as _,
+        }),
         metrics: Some(Arc::clone(&metrics) as _),
         options,
     })
@@ -258,7 +266,6 @@ async fn serve_until_told(
     })
     .await?;
 
-    let api = Arc::new(ApiDoor::default());
     let parts = eventing::Parts {
         store: store.clone(),
         clock: Arc::clone(&clock),

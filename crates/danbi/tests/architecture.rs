@@ -73,6 +73,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "danbi-wire",
             "danbi-store",
             "danbi-blobs",
+            "danbi-outbox",
             "danbi-runtime",
         ],
     ),

@@ -74,6 +74,7 @@ impl ServiceRoles for World {
         Ok(Principal::Identity {
             arn: role.clone(),
             id: session.to_owned(),
+            session: None,
         })
     }
 }

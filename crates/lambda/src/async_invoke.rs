@@ -5,6 +5,7 @@
 //! dies, the lease ends and the event is due again, here or on another node. Whatever ends an event (success, the last
 //! failure, old age) removes both and queues the report to a destination, all in one commit.
 
+use crate::departures::{self, Departure};
 use crate::event_invoke_config::EventConfig;
 use crate::invoke::Admitted;
 use crate::lambda::Lambda;
@@ -12,7 +13,7 @@ use crate::names::{FunctionId, FunctionName, FunctionRef, Qualifier};
 use crate::records::{Read, decode, new_revision, put};
 use crate::{Error, code, destinations, keys, uses};
 use bytes::Bytes;
-use danbi_core::{Scope, Timestamp};
+use danbi_core::{Arn, Scope, Timestamp};
 use danbi_runtime::{Invocation, Outcome};
 use danbi_store::key::KeyReader;
 use danbi_store::{Direction, Transaction};
@@ -511,11 +512,11 @@ impl Lambda {
 
     /// Writes down what came of an attempt; reports to a destination in the same commit.
     async fn conclude(&self, claimed: &Claimed, next: Next) -> Result<(), Error> {
-        let report = match &next {
-            Next::Done { condition, outcome } => self.report(claimed, condition, outcome.as_ref()).await?,
-            _ => None,
+        let reports = match &next {
+            Next::Done { condition, outcome } => self.reports(claimed, condition, outcome.as_ref()).await?,
+            _ => Reports::default(),
         };
-        let (next, report) = (&next, report.as_ref());
+        let (next, reports, now) = (&next, &reports, self.now_ms());
         self.store
             .transact(async |tx| {
                 let Some(event) = own(&tx, claimed).await? else {
@@ -535,7 +536,10 @@ impl Lambda {
                 if let Payload::Blob(digest) = &event.payload {
                     tx.delete(&uses::event_use(digest, &claimed.id, &claimed.request_id))?;
                 }
-                match report {
+                for (departure, body) in &reports.elsewhere {
+                    departures::put(&self.outbox, &tx, departure, body, now)?;
+                }
+                match &reports.function {
                     Some(report) => match self.queue(&tx, report).await {
                         // The destination was deleted meanwhile: there is nobody to tell.
                         Err(Error::NotFound(why)) => {
@@ -550,27 +554,71 @@ impl Lambda {
             .await
     }
 
-    /// The event that tells a destination how this one went, when there is a destination.
-    async fn report(
+    /// What tells others how an event went: its destination, and on failure the dead-letter topic or queue.
+    async fn reports(
         &self,
         claimed: &Claimed,
         condition: &str,
         outcome: Option<&(Outcome, String)>,
-    ) -> Result<Option<NewEvent>, Error> {
+    ) -> Result<Reports, Error> {
+        let mut reports = Reports::default();
+        let success = condition == "Success";
         let config = self.event_config(claimed).await;
-        let destination = if condition == "Success" {
-            config.on_success
-        } else {
-            config.on_failure
-        };
-        let Some(target) = destination
-            .and_then(|text| text.parse().ok())
-            .and_then(|arn| FunctionRef::from_arn(&arn))
-        else {
-            return Ok(None);
-        };
+        let destination = if success { config.on_success } else { config.on_failure };
+        let destination: Option<Arn> = destination.and_then(|text| text.parse().ok());
+        let elsewhere = destination.as_ref().filter(|arn| departures::is_destination(arn));
+        if elsewhere.is_some() || !success {
+            // A function that is gone has no role to send as.
+            let resolved = crate::lambda::resolve(&self.snapshot().await?, &claimed.reference()).await;
+            let configuration = resolved.ok().map(|resolved| resolved.version.configuration);
+            let departure = |to: &str, role: &str, dead_letter| Departure {
+                to: to.to_owned(),
+                role: role.to_owned(),
+                function: claimed
+                    .id
+                    .qualified_arn(claimed.event.qualifier.as_deref().unwrap_or("$LATEST"))
+                    .to_string(),
+                name: claimed.id.name.to_string(),
+                success,
+                dead_letter,
+            };
+            if let (Some(to), Some(configuration)) = (elsewhere, &configuration) {
+                let record = self.record(claimed, condition, outcome).await?;
+                let record = String::from_utf8(record.into()).map_err(Error::internal)?;
+                reports
+                    .elsewhere
+                    .push((departure(&to.to_string(), &configuration.role, None), record));
+            }
+            let dead = configuration
+                .as_ref()
+                .and_then(|configuration| Some((configuration, configuration.dead_letter.as_ref()?)));
+            if let Some((configuration, to)) = dead.filter(|_| !success && self.reaches) {
+                let message =
+                    outcome.map_or_else(|| condition.to_owned(), |(outcome, _)| error_message(&outcome.payload));
+                let letter = departure(to, &configuration.role, Some((claimed.request_id.clone(), message)));
+                let payload = self.event_payload(&claimed.event).await?;
+                reports
+                    .elsewhere
+                    .push((letter, String::from_utf8(payload.into()).map_err(Error::internal)?));
+            }
+        }
+        if let Some(target) = destination.as_ref().and_then(FunctionRef::from_arn) {
+            let record = self.record(claimed, condition, outcome).await?;
+            let trace_id = claimed.event.trace_id.clone();
+            reports.function = Some(self.new_event(target, new_revision(), record, None, trace_id).await?);
+        }
+        Ok(reports)
+    }
+
+    /// The record that destinations get.
+    async fn record(
+        &self,
+        claimed: &Claimed,
+        condition: &str,
+        outcome: Option<&(Outcome, String)>,
+    ) -> Result<Bytes, Error> {
         let attempts = claimed.event.failures + u32::from(outcome.is_some());
-        let record = destinations::record(&destinations::Report {
+        destinations::record(&destinations::Report {
             now_ms: self.now_ms(),
             request_id: &claimed.request_id,
             function_arn: &claimed
@@ -581,13 +629,21 @@ impl Lambda {
             attempts,
             request: &self.event_payload(&claimed.event).await?,
             outcome: outcome.map(|(outcome, version)| (outcome, version.as_str())),
-        })?;
-        let request_id = new_revision();
-        Ok(Some(
-            self.new_event(target, request_id, record, None, claimed.event.trace_id.clone())
-                .await?,
-        ))
+        })
     }
+}
+
+/// What is told of an event that is done.
+#[derive(Default)]
+struct Reports {
+    function: Option<NewEvent>,
+    elsewhere: Vec<(Departure, String)>,
+}
+
+/// The message in a function's error document.
+fn error_message(payload: &[u8]) -> String {
+    let document: serde_json::Value = serde_json::from_slice(payload).unwrap_or_default();
+    document["errorMessage"].as_str().unwrap_or_default().to_owned()
 }
 
 /// The event, while the claim holds.

@@ -3,8 +3,8 @@
 use crate::names::FunctionId;
 use crate::records::{Code, Configuration, LayerUse, Logging, Reason, Version, hex, lambda_date};
 use crate::shapes::{
-    CreateFunctionRequest, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, Layer, LoggingConfig,
-    RuntimeVersionConfig, SnapStartResponse, TracingConfigResponse, UpdateFunctionConfigurationRequest,
+    CreateFunctionRequest, DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, Layer,
+    LoggingConfig, RuntimeVersionConfig, SnapStartResponse, TracingConfigResponse, UpdateFunctionConfigurationRequest,
 };
 use crate::{Error, runtimes};
 use base64::Engine;
@@ -54,6 +54,8 @@ pub(crate) struct Settings {
     storage: Option<i32>,
     environment: Option<BTreeMap<String, String>>,
     tracing_active: Option<bool>,
+    /// Empty takes it away.
+    dead_letter: Option<String>,
     logging: Option<LoggingConfig>,
     snap_start: Option<bool>,
     /// The layers' ARNs, still to be looked up.
@@ -113,14 +115,17 @@ impl Settings {
             input.file_system_configs.as_ref().is_some_and(|list| !list.is_empty()),
         )?;
         not_built("KMSKeyArn", non_empty(&input.kms_key_arn))?;
-        if let Some(target) = input
+        let dead_letter = input
             .dead_letter_config
             .as_ref()
-            .and_then(|config| config.target_arn.as_deref())
-            && !target.is_empty()
+            .map(|config| config.target_arn.clone().unwrap_or_default());
+        if let Some(target) = dead_letter.as_deref().filter(|target| !target.is_empty())
+            && !target
+                .parse::<Arn>()
+                .is_ok_and(|arn| ["sns", "sqs"].contains(&arn.service.as_str()))
         {
-            return Err(Error::Unsupported(format!(
-                "The dead-letter target {target} is not available: queues and topics are not supported by this platform yet. Use an on-failure destination that is a function."
+            return Err(Error::InvalidParameter(format!(
+                "The dead-letter target {target} is neither a queue nor a topic."
             )));
         }
         if let Some(subnet) = input
@@ -164,6 +169,7 @@ impl Settings {
             memory: input.memory_size,
             storage: input.ephemeral_storage.as_ref().map(|storage| storage.size),
             environment,
+            dead_letter,
             tracing_active: input
                 .tracing_config
                 .as_ref()
@@ -196,6 +202,7 @@ impl Settings {
             environment: None,
             architecture: architecture.unwrap_or("x86_64").into(),
             tracing_active: false,
+            dead_letter: None,
             layers: Vec::new(),
             logging: Logging {
                 json: false,
@@ -220,6 +227,9 @@ impl Settings {
         set(&mut to.memory_mib, &self.memory.map(i32::unsigned_abs));
         set(&mut to.storage_mib, &self.storage.map(i32::unsigned_abs));
         set(&mut to.tracing_active, &self.tracing_active);
+        if let Some(target) = &self.dead_letter {
+            to.dead_letter = Some(target.clone()).filter(|target| !target.is_empty());
+        }
         set(&mut to.snap_start, &self.snap_start);
         set(&mut to.layers, &layers);
         if self.environment.is_some() {
@@ -386,6 +396,10 @@ pub(crate) fn listed(id: &FunctionId, version: &Version, arn: &Arn) -> FunctionC
             ),
         }),
         timeout: Some(configuration.timeout_secs.cast_signed()),
+        dead_letter_config: configuration
+            .dead_letter
+            .clone()
+            .map(|arn| DeadLetterConfig { target_arn: Some(arn) }),
         tracing_config: Some(TracingConfigResponse {
             mode: Some(
                 if configuration.tracing_active {

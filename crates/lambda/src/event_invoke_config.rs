@@ -9,7 +9,7 @@ use crate::shapes::{
     GetFunctionEventInvokeConfigRequest, ListFunctionEventInvokeConfigsRequest, ListFunctionEventInvokeConfigsResponse,
     OnFailure, OnSuccess, PutFunctionEventInvokeConfigRequest, UpdateFunctionEventInvokeConfigRequest,
 };
-use crate::{Error, keys, marker};
+use crate::{Error, departures, keys, marker};
 use danbi_core::{Arn, RequestContext, Timestamp};
 use danbi_store::Direction;
 use danbi_store::key::KeyReader;
@@ -30,10 +30,10 @@ pub(crate) struct EventConfig {
     /// 60 to 21,600.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_age_secs: Option<i32>,
-    /// A function's ARN.
+    /// The ARN of a function, topic, queue or event bus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_success: Option<String>,
-    /// A function's ARN.
+    /// The ARN of a function, topic, queue or event bus.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<String>,
 }
@@ -76,11 +76,12 @@ fn destinations(config: Option<&DestinationConfig>) -> (Option<String>, Option<S
     )
 }
 
-/// Checks both destinations: functions that exist, and not the function itself.
+/// Checks both destinations: functions that exist, and not the function itself, or what `reaches` lets be reached.
 async fn check_destinations(
     view: &impl Read,
     id: &FunctionId,
     config: Option<&DestinationConfig>,
+    reaches: bool,
 ) -> Result<(), Error> {
     let (success, failure) = destinations(config);
     for destination in [&failure, &success].into_iter().flatten() {
@@ -100,9 +101,10 @@ async fn check_destinations(
                 }
                 view.function(&target.id).await?.ok_or_else(invalid)?;
             }
+            Some("sqs" | "sns" | "events") if reaches && arn.as_ref().is_some_and(departures::is_destination) => {}
             Some(service @ ("sqs" | "sns" | "events" | "s3")) => {
                 return Err(Error::Unsupported(format!(
-                    "The destination ARN {destination} is not available: {service} is not supported by this platform yet. Use a function as the destination."
+                    "The destination ARN {destination} is not available: destinations of {service} are not built. Use a function, a topic, a queue or an event bus."
                 )));
             }
             _ => {
@@ -172,7 +174,7 @@ pub(crate) async fn put_config(
         .store
         .transact(async |tx| {
             check_target(&tx, &reference).await?;
-            check_destinations(&tx, &reference.id, destination_config.as_ref()).await?;
+            check_destinations(&tx, &reference.id, destination_config.as_ref(), lambda.reaches).await?;
             put(&tx, &keys::event_config(&reference.id, &qualifier(&reference)), &config)
         })
         .await?;
@@ -199,7 +201,7 @@ pub(crate) async fn update(
         .transact(async |tx| {
             check_target(&tx, &reference).await?;
             let mut config: EventConfig = tx.record(&key).await?.ok_or_else(|| missing_config(&reference))?;
-            check_destinations(&tx, &reference.id, input.destination_config.as_ref()).await?;
+            check_destinations(&tx, &reference.id, input.destination_config.as_ref(), lambda.reaches).await?;
             config.modified_ms = now;
             config.retries = input.maximum_retry_attempts.or(config.retries);
             config.max_age_secs = input.maximum_event_age_in_seconds.or(config.max_age_secs);

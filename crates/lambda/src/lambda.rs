@@ -1,12 +1,14 @@
-use crate::measured::Measured;
 use crate::code::{CodeCache, Downloads};
 use crate::concurrency::Concurrency;
+use crate::departures::Reach;
+use crate::measured::Measured;
 use crate::names::{FunctionId, FunctionRef, Qualifier};
 use crate::records::{Function, Read, Version};
 use crate::{Error, keys};
 use async_trait::async_trait;
 use danbi_blobs::{BlobId, Blobs};
 use danbi_core::{Arn, Authorizer, Body, Clock, MetricSink, ObjectSource};
+use danbi_outbox::Outbox;
 use danbi_runtime::{FunctionSpec, Invocation, Outcome, Runtime, RuntimeError, StreamingOutcome};
 use danbi_store::{Snapshot, Store};
 use std::future::Future;
@@ -92,6 +94,8 @@ pub struct Options {
     /// How long an unpacked copy that nobody refers to any more is kept, for environments that still run from it: longer
     /// than the longest event.
     pub code_grace: Duration,
+    /// How destinations that are no functions are told, and told again.
+    pub departures: danbi_outbox::Options,
 }
 
 impl Options {
@@ -111,6 +115,7 @@ impl Options {
             async_at_once: 256,
             collect_every: Duration::from_secs(600),
             code_grace: Duration::from_secs(3600),
+            departures: danbi_outbox::Options::default(),
         }
     }
 }
@@ -129,6 +134,8 @@ pub struct Parts {
     pub authorizer: Arc<dyn Authorizer>,
     /// Where code named by bucket and key comes from; without it such requests are refused.
     pub objects: Option<Arc<dyn ObjectSource>>,
+    /// How destinations that are no functions are reached; without it they are refused.
+    pub reach: Option<Reach>,
     /// Who is told what functions did; without it nobody is.
     pub metrics: Option<Arc<dyn MetricSink>>,
     /// Bounds and delays.
@@ -145,6 +152,10 @@ pub struct Lambda {
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) objects: Option<Arc<dyn ObjectSource>>,
     pub(crate) metrics: Option<Arc<dyn MetricSink>>,
+    /// What waits to be sent to destinations that are no functions.
+    pub(crate) outbox: Arc<Outbox>,
+    /// Whether there are such destinations.
+    pub(crate) reaches: bool,
     pub(crate) options: Options,
     pub(crate) downloads: Downloads,
     pub(crate) concurrency: Concurrency,
@@ -175,9 +186,11 @@ impl Lambda {
             clock,
             authorizer,
             objects,
+            reach,
             metrics,
             options,
         } = parts;
+        let outbox = Outbox::new(store.clone(), clock.clone(), "lambda", options.departures.clone());
         let executor = match &metrics {
             Some(metrics) => Arc::new(Measured::new(executor, Arc::clone(metrics), Arc::clone(&clock))) as _,
             None => executor,
@@ -195,6 +208,8 @@ impl Lambda {
             authorizer,
             objects,
             metrics,
+            outbox,
+            reaches: reach.is_some(),
             downloads,
             concurrency: Concurrency::new(options.account_concurrency),
             prepared: watch::Sender::new(0),
@@ -209,6 +224,9 @@ impl Lambda {
         }
         lambda.spawn(lambda.clone().dispatch_queue());
         lambda.spawn(lambda.clone().collect_unused());
+        if let Some(reach) = reach {
+            lambda.spawn(lambda.outbox.clone().run(Arc::new(reach)));
+        }
         Ok(lambda)
     }
 
@@ -216,6 +234,7 @@ impl Lambda {
     /// What is cut off is taken up at the next start.
     pub async fn drain(&self, deadline: Duration) {
         self.stopping.send_replace(true);
+        self.outbox.stop();
         let mut tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         let finished = tokio::time::timeout(deadline, async { while tasks.join_next().await.is_some() {} });
         if finished.await.is_err() {

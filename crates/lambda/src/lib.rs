@@ -23,6 +23,7 @@ mod code;
 mod concurrency;
 mod configuration;
 mod cors;
+mod departures;
 mod destinations;
 mod error;
 mod event_invoke_config;
@@ -59,6 +60,7 @@ mod uses;
 mod versions;
 
 pub use code::Downloads;
+pub use departures::Reach;
 pub use error::{Error, Throttle};
 pub use function_urls::{FunctionUrls, UrlCaller, UrlEndpoint};
 pub use lambda::{Executor, Lambda, Options, Parts};

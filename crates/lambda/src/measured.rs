@@ -38,7 +38,12 @@ pub(crate) fn throttled(metrics: &dyn MetricSink, clock: &dyn Clock, reference: 
 
 impl Measured {
     pub(crate) fn new(inner: Arc<dyn Executor>, metrics: Arc<dyn MetricSink>, clock: Arc<dyn Clock>) -> Self {
-        Self { inner, metrics, clock, running: Mutex::default() }
+        Self {
+            inner,
+            metrics,
+            clock,
+            running: Mutex::default(),
+        }
     }
 
     /// Counts an event until it is dropped.
@@ -62,7 +67,8 @@ impl Measured {
         match &resource {
             Some(resource) => {
                 let qualified = [function, ("Resource", resource.as_str())];
-                self.metrics.record(&spec.scope, NAMESPACE, &[&[], &plain, &qualified], now, values);
+                self.metrics
+                    .record(&spec.scope, NAMESPACE, &[&[], &plain, &qualified], now, values);
             }
             None => self.metrics.record(&spec.scope, NAMESPACE, &[&[], &plain], now, values),
         }
@@ -144,7 +150,11 @@ impl Executor for Measured {
         let answer = self.inner.http(Arc::clone(&spec), request).await;
         if let Ok(answer) = &answer {
             let mut values = common(answer.status().is_server_error(), concurrent);
-            values.push(value("Duration", "Milliseconds", began.elapsed().as_secs_f64() * 1000.0));
+            values.push(value(
+                "Duration",
+                "Milliseconds",
+                began.elapsed().as_secs_f64() * 1000.0,
+            ));
             self.tell(&spec, None, &values);
         }
         answer

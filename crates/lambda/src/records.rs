@@ -94,6 +94,9 @@ pub(crate) struct Configuration {
     pub environment: Option<BTreeMap<String, String>>,
     pub architecture: String,
     pub tracing_active: bool,
+    /// A topic or queue that gets events that could not be handled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dead_letter: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<LayerUse>,
     pub logging: Logging,

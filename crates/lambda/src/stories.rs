@@ -143,6 +143,7 @@ impl Stage {
             clock: Arc::new(SystemClock),
             authorizer: Arc::new(Gatekeeper),
             objects: None,
+            reach: None,
             metrics: None,
             options,
         });

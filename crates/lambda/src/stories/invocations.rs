@@ -342,10 +342,7 @@ async fn destinations_are_checked_in_the_words_of_aws() {
             "The provided destination config DestinationConfig(onSuccess=OnSuccess(destination={iam}), onFailure=null) is invalid."
         )
     );
-    assert!(
-        refusal(put("arn:aws:sqs:us-east-1:000000000000:q").await)
-            .contains("sqs is not supported by this platform yet")
-    );
+    assert!(refusal(put("arn:aws:sqs:us-east-1:000000000000:q").await).contains("destinations of sqs are not built"));
     let get = GetFunctionEventInvokeConfigRequest {
         function_name: "f".into(),
         qualifier: None,
