@@ -60,3 +60,42 @@ def test_events_for_a_function_without_concurrency_are_given_up(danbi):
     client.invoke(FunctionName="note", InvocationType="Event", Payload=json.dumps({"n": 1}))
     danbi.wait_until(lambda: ran(danbi, "given-up", "ZeroReservedConcurrency") == 1)
     assert ran(danbi, "note", "ran 1") == 0
+
+
+def test_topics_and_buses_are_told_and_dead_letters_are_kept(danbi_with):
+    danbi = danbi_with(DANBI_ASYNC_RETRY_DELAYS_MS="10,10")
+    iam, client, sns, events = (danbi.client(service) for service in ("iam", "lambda", "sns", "events"))
+    policy = lambda **statement: json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
+    role = iam.create_role(RoleName="teller", AssumeRolePolicyDocument=policy(Principal={"Service": "lambda.amazonaws.com"}, Action="sts:AssumeRole"))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="teller", PolicyName="p", PolicyDocument=policy(Action=["sns:Publish", "events:PutEvents"], Resource="*"))
+    heard = create(client, "heard", python("import json\ndef handler(e, c):\n    print('heard ' + json.dumps(e))\n"))["FunctionArn"]
+    topic = sns.create_topic(Name="told")["TopicArn"]
+    rule = events.put_rule(Name="told", EventPattern=json.dumps({"source": ["lambda"]}))["RuleArn"]
+    for number, (principal, source) in enumerate((("sns.amazonaws.com", topic), ("events.amazonaws.com", rule))):
+        client.add_permission(FunctionName="heard", StatementId=str(number), Action="lambda:InvokeFunction", Principal=principal, SourceArn=source)
+    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=heard)
+    events.put_targets(Rule="told", Targets=[{"Id": "t", "Arn": heard}])
+    create(client, "note", python(NOTE), Role=role, DeadLetterConfig={"TargetArn": topic})
+    assert client.get_function(FunctionName="note")["Configuration"]["DeadLetterConfig"] == {"TargetArn": topic}
+    bus = "arn:aws:events:us-east-1:000000000000:event-bus/default"
+    client.put_function_event_invoke_config(FunctionName="note", DestinationConfig={"OnSuccess": {"Destination": topic}, "OnFailure": {"Destination": bus}})
+
+    def told():
+        logs = danbi.client("logs")
+        try:
+            found = logs.filter_log_events(logGroupName="/aws/lambda/heard", filterPattern='"heard "')["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        return [json.loads(event["message"].strip()[6:]) for event in found]
+
+    client.invoke(FunctionName="note", InvocationType="Event", Payload=json.dumps({"n": 1}))
+    danbi.wait_until(lambda: len(told()) == 1)
+    record = json.loads(told()[0]["Records"][0]["Sns"]["Message"])
+    assert (record["requestContext"]["condition"], record["requestPayload"]) == ("Success", {"n": 1})
+    client.invoke(FunctionName="note", InvocationType="Event", Payload=json.dumps({"n": 2, "fail": True}))
+    danbi.wait_until(lambda: len(told()) == 3)
+    (letter,) = [event["Records"][0]["Sns"] for event in told()[1:] if "Records" in event]
+    assert json.loads(letter["Message"]) == {"n": 2, "fail": True}
+    assert letter["MessageAttributes"]["ErrorMessage"] == {"Type": "String", "Value": "again"}
+    (event,) = [event for event in told()[1:] if "detail" in event]
+    assert (event["detail-type"], event["detail"]["requestContext"]["condition"]) == ("Lambda Function Invocation Result - Failure", "RetriesExhausted")
