@@ -129,10 +129,15 @@ fn granted(grants: &[Grant], context: &RequestContext, access: &Access) -> Grant
         .collect();
     let principal: &Principal = &context.principal;
     let retired = access.conditions.get(GRANT_ID).and_then(|ids| ids.first());
-    let of = |grant: &Grant| match retired {
-        Some(id) if *id == grant.id => grant.retirable_by(principal),
-        Some(_) => Granted::Nothing,
-        None => grant.gives(principal, operation, &encryption, source),
+    let made = access
+        .conditions
+        .get("kms:GrantOperations")
+        .filter(|_| operation == "CreateGrant");
+    let of = |grant: &Grant| match (retired, made) {
+        (Some(id), _) if *id == grant.id => grant.retirable_by(principal),
+        (Some(_), _) => Granted::Nothing,
+        (None, Some(made)) => grant.gives_on(principal, made),
+        (None, None) => grant.gives(principal, operation, &encryption, source),
     };
     let mut best = Granted::Nothing;
     for grant in grants {

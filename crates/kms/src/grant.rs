@@ -28,7 +28,8 @@ pub(crate) struct Grant {
 }
 
 impl Grant {
-    /// What the grant gives `principal` for an operation with this encryption context.
+    /// What the grant gives `principal` for an operation with this encryption context. Constraints are about operations
+    /// that have one.
     pub(crate) fn gives(
         &self,
         principal: &Principal,
@@ -39,11 +40,18 @@ impl Grant {
         if !self.operations.iter().any(|allowed| allowed == operation) {
             return Granted::Nothing;
         }
-        if !self
-            .constraints
-            .as_ref()
-            .is_none_or(|constraints| hold(constraints, context, source_arn))
-        {
+        let constraints = self.constraints.as_ref().filter(|_| has_context(operation));
+        if !constraints.is_none_or(|constraints| hold(constraints, context, source_arn)) {
+            return Granted::Nothing;
+        }
+        names(&self.grantee, principal)
+    }
+
+    /// What the grant gives `principal` for making a grant of these operations: none wider than itself. AWS takes the
+    /// same constraints once more; here a constrained grant makes none.
+    pub(crate) fn gives_on(&self, principal: &Principal, operations: &[String]) -> Granted {
+        let may = self.constraints.is_none() && self.operations.iter().any(|allowed| allowed == "CreateGrant");
+        if !may || !operations.iter().all(|asked| self.operations.contains(asked)) {
             return Granted::Nothing;
         }
         names(&self.grantee, principal)
@@ -73,6 +81,12 @@ impl Grant {
             ..GrantListEntry::default()
         }
     }
+}
+
+/// Whether an operation has an encryption context.
+fn has_context(operation: &str) -> bool {
+    let begins = ["Encrypt", "Decrypt", "ReEncrypt", "GenerateDataKey"];
+    begins.iter().any(|name| operation.starts_with(name))
 }
 
 fn hold(constraints: &GrantConstraints, context: &BTreeMap<String, String>, source_arn: Option<&str>) -> bool {
@@ -139,3 +153,65 @@ pub(crate) fn token(scope: &Scope, key: &str, grant: &str) -> String {
 }
 
 const TOKEN: &str = "danbi grant 1";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(operations: &[&str], constraints: Option<GrantConstraints>) -> Grant {
+        Grant {
+            id: "g".into(),
+            name: None,
+            created: Timestamp::from_millis(0),
+            grantee: "arn:aws:iam::000000000000:root".into(),
+            retiring: None,
+            issuer: "000000000000".into(),
+            operations: operations.iter().map(|name| (*name).into()).collect(),
+            constraints,
+        }
+    }
+
+    #[test]
+    fn a_grant_makes_none_that_is_wider_than_itself() {
+        let root = Principal::Root(Default::default());
+        let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let plain = grant(&["CreateGrant", "Encrypt"], None);
+        assert_eq!(plain.gives_on(&root, &texts(&["Encrypt"])), Granted::ToEverybody);
+        assert_eq!(plain.gives_on(&root, &texts(&["Encrypt", "Decrypt"])), Granted::Nothing);
+        assert_eq!(
+            grant(&["Encrypt"], None).gives_on(&root, &texts(&["Encrypt"])),
+            Granted::Nothing
+        );
+        let bound = grant(
+            &["CreateGrant", "Encrypt", "DescribeKey"],
+            Some(GrantConstraints::default()),
+        );
+        assert_eq!(bound.gives_on(&root, &texts(&["Encrypt"])), Granted::Nothing);
+    }
+
+    #[test]
+    fn constraints_bind_what_has_an_encryption_context() {
+        let root = Principal::Root(Default::default());
+        let pair = BTreeMap::from([("a".to_owned(), "b".to_owned())]);
+        let bound = GrantConstraints {
+            encryption_context_subset: Some(pair.clone()),
+            ..GrantConstraints::default()
+        };
+        let bound = grant(&["Encrypt", "DescribeKey"], Some(bound));
+        let given = |operation: &str, context: &BTreeMap<String, String>| bound.gives(&root, operation, context, None);
+        assert_eq!(given("Encrypt", &pair), Granted::ToEverybody);
+        assert_eq!(given("Encrypt", &BTreeMap::new()), Granted::Nothing);
+        assert_eq!(given("DescribeKey", &BTreeMap::new()), Granted::ToEverybody);
+        assert_eq!(given("Decrypt", &pair), Granted::Nothing);
+    }
+
+    #[test]
+    fn tokens_name_their_grant() {
+        let token = token(&Scope::default(), "key", "grant");
+        assert_eq!(
+            parse_token(&token),
+            Some((Scope::default(), "key".into(), "grant".into()))
+        );
+        assert_eq!(parse_token("x"), None);
+    }
+}

@@ -157,7 +157,7 @@ pub(crate) async fn import(
             if tx.get(&place).await?.is_none() {
                 return Err(Error::client("ExpiredImportTokenException", ""));
             }
-            take_in(&mut key, material.clone(), input.import_type.as_deref())?;
+            take_in(&scope, &mut key, material.clone(), input.import_type.as_deref())?;
             save_related(&kms, &tx, &scope, &mut key).await?;
             Ok(material.id.clone())
         })
@@ -208,7 +208,7 @@ fn read_material(
 ///
 /// # Errors
 /// `IncorrectKeyMaterialException`, `KMSInvalidStateException`.
-fn take_in(key: &mut Key, mut material: Material, import_type: Option<&str>) -> Result<()> {
+fn take_in(scope: &Scope, key: &mut Key, mut material: Material, import_type: Option<&str>) -> Result<()> {
     if let Some(before) = key.materials.iter_mut().find(|before| before.id == material.id) {
         (material.pending, material.rotated) = (before.pending, before.rotated);
         *before = material;
@@ -226,7 +226,9 @@ fn take_in(key: &mut Key, mut material: Material, import_type: Option<&str>) -> 
         return Err(Error::state(format!(
             "New key material (id: {}) cannot be imported into KMS key {}, because another key material (id: {}) is \
              pending rotation.",
-            material.id, key.id, waiting.id
+            material.id,
+            key.arn(scope),
+            waiting.id
         )));
     }
     material.pending = true;
