@@ -223,3 +223,23 @@ def test_related_keys_of_several_regions_open_each_other(danbi):
     assert there.decrypt(CiphertextBlob=sealed)["Plaintext"] == b"new"
     here.update_primary_region(KeyId=key, PrimaryRegion="eu-west-1")
     assert there.describe_key(KeyId=key)["KeyMetadata"]["MultiRegionConfiguration"]["MultiRegionKeyType"] == "PRIMARY"
+
+
+def test_a_primary_key_waits_for_its_replicas_before_it_goes(danbi_with):
+    danbi = danbi_with(DANBI_KMS_DUE_MS="50,20")
+    here, there = danbi.client("kms"), danbi.client("kms", "eu-west-1")
+    key = new_key(here, MultiRegion=True)["KeyId"]
+    here.replicate_key(KeyId=key, ReplicaRegion="eu-west-1")
+    assert here.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)["KeyState"] == "PendingReplicaDeletion"
+    assert there.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
+    there.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
+    danbi.wait_until(lambda: there.list_keys()["Keys"] == [] and here.list_keys()["Keys"] == [])
+
+
+def test_no_grant_makes_a_wider_one(danbi):
+    kms = danbi.client("kms")
+    key = new_key(kms)["KeyId"]
+    theirs, role = session_client(danbi, "kms")
+    kms.create_grant(KeyId=key, GranteePrincipal=role, Operations=["CreateGrant", "Encrypt"])
+    assert theirs.create_grant(KeyId=key, GranteePrincipal=role, Operations=["Encrypt"])["GrantId"]
+    assert refused(theirs.create_grant, KeyId=key, GranteePrincipal=role, Operations=["Encrypt", "Decrypt"])[0] == "AccessDeniedException"

@@ -105,7 +105,7 @@ def test_events_reach_a_function_that_may_be_told(danbi, s3):
     functions = danbi.client("lambda")
     source = "def handler(event, context):\n    for r in event['Records']:\n        print('EVENT', r['eventName'], r['s3']['object']['key'])\n"
     arn = create(functions, "listener", python(source))["FunctionArn"]
-    wanted = {"LambdaFunctionConfigurations": [{"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*"]}]}
+    wanted = {"LambdaFunctionConfigurations": [{"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*", "s3:ObjectRemoved:*", "s3:ObjectTagging:*"]}]}
     put = lambda: s3.put_bucket_notification_configuration(Bucket=BUCKET, NotificationConfiguration=wanted)
     assert refusal(put) == (400, "InvalidArgument")
     functions.add_permission(
@@ -113,6 +113,8 @@ def test_events_reach_a_function_that_may_be_told(danbi, s3):
     )
     put()
     s3.put_object(Bucket=BUCKET, Key="a b", Body=b"x")
+    s3.put_object_tagging(Bucket=BUCKET, Key="a b", Tagging={"TagSet": [{"Key": "k", "Value": "v"}]})
+    s3.delete_object_tagging(Bucket=BUCKET, Key="a b")
     s3.delete_object(Bucket=BUCKET, Key="a b")
     logs = danbi.client("logs")
 
@@ -122,6 +124,22 @@ def test_events_reach_a_function_that_may_be_told(danbi, s3):
         except ClientError:
             return None
         lines = sorted(event["message"].strip() for event in events)
-        return lines == ["EVENT ObjectCreated:Put a+b", "EVENT ObjectRemoved:Delete a+b"]
+        tagged = ["EVENT ObjectTagging:Delete a+b", "EVENT ObjectTagging:Put a+b"]
+        return lines == ["EVENT ObjectCreated:Put a+b", "EVENT ObjectRemoved:Delete a+b", *tagged]
 
     until(told)
+
+
+def test_a_document_is_held_against_its_md5(s3):
+    tags = {"TagSet": [{"Key": "k", "Value": "v"}]}
+    put = s3.put_bucket_tagging
+    assert refusal(put, Bucket=BUCKET, Tagging=tags, ContentMD5="AAAAAAAAAAAAAAAAAAAAAA==") == (400, "BadDigest")
+    assert refusal(put, Bucket=BUCKET, Tagging=tags, ContentMD5="no digest") == (400, "InvalidDigest")
+    assert refusal(s3.get_bucket_tagging, Bucket=BUCKET) == (404, "NoSuchTagSet")
+    put(Bucket=BUCKET, Tagging=tags)
+
+
+def test_putting_a_policy_has_no_content_to_answer(s3):
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{BUCKET}/x"}
+    answer = s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 204

@@ -1,6 +1,6 @@
 //! `Encrypt`, `Decrypt`, `ReEncrypt`.
 
-use super::{check_dry_run, check_recipient, check_tokens, find};
+use super::{aside, check_dry_run, check_recipient, check_tokens, find};
 use crate::ciphertext::{self, EncryptionContext, Parsed};
 use crate::error::{Error, Result};
 use crate::names::KeyName;
@@ -144,7 +144,8 @@ pub(crate) async fn open(
         None if key.spec == KeySpec::Symmetric => return Err(Error::invalid_ciphertext()),
         None => {
             let private = kms.material(&scope, &key)?;
-            let opened = asymmetric::decrypt(&private, algorithm, sealed)?;
+            let (algorithm, sealed) = (algorithm.to_owned(), sealed.to_vec());
+            let opened = aside(move || asymmetric::decrypt(&private, &algorithm, &sealed)).await?;
             (opened.ok_or_else(Error::invalid_ciphertext)?, None)
         }
     };

@@ -41,6 +41,10 @@ pub(crate) async fn complete(
                 let expiration = expiration(service, &tx, &bucket, &request.key, &version).await?;
                 return Ok::<_, Error>((bucket, version, false, false, expiration));
             };
+            let customer = encryption::customer!(request);
+            if customer.algorithm.is_some() || customer.key.is_some() {
+                super::part_key(service, context, &upload, customer).await?;
+            }
             let (version, doomed) = join(service, &tx, &bucket, request, listed, &id, upload).await?;
             let happened = Happened {
                 event: "s3:ObjectCreated:CompleteMultipartUpload",
