@@ -2,8 +2,8 @@
 //! Source: <https://docs.aws.amazon.com/aws-managed-policy/latest/reference/policy-list.html>; the documents are AWS's.
 
 use crate::policy::Policy;
-use crate::records::{ManagedPolicy, PolicyVersion};
 use crate::random;
+use crate::records::{ManagedPolicy, PolicyVersion};
 use danbi_core::Timestamp;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -37,7 +37,9 @@ pub(crate) static ALL: LazyLock<BTreeMap<String, AwsManaged>> = LazyLock::new(||
     // The table is part of the program, and a test reads it.
     #[allow(clippy::expect_used)]
     let rows: Vec<Row> = serde_json::from_str(TABLE).expect("the table of AWS's policies is JSON");
-    rows.into_iter().map(|row| (arn(&row.path, &row.name), row.read())).collect()
+    rows.into_iter()
+        .map(|row| (arn(&row.path, &row.name), row.read()))
+        .collect()
 });
 
 /// The policy with this ARN.

@@ -97,7 +97,10 @@ pub(crate) fn profiles(account: &AccountId) -> Bytes {
 
 /// An instance profile that a role is in.
 pub(crate) fn profile_of_role(account: &AccountId, role: &str, profile: &str) -> Bytes {
-    of("role-profile", account).str(&lower(role)).str(&lower(profile)).build()
+    of("role-profile", account)
+        .str(&lower(role))
+        .str(&lower(profile))
+        .build()
 }
 
 /// The instance profiles that a role is in.

@@ -179,7 +179,10 @@ impl Sessions {
     /// The secret of a user's access key.
     pub(crate) fn access_key_secret(&self, access_key_id: &str, salt: &str) -> SecretKey {
         // Ids have no zero bytes, so the two parts cannot be told apart wrongly.
-        short(&tag(&self.access_key, &[access_key_id.as_bytes(), b"\0", salt.as_bytes()]))
+        short(&tag(
+            &self.access_key,
+            &[access_key_id.as_bytes(), b"\0", salt.as_bytes()],
+        ))
     }
 
     fn secret(&self, signed: &[u8]) -> SecretKey {
@@ -356,7 +359,9 @@ mod tests {
         });
         let principal = role_principal(&role, "AROAX", "s", session).unwrap();
         let issued = sessions.issue(&principal, SESSION_LIFETIME).unwrap();
-        let found = sessions.credential(&issued.access_key_id, &issued.session_token).unwrap();
+        let found = sessions
+            .credential(&issued.access_key_id, &issued.session_token)
+            .unwrap();
         assert_eq!(found.principal, principal);
     }
 
@@ -364,7 +369,11 @@ mod tests {
     fn the_secret_of_an_access_key_is_made_again_and_differs_by_key_and_salt() {
         let secret = |key, id, salt| sessions(key).access_key_secret(id, salt);
         assert_eq!(secret(1, "AKIA1", "00"), secret(1, "AKIA1", "00"));
-        for other in [secret(2, "AKIA1", "00"), secret(1, "AKIA2", "00"), secret(1, "AKIA1", "01")] {
+        for other in [
+            secret(2, "AKIA1", "00"),
+            secret(1, "AKIA2", "00"),
+            secret(1, "AKIA1", "01"),
+        ] {
             assert_ne!(secret(1, "AKIA1", "00"), other);
         }
         assert_eq!(secret(1, "AKIA1", "00").expose().len(), 40);

@@ -40,11 +40,17 @@ pub(super) async fn identity(view: &impl View, account: &AccountId, of: &Identit
     }
     let boundary = match &of.boundary {
         // A boundary that is not there bounds everything.
-        Some(boundary) => Some(managed(view, account, boundary).await?.unwrap_or_else(|| Arc::new(Policy::deny_all()))),
+        Some(boundary) => Some(
+            managed(view, account, boundary)
+                .await?
+                .unwrap_or_else(|| Arc::new(Policy::deny_all())),
+        ),
         None => None,
     };
     let role = of.role.as_ref();
-    let trust = role.map(|role| Policy::parse_trust(&role.trust).map(Arc::new)).transpose();
+    let trust = role
+        .map(|role| Policy::parse_trust(&role.trust).map(Arc::new))
+        .transpose();
     Ok(KnownIdentity {
         identity: policies,
         boundary,

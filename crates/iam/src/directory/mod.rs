@@ -164,7 +164,8 @@ impl Directory {
         let (Some(name), Ok(account)) = (name, arn.account.parse()) else {
             return Ok(None);
         };
-        self.lookup(unique, &account, kind, name, |found| found.id == unique).await
+        self.lookup(unique, &account, kind, name, |found| found.id == unique)
+            .await
     }
 
     /// The role with this ARN, path and all.

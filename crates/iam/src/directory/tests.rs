@@ -15,7 +15,7 @@ struct Nodes {
 const TRUSTS_LAMBDA: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":
     {"Service":["lambda.amazonaws.com"]},"Action":"sts:AssumeRole"}}"#;
 const TRUSTS_EVENTS_OF_A_RULE: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":
-    {"Service":"events.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"ArnLike":{"aws:SourceArn":"arn:*:rule/*"}}}}"#;
+    {"Service":"events.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"ArnLike":{"aws:SourceArn":"arn:aws:events:*:*:rule/*"}}}}"#;
 const READS: &str = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:Get*","Resource":"*"}}"#;
 
 impl Nodes {
@@ -179,7 +179,10 @@ async fn a_function_has_the_rights_of_a_role_that_trusts_lambda_and_no_others() 
         let arn = format!("arn:aws:iam::000000000000:role/{name}").parse().unwrap();
         let issued = nodes.here.assume(&arn, "f").await.unwrap();
         assert_eq!(issued.warning.is_some(), rights == 0, "{name}");
-        let found = nodes.here.sessions.credential(&issued.access_key_id, &issued.session_token);
+        let found = nodes
+            .here
+            .sessions
+            .credential(&issued.access_key_id, &issued.session_token);
         assert_eq!(policies(&nodes.here, &found.unwrap().principal).await, rights, "{name}");
     }
     nodes.store.close().await;
@@ -199,13 +202,22 @@ async fn a_key_is_its_users_until_it_is_deleted() {
         salt: "00".into(),
     };
     let store = &nodes.store;
-    store.transact(async |tx| put(&tx, &keys::access_key("AKIAX"), key)).await.unwrap();
+    store
+        .transact(async |tx| put(&tx, &keys::access_key("AKIAX"), key))
+        .await
+        .unwrap();
     let known = nodes.here.key("AKIAX").await.unwrap().unwrap();
     assert_eq!(known.principal, user("ana"));
     assert!(known.active && known.secret.expose().len() == 40);
     assert!(nodes.here.key("AKIAY").await.unwrap().is_none());
     nodes.here.note_use("AKIAX", "s3", "eu-central-1").await;
-    let used: Option<records::LastUsed> = store.snapshot().await.unwrap().record(&keys::last_used("AKIAX")).await.unwrap();
+    let used: Option<records::LastUsed> = store
+        .snapshot()
+        .await
+        .unwrap()
+        .record(&keys::last_used("AKIAX"))
+        .await
+        .unwrap();
     assert_eq!(used.unwrap().region, "eu-central-1");
     store
         .transact(async |tx| {

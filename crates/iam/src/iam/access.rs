@@ -30,23 +30,11 @@ pub(super) fn policy(action: &'static str, arn: &str) -> Access {
     Access::new(action, arn)
 }
 
-pub(super) fn attach(
-    context: &RequestContext,
-    action: &'static str,
-    kind: Kind,
-    name: &str,
-    policy: &str,
-) -> Access {
+pub(super) fn attach(context: &RequestContext, action: &'static str, kind: Kind, name: &str, policy: &str) -> Access {
     on(context, action, kind, name).with("iam:PolicyARN", policy)
 }
 
-pub(super) fn bound(
-    context: &RequestContext,
-    action: &'static str,
-    kind: Kind,
-    name: &str,
-    boundary: &str,
-) -> Access {
+pub(super) fn bound(context: &RequestContext, action: &'static str, kind: Kind, name: &str, boundary: &str) -> Access {
     on(context, action, kind, name).with("iam:PermissionsBoundary", boundary)
 }
 
@@ -91,7 +79,8 @@ pub(super) fn untag(context: &RequestContext, action: &'static str, kind: &str, 
 }
 
 fn without_tags(access: Access, keys: &[String]) -> Access {
-    keys.iter().fold(access, |access, key| access.with("aws:TagKeys", key.as_str()))
+    keys.iter()
+        .fold(access, |access, key| access.with("aws:TagKeys", key.as_str()))
 }
 
 pub(super) fn tag_policy(_: &Iam, _: &RequestContext, input: &TagPolicyRequest) -> Asked {
@@ -157,12 +146,26 @@ pub(super) fn create_group(_: &Iam, context: &RequestContext, input: &CreateGrou
 
 pub(super) fn create_policy(_: &Iam, context: &RequestContext, input: &CreatePolicyRequest) -> Asked {
     let (path, tags) = (input.path.as_deref(), input.tags.as_ref());
-    Ok(new(context, "iam:CreatePolicy", "policy", path, &input.policy_name, tags))
+    Ok(new(
+        context,
+        "iam:CreatePolicy",
+        "policy",
+        path,
+        &input.policy_name,
+        tags,
+    ))
 }
 
 pub(super) fn create_profile(_: &Iam, context: &RequestContext, input: &CreateInstanceProfileRequest) -> Asked {
     let (path, tags, name) = (input.path.as_deref(), input.tags.as_ref(), &input.instance_profile_name);
-    Ok(new(context, "iam:CreateInstanceProfile", "instance-profile", path, name, tags))
+    Ok(new(
+        context,
+        "iam:CreateInstanceProfile",
+        "instance-profile",
+        path,
+        name,
+        tags,
+    ))
 }
 
 /// Making an instance profile act as a role is passing the role.
@@ -189,7 +192,14 @@ pub(super) fn update_user(
     input: &UpdateUserRequest,
 ) -> Result<Vec<Access>, ServiceError> {
     let (path, name) = (input.new_path.as_deref(), input.new_user_name.as_deref());
-    Ok(renamed(context, "iam:UpdateUser", Kind::User, &input.user_name, path, name))
+    Ok(renamed(
+        context,
+        "iam:UpdateUser",
+        Kind::User,
+        &input.user_name,
+        path,
+        name,
+    ))
 }
 
 pub(super) fn update_group(
@@ -198,7 +208,14 @@ pub(super) fn update_group(
     input: &UpdateGroupRequest,
 ) -> Result<Vec<Access>, ServiceError> {
     let (path, name) = (input.new_path.as_deref(), input.new_group_name.as_deref());
-    Ok(renamed(context, "iam:UpdateGroup", Kind::Group, &input.group_name, path, name))
+    Ok(renamed(
+        context,
+        "iam:UpdateGroup",
+        Kind::Group,
+        &input.group_name,
+        path,
+        name,
+    ))
 }
 
 fn renamed(
@@ -241,9 +258,15 @@ pub(super) fn create_provider(_: &Iam, context: &RequestContext, input: &CreateO
     let url = super::providers::without_scheme(&input.url);
     let resource = arn(context, format_args!("oidc-provider/{url}"));
     let tags = input.tags.as_deref().unwrap_or_default();
-    Ok(with_tags(Access::new("iam:CreateOpenIDConnectProvider", resource), tags))
+    Ok(with_tags(
+        Access::new("iam:CreateOpenIDConnectProvider", resource),
+        tags,
+    ))
 }
 
 pub(super) fn list_providers(_: &Iam, context: &RequestContext, _: &ListOpenIDConnectProvidersRequest) -> Asked {
-    Ok(Access::new("iam:ListOpenIDConnectProviders", arn(context, "oidc-provider/*")))
+    Ok(Access::new(
+        "iam:ListOpenIDConnectProviders",
+        arn(context, "oidc-provider/*"),
+    ))
 }

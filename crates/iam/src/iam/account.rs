@@ -60,19 +60,23 @@ pub(super) async fn list_aliases(
     context: RequestContext,
     _: ListAccountAliasesRequest,
 ) -> Result<ListAccountAliasesResponse> {
-    let alias = iam.store.snapshot().await?.value(&keys::alias(&context.scope.account)).await?;
+    let alias = iam
+        .store
+        .snapshot()
+        .await?
+        .value(&keys::alias(&context.scope.account))
+        .await?;
     Ok(ListAccountAliasesResponse {
-        account_aliases: alias.iter().map(|alias| String::from_utf8_lossy(alias).into_owned()).collect(),
+        account_aliases: alias
+            .iter()
+            .map(|alias| String::from_utf8_lossy(alias).into_owned())
+            .collect(),
         is_truncated: Some(false),
         marker: None,
     })
 }
 
-pub(super) async fn summary(
-    iam: Arc<Iam>,
-    context: RequestContext,
-    _: Empty,
-) -> Result<GetAccountSummaryResponse> {
+pub(super) async fn summary(iam: Arc<Iam>, context: RequestContext, _: Empty) -> Result<GetAccountSummaryResponse> {
     let account = &context.scope.account;
     let view = iam.store.snapshot().await?;
     let counts: Counts = view.record(&keys::counts(account)).await?.unwrap_or_default();
@@ -98,9 +102,18 @@ pub(super) async fn summary(
         ("VersionsPerPolicyQuota", size(quotas::VERSIONS)),
         ("PolicySizeQuota", size(quotas::POLICY_SIZE)),
         ("AssumeRolePolicySizeQuota", size(quotas::TRUST_SIZE)),
-        ("UserPolicySizeQuota", size(quotas::inline_size(crate::records::Kind::User))),
-        ("GroupPolicySizeQuota", size(quotas::inline_size(crate::records::Kind::Group))),
-        ("RolePolicySizeQuota", size(quotas::inline_size(crate::records::Kind::Role))),
+        (
+            "UserPolicySizeQuota",
+            size(quotas::inline_size(crate::records::Kind::User)),
+        ),
+        (
+            "GroupPolicySizeQuota",
+            size(quotas::inline_size(crate::records::Kind::Group)),
+        ),
+        (
+            "RolePolicySizeQuota",
+            size(quotas::inline_size(crate::records::Kind::Role)),
+        ),
         ("AccountAccessKeysPresent", u32::from(root_keys)),
         ("AccountMFAEnabled", 0),
         ("AccountSigningCertificatesPresent", 0),

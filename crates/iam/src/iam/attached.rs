@@ -77,19 +77,42 @@ async fn list(
 macro_rules! operations {
     ($kind:expr, $name:ident: $attach:ident($attach_in:ty), $detach:ident($detach_in:ty), $list:ident($list_in:ty, $list_out:ident)) => {
         pub(super) async fn $attach(iam: Arc<Iam>, context: RequestContext, input: $attach_in) -> Result<Empty> {
-            let of = Of { account: &context.scope.account, kind: $kind, name: &input.$name };
+            let of = Of {
+                account: &context.scope.account,
+                kind: $kind,
+                name: &input.$name,
+            };
             attach(&iam, of, &input.policy_arn).await
         }
 
         pub(super) async fn $detach(iam: Arc<Iam>, context: RequestContext, input: $detach_in) -> Result<Empty> {
-            let of = Of { account: &context.scope.account, kind: $kind, name: &input.$name };
+            let of = Of {
+                account: &context.scope.account,
+                kind: $kind,
+                name: &input.$name,
+            };
             detach(&iam, of, &input.policy_arn).await
         }
 
         pub(super) async fn $list(iam: Arc<Iam>, context: RequestContext, input: $list_in) -> Result<$list_out> {
-            let of = Of { account: &context.scope.account, kind: $kind, name: &input.$name };
-            let page = list(&iam, of, input.path_prefix.as_deref(), input.max_items, input.marker.as_deref()).await?;
-            Ok($list_out { is_truncated: page.truncated(), attached_policies: Some(page.items), marker: page.marker })
+            let of = Of {
+                account: &context.scope.account,
+                kind: $kind,
+                name: &input.$name,
+            };
+            let page = list(
+                &iam,
+                of,
+                input.path_prefix.as_deref(),
+                input.max_items,
+                input.marker.as_deref(),
+            )
+            .await?;
+            Ok($list_out {
+                is_truncated: page.truncated(),
+                attached_policies: Some(page.items),
+                marker: page.marker,
+            })
         }
     };
 }

@@ -47,7 +47,9 @@ async fn delete(iam: &Iam, account: &AccountId, kind: Kind, name: &str) -> Resul
         roles::check_changeable(&identity)?;
         let kind = kind.title().to_lowercase();
         let old = identity.boundary.take().ok_or_else(|| {
-            IamError::NoSuchEntity(format!("The permissions boundary of the {kind} {name} cannot be found."))
+            IamError::NoSuchEntity(format!(
+                "The permissions boundary of the {kind} {name} cannot be found."
+            ))
         })?;
         end(&tx, account, &identity, &old).await?;
         save(&tx, account, &identity)

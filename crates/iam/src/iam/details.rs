@@ -69,7 +69,11 @@ pub(super) async fn get(
         ("LocalManagedPolicy", keys::policies(account)),
     ];
     let mut place = Place::parse(input.marker.as_deref())?;
-    let mut room = input.max_items.and_then(|max| usize::try_from(max).ok()).unwrap_or(100).max(1);
+    let mut room = input
+        .max_items
+        .and_then(|max| usize::try_from(max).ok())
+        .unwrap_or(100)
+        .max(1);
     let mut answer = GetAccountAuthorizationDetailsResponse {
         user_detail_list: Some(Vec::new()),
         group_detail_list: Some(Vec::new()),
@@ -93,7 +97,9 @@ pub(super) async fn get(
         };
     }
     if place.list == AWS && wanted("AWSManagedPolicy") {
-        let used = usages.iter().filter_map(|(arn, usage)| Some((aws_managed::find(arn)?, *usage)));
+        let used = usages
+            .iter()
+            .filter_map(|(arn, usage)| Some((aws_managed::find(arn)?, *usage)));
         let mut used: Vec<_> = used.collect();
         used.sort_by(|(a, _), (b, _)| a.policy.name.cmp(&b.policy.name));
         for (managed, usage) in used {
@@ -128,11 +134,17 @@ async fn take(
         match place.list {
             USERS => {
                 let user: Identity = records::decode(value)?;
-                answer.user_detail_list.get_or_insert_default().push(user_detail(&user, account));
+                answer
+                    .user_detail_list
+                    .get_or_insert_default()
+                    .push(user_detail(&user, account));
             }
             GROUPS => {
                 let group: Identity = records::decode(value)?;
-                answer.group_detail_list.get_or_insert_default().push(group_detail(&group, account));
+                answer
+                    .group_detail_list
+                    .get_or_insert_default()
+                    .push(group_detail(&group, account));
             }
             ROLES => {
                 let role: Identity = records::decode(value)?;
@@ -143,7 +155,10 @@ async fn take(
                 debug_assert_eq!(place.list, OWN);
                 let policy: ManagedPolicy = records::decode(value)?;
                 let usage = usages.get(&policy.arn(account)).copied().unwrap_or_default();
-                answer.policies.get_or_insert_default().push(policy_detail(&policy, account, usage)?);
+                answer
+                    .policies
+                    .get_or_insert_default()
+                    .push(policy_detail(&policy, account, usage)?);
             }
         }
         place.after = key[prefix.len()..].to_vec();

@@ -60,7 +60,9 @@ pub(super) async fn check_trusted(view: &impl View, document: &str, policy: &Pol
             // Sessions and federated users come and go.
             continue;
         };
-        let kind = Kind::parse(kind).filter(|kind| *kind != Kind::Group).ok_or_else(invalid)?;
+        let kind = Kind::parse(kind)
+            .filter(|kind| *kind != Kind::Group)
+            .ok_or_else(invalid)?;
         let name = path.rsplit('/').next().unwrap_or_default();
         let found = records::find(view, &account, kind, name).await?;
         if found.is_none_or(|found| found.arn(&account) != text) {

@@ -73,25 +73,49 @@ macro_rules! operations {
     ($kind:expr, $name:ident: $put:ident($put_in:ty), $get:ident($get_in:ty, $get_out:ident), $delete:ident($delete_in:ty),
      $list:ident($list_in:ty, $list_out:ident)) => {
         pub(super) async fn $put(iam: Arc<Iam>, context: RequestContext, input: $put_in) -> Result<Empty> {
-            let of = Of { account: &context.scope.account, kind: $kind, name: &input.$name };
+            let of = Of {
+                account: &context.scope.account,
+                kind: $kind,
+                name: &input.$name,
+            };
             put(&iam, of, &input.policy_name, &input.policy_document).await
         }
 
         pub(super) async fn $get(iam: Arc<Iam>, context: RequestContext, input: $get_in) -> Result<$get_out> {
-            let of = Of { account: &context.scope.account, kind: $kind, name: &input.$name };
+            let of = Of {
+                account: &context.scope.account,
+                kind: $kind,
+                name: &input.$name,
+            };
             let policy_document = get(&iam, of, &input.policy_name).await?;
-            Ok($get_out { $name: input.$name, policy_name: input.policy_name, policy_document })
+            Ok($get_out {
+                $name: input.$name,
+                policy_name: input.policy_name,
+                policy_document,
+            })
         }
 
         pub(super) async fn $delete(iam: Arc<Iam>, context: RequestContext, input: $delete_in) -> Result<Empty> {
-            let of = Of { account: &context.scope.account, kind: $kind, name: &input.$name };
+            let of = Of {
+                account: &context.scope.account,
+                kind: $kind,
+                name: &input.$name,
+            };
             delete(&iam, of, &input.policy_name).await
         }
 
         pub(super) async fn $list(iam: Arc<Iam>, context: RequestContext, input: $list_in) -> Result<$list_out> {
-            let of = Of { account: &context.scope.account, kind: $kind, name: &input.$name };
+            let of = Of {
+                account: &context.scope.account,
+                kind: $kind,
+                name: &input.$name,
+            };
             let page = list(&iam, of, input.max_items, input.marker.as_deref()).await?;
-            Ok($list_out { is_truncated: page.truncated(), policy_names: page.items, marker: page.marker })
+            Ok($list_out {
+                is_truncated: page.truncated(),
+                policy_names: page.items,
+                marker: page.marker,
+            })
         }
     };
 }

@@ -30,7 +30,9 @@ pub(super) async fn create(
         None => format!("AWSServiceRoleFor{role}"),
         Some(suffix) if WITH_SUFFIX.contains(&short) => format!("AWSServiceRoleFor{role}_{suffix}"),
         Some(_) => {
-            return Err(IamError::InvalidInput(format!("Custom suffix is not allowed for {service}")));
+            return Err(IamError::InvalidInput(format!(
+                "Custom suffix is not allowed for {service}"
+            )));
         }
     };
     let mut linked = new_identity(&iam, Kind::Role, name, Some(format!("{PATH}{service}/")))?;
@@ -99,7 +101,11 @@ pub(super) async fn deletion_status(
 ) -> Result<GetServiceLinkedRoleDeletionStatusResponse> {
     let id = &input.deletion_task_id;
     let unknown = || IamError::NoSuchEntity(format!("The deletion task {id} cannot be found."));
-    let mut parts = id.strip_prefix("task").and_then(|rest| rest.strip_prefix(PATH)).ok_or_else(unknown)?.split('/');
+    let mut parts = id
+        .strip_prefix("task")
+        .and_then(|rest| rest.strip_prefix(PATH))
+        .ok_or_else(unknown)?
+        .split('/');
     let (_, _, task) = (parts.next(), parts.next(), parts.next());
     task.filter(|task| task.len() == 36).ok_or_else(unknown)?;
     Ok(GetServiceLinkedRoleDeletionStatusResponse {

@@ -1,7 +1,7 @@
 //! What the model's patterns do not say of names and paths.
 
-use crate::records::Tags;
 use crate::iam_shapes::Tag;
+use crate::records::Tags;
 use crate::{IamError, Result};
 use danbi_core::{Arn, Principal, RequestContext};
 use std::collections::HashSet;

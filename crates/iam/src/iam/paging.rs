@@ -27,7 +27,10 @@ impl<T> Paged<T> {
 }
 
 fn limit(max_items: Option<i32>) -> usize {
-    max_items.and_then(|max| usize::try_from(max).ok()).unwrap_or(DEFAULT).clamp(1, 1000)
+    max_items
+        .and_then(|max| usize::try_from(max).ok())
+        .unwrap_or(DEFAULT)
+        .clamp(1, 1000)
 }
 
 fn decode(marker: Option<&str>) -> Result<Option<Vec<u8>>> {

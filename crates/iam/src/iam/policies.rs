@@ -7,8 +7,8 @@ use crate::iam_shapes::*;
 use crate::records::{self, Identity, Kind, ManagedPolicy, PolicyVersion, Usage, View, put};
 use crate::{IamError, Result, aws_managed, keys, random};
 use danbi_core::{AccountId, RequestContext};
-use danbi_store::{KeyRange, Transaction};
 use danbi_store::key::KeyReader;
+use danbi_store::{KeyRange, Transaction};
 use danbi_wire::Empty;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -64,9 +64,7 @@ pub(super) async fn get_any(view: &impl View, account: &AccountId, arn: &str) ->
 pub(super) async fn get_own(view: &impl View, account: &AccountId, arn: &str) -> Result<ManagedPolicy> {
     names::policy_arn(arn)?;
     if aws_managed::find(arn).is_some() {
-        return Err(IamError::AccessDenied(
-            "Policy is outside your own account.".into(),
-        ));
+        return Err(IamError::AccessDenied("Policy is outside your own account.".into()));
     }
     let found = find(view, account, arn).await?;
     found.ok_or_else(|| not_found(arn))
@@ -241,16 +239,24 @@ pub(super) async fn list(
         marker: None,
     };
     if scope != "AWS" && !of_aws {
-        page = stored(&view, keys::policies(account), input.max_items, marker.as_deref(), |_, value| {
-            let policy: ManagedPolicy = records::decode(value)?;
-            let arn = policy.arn(account);
-            shown(&policy, arn)
-        })
+        page = stored(
+            &view,
+            keys::policies(account),
+            input.max_items,
+            marker.as_deref(),
+            |_, value| {
+                let policy: ManagedPolicy = records::decode(value)?;
+                let arn = policy.arn(account);
+                shown(&policy, arn)
+            },
+        )
         .await?;
     }
     let room = input.max_items.unwrap_or(100) - i32::try_from(page.items.len()).unwrap_or(i32::MAX);
     if scope != "Local" && page.marker.is_none() {
-        let all = aws_managed::ALL.values().map(|managed| shown(&managed.policy, managed.arn()));
+        let all = aws_managed::ALL
+            .values()
+            .map(|managed| shown(&managed.policy, managed.arn()));
         let all: Vec<Policy> = all.filter_map(Result::transpose).collect::<Result<_>>()?;
         if room > 0 {
             let rest = listed(all, Some(room), marker.as_deref().filter(|_| of_aws))?;
@@ -307,14 +313,21 @@ pub(super) async fn entities(
         _ => None,
     };
     let prefix = keys::users_of_policy(account, &input.policy_arn);
-    let page = stored(&view, prefix.clone(), input.max_items, input.marker.as_deref(), |key, value| {
-        let mut reader = KeyReader::after_prefix(key, &prefix).map_err(|_| IamError::Record)?;
-        let use_ = reader.str().map_err(|_| IamError::Record)?;
-        let kind = reader.str().map_err(|_| IamError::Record)?;
-        let kind = Kind::parse(&kind).ok_or(IamError::Record)?;
-        let wanted = wanted_kind.is_none_or(|wanted| wanted == kind) && wanted_use.is_none_or(|wanted| wanted == use_);
-        Ok(wanted.then(|| (kind, String::from_utf8_lossy(value).into_owned())))
-    })
+    let page = stored(
+        &view,
+        prefix.clone(),
+        input.max_items,
+        input.marker.as_deref(),
+        |key, value| {
+            let mut reader = KeyReader::after_prefix(key, &prefix).map_err(|_| IamError::Record)?;
+            let use_ = reader.str().map_err(|_| IamError::Record)?;
+            let kind = reader.str().map_err(|_| IamError::Record)?;
+            let kind = Kind::parse(&kind).ok_or(IamError::Record)?;
+            let wanted =
+                wanted_kind.is_none_or(|wanted| wanted == kind) && wanted_use.is_none_or(|wanted| wanted == use_);
+            Ok(wanted.then(|| (kind, String::from_utf8_lossy(value).into_owned())))
+        },
+    )
     .await?;
     let path = input.path_prefix.as_deref().unwrap_or("/");
     let (mut users, mut groups, mut roles) = (Vec::new(), Vec::new(), Vec::new());

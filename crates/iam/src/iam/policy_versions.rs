@@ -16,7 +16,9 @@ fn number(id: &str) -> Option<u64> {
 }
 
 fn not_found(policy: &str, id: &str) -> IamError {
-    IamError::NoSuchEntity(format!("Policy {policy} version {id} does not exist or is not attachable."))
+    IamError::NoSuchEntity(format!(
+        "Policy {policy} version {id} does not exist or is not attachable."
+    ))
 }
 
 /// The version, without its document where the answer to a creation leaves it out.

@@ -106,7 +106,12 @@ pub(super) async fn list(
     let account = &context.scope.account;
     let range = KeyRange::prefix(keys::providers(account));
     // The quota bounds the list.
-    let page = iam.store.snapshot().await?.page(range, quotas::PROVIDERS as usize).await?;
+    let page = iam
+        .store
+        .snapshot()
+        .await?
+        .page(range, quotas::PROVIDERS as usize)
+        .await?;
     let entries = page.entries.iter().map(|(_, value)| {
         let provider: Provider = records::decode(value)?;
         Ok(OpenIDConnectProviderListEntry {

@@ -87,7 +87,8 @@ impl ResourcePolicySource for IamResources {
         }
         side.resource = Some(whole);
         for (key, value) in tags {
-            side.conditions.push((format!("aws:ResourceTag/{key}").into(), value.clone()));
+            side.conditions
+                .push((format!("aws:ResourceTag/{key}").into(), value.clone()));
             side.conditions.push((format!("iam:ResourceTag/{key}").into(), value));
         }
         Ok(side)

@@ -132,7 +132,11 @@ pub(super) async fn describe(
     })
 }
 
-pub(super) async fn trust(iam: Arc<Iam>, context: RequestContext, input: UpdateAssumeRolePolicyRequest) -> Result<Empty> {
+pub(super) async fn trust(
+    iam: Arc<Iam>,
+    context: RequestContext,
+    input: UpdateAssumeRolePolicyRequest,
+) -> Result<Empty> {
     let policy = documents::check_trust(&input.policy_document)?;
     let view = iam.store.snapshot().await?;
     documents::check_trusted(&view, &input.policy_document, &policy).await?;

@@ -146,7 +146,10 @@ pub(super) fn profile(profile: &Profile, account: &AccountId, roles: Vec<shapes:
         path: profile.path.clone(),
         instance_profile_name: profile.name.clone(),
         instance_profile_id: profile.id.clone(),
-        arn: format!("arn:aws:iam::{account}:instance-profile{}{}", profile.path, profile.name),
+        arn: format!(
+            "arn:aws:iam::{account}:instance-profile{}{}",
+            profile.path, profile.name
+        ),
         create_date: profile.created,
         roles,
         tags: Some(tags(&profile.tags)),

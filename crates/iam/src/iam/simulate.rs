@@ -5,9 +5,7 @@
 use super::paging::listed;
 use super::{Iam, names, policies};
 use crate::iam_shapes::*;
-use crate::policy::{
-    ContextKeys, Decision, Policy, PolicyKind, PolicySet, Request, decide, fitting, statement_places,
-};
+use crate::policy::{ContextKeys, Decision, Policy, PolicyKind, PolicySet, Request, decide, fitting, statement_places};
 use crate::records::{self, Identity, Kind, View};
 use crate::{IamError, Result, aws_managed};
 use danbi_core::{AccountId, Arn, Principal, RequestContext};
@@ -41,7 +39,9 @@ fn given(list: &str, texts: Option<Vec<String>>) -> Result<Vec<Source>> {
         )));
     }
     let numbered = texts.into_iter().enumerate();
-    numbered.map(|(at, text)| Source::read(format!("{list}.{}", at + 1), text)).collect()
+    numbered
+        .map(|(at, text)| Source::read(format!("{list}.{}", at + 1), text))
+        .collect()
 }
 
 /// All that a simulation takes, whoever's policies they are.
@@ -215,7 +215,9 @@ fn owner(text: Option<String>) -> Result<Option<AccountId>> {
 
 fn user_principal(account: &AccountId, arn: Option<String>, id: String) -> Result<Principal> {
     let text = arn.unwrap_or_else(|| format!("arn:aws:iam::{account}:user/simulated"));
-    let arn = text.parse().map_err(|_| IamError::InvalidInput(format!("Invalid Entity Arn: {text}")))?;
+    let arn = text
+        .parse()
+        .map_err(|_| IamError::InvalidInput(format!("Invalid Entity Arn: {text}")))?;
     Ok(Principal::Identity { arn, id, session: None })
 }
 
@@ -239,7 +241,9 @@ fn answer(simulation: &Simulation, max_items: Option<i32>, marker: Option<&str>)
 
 /// The resources to try; any, when none is given.
 fn resources(given: Option<Vec<String>>) -> Vec<String> {
-    given.filter(|given| !given.is_empty()).unwrap_or_else(|| vec!["*".into()])
+    given
+        .filter(|given| !given.is_empty())
+        .unwrap_or_else(|| vec!["*".into()])
 }
 
 pub(super) async fn custom(
@@ -301,14 +305,19 @@ async fn own(
     all: &mut Vec<Source>,
 ) -> Result<()> {
     for (name, document) in &of.inline {
-        let is_excluded = excluded.iter().filter_map(|excluded| excluded.inline_policy_identifier.as_ref());
+        let is_excluded = excluded
+            .iter()
+            .filter_map(|excluded| excluded.inline_policy_identifier.as_ref());
         let is = |id: &InlinePolicyIdentifierType| id.policy_name == *name && id.attachment_name == of.name;
         if !is_excluded.into_iter().any(is) {
             all.push(Source::read(name.clone(), document.clone())?);
         }
     }
     for arn in &of.attached {
-        if excluded.iter().any(|excluded| excluded.policy_arn.as_ref() == Some(arn)) {
+        if excluded
+            .iter()
+            .any(|excluded| excluded.policy_arn.as_ref() == Some(arn))
+        {
             continue;
         }
         all.extend(managed(view, account, arn).await?);

@@ -60,7 +60,8 @@ enum Tagged<'a> {
 
 async fn change(iam: &Iam, account: &AccountId, tagged: Tagged<'_>, change: Change) -> Result<Empty> {
     let change = &change;
-    iam.change(account, async |tx| change_in(&tx, account, tagged, change).await).await?;
+    iam.change(account, async |tx| change_in(&tx, account, tagged, change).await)
+        .await?;
     Ok(Empty {})
 }
 
@@ -107,17 +108,33 @@ macro_rules! operations {
     ($tagged:expr, $name:ident: $tag:ident($tag_in:ty), $untag:ident($untag_in:ty), $list:ident($list_in:ty, $list_out:ident)) => {
         pub(super) async fn $tag(iam: Arc<Iam>, context: RequestContext, input: $tag_in) -> Result<Empty> {
             let new = names::tags(Some(input.tags))?;
-            change(&iam, &context.scope.account, $tagged(&input.$name), Change::Set(new)).await
+            change(
+                &iam,
+                &context.scope.account,
+                $tagged(&input.$name),
+                Change::Set(new),
+            )
+            .await
         }
 
         pub(super) async fn $untag(iam: Arc<Iam>, context: RequestContext, input: $untag_in) -> Result<Empty> {
-            change(&iam, &context.scope.account, $tagged(&input.$name), Change::Unset(input.tag_keys)).await
+            change(
+                &iam,
+                &context.scope.account,
+                $tagged(&input.$name),
+                Change::Unset(input.tag_keys),
+            )
+            .await
         }
 
         pub(super) async fn $list(iam: Arc<Iam>, context: RequestContext, input: $list_in) -> Result<$list_out> {
             let (account, marker) = (&context.scope.account, input.marker.as_deref());
             let page = list(&iam, account, $tagged(&input.$name), input.max_items, marker).await?;
-            Ok($list_out { is_truncated: page.truncated(), tags: page.items, marker: page.marker })
+            Ok($list_out {
+                is_truncated: page.truncated(),
+                tags: page.items,
+                marker: page.marker,
+            })
         }
     };
 }

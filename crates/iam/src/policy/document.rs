@@ -130,7 +130,9 @@ impl Policy {
 
     /// One policy with the statements of all.
     pub(crate) fn joined<'p>(policies: impl IntoIterator<Item = &'p Self>) -> Self {
-        let statements = policies.into_iter().flat_map(|policy| policy.statements.iter().cloned());
+        let statements = policies
+            .into_iter()
+            .flat_map(|policy| policy.statements.iter().cloned());
         Self {
             statements: statements.collect(),
         }
@@ -154,7 +156,10 @@ impl Policy {
 
     /// The ARNs of users, roles and sessions that the policy names as principals.
     pub(crate) fn principal_arns(&self) -> impl Iterator<Item = &str> {
-        let named = self.statements.iter().filter_map(|statement| statement.principal.as_ref());
+        let named = self
+            .statements
+            .iter()
+            .filter_map(|statement| statement.principal.as_ref());
         named.flat_map(|element| element.entries.iter().filter_map(principal::Entry::arn))
     }
 
@@ -248,7 +253,11 @@ fn parse_statement(
     if actions.iter().any(|action| *action != "*" && !is_action(action)) {
         return Err(PolicyError::ActionVendor);
     }
-    let assumes = |action: &&str| action.get(..4).is_some_and(|vendor| vendor.eq_ignore_ascii_case("sts:"));
+    let assumes = |action: &&str| {
+        action
+            .get(..4)
+            .is_some_and(|vendor| vendor.eq_ignore_ascii_case("sts:"))
+    };
     if attached == Attached::Trust && !actions.iter().all(assumes) {
         return Err(PolicyError::NotAssuming);
     }

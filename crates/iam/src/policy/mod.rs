@@ -20,7 +20,7 @@ mod statement;
 mod tests;
 
 pub(crate) use decision::fitting;
-pub(crate) use positions::{Place, statements as statement_places};
 pub use decision::{Decision, PolicyKind, PolicySet, decide};
 pub use document::{MAX_POLICY_BYTES, Policy, PolicyError};
+pub(crate) use positions::{Place, statements as statement_places};
 pub use request::{ContextKeys, Request};

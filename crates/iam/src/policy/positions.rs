@@ -13,10 +13,12 @@ pub(crate) fn statements(text: &str) -> Vec<(Place, Place)> {
     let mut place = Place { line: 1, column: 1 };
     for c in text.chars() {
         match c {
-            '\n' => place = Place {
-                line: place.line + 1,
-                column: 1,
-            },
+            '\n' => {
+                place = Place {
+                    line: place.line + 1,
+                    column: 1,
+                }
+            }
             _ => place.column += 1,
         }
         scan.step(c, place);

@@ -21,7 +21,11 @@ pub(super) fn access(
 ) -> std::result::Result<Vec<Access>, ServiceError> {
     let role = &input.role_arn;
     if role.parse::<Arn>().is_err() {
-        return Err(ServiceError::client("ValidationError", 400, format!("{role} is invalid")));
+        return Err(ServiceError::client(
+            "ValidationError",
+            400,
+            format!("{role} is invalid"),
+        ));
     }
     let asked = |action: &'static str| {
         let mut access = Access::new(action, role).with("sts:RoleSessionName", input.role_session_name.as_str());
@@ -69,7 +73,8 @@ pub(super) async fn assume_role(
     let role: Arn = input.role_arn.parse().map_err(|_| invalid())?;
     let account: AccountId = role.account.parse().map_err(|_| invalid())?;
     let caller = session(&context);
-    let chained = matches!(&context.principal, Principal::Identity { arn, .. } if arn.resource.starts_with("assumed-role/"));
+    let chained =
+        matches!(&context.principal, Principal::Identity { arn, .. } if arn.resource.starts_with("assumed-role/"));
     // The authorizer has just read its trust policy; it may be gone since.
     let known = sts.directory.role(&role).await?.ok_or_else(|| {
         let who = context.principal.arn().unwrap_or_default();
@@ -104,7 +109,10 @@ pub(super) async fn assume_role(
         }
     }
     for key in caller.iter().flat_map(|caller| &caller.transitive) {
-        let value = caller.and_then(|caller| caller.tags.get(key)).cloned().unwrap_or_default();
+        let value = caller
+            .and_then(|caller| caller.tags.get(key))
+            .cloned()
+            .unwrap_or_default();
         tags.insert(key.clone(), value);
         transitive.push(key.clone());
     }

@@ -21,7 +21,11 @@ pub(super) async fn policies(
     if let Some(text) = &inline {
         Policy::parse_identity(text)?;
     }
-    let arns: Vec<String> = managed.unwrap_or_default().into_iter().filter_map(|policy| policy.arn).collect();
+    let arns: Vec<String> = managed
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|policy| policy.arn)
+        .collect();
     if arns.len() > MAX_ARNS {
         return Err(IamError::Validation(format!(
             "1 validation error detected: Value at 'policyArns' failed to satisfy constraint: Member must have length \

@@ -29,7 +29,10 @@ impl TrustPolicies {
 #[async_trait]
 impl ResourcePolicySource for TrustPolicies {
     async fn resource_policy(&self, resource: &Arn) -> Result<Option<String>, ServiceError> {
-        let path = resource.resource.strip_prefix("role/").filter(|_| resource.service == "iam");
+        let path = resource
+            .resource
+            .strip_prefix("role/")
+            .filter(|_| resource.service == "iam");
         let name = path.and_then(|path| path.rsplit('/').next());
         let (Some(name), Ok(account)) = (name, resource.account.parse::<AccountId>()) else {
             return Ok(None);
