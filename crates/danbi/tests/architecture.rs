@@ -80,7 +80,7 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
 ];
 
 /// Free to depend on all: the composition root, the build system and the benchmarks.
-const MAY_DEPEND_ON_ALL: &[&str] = &["danbi", "xtask", "bench-store", "bench"];
+const MAY_DEPEND_ON_ALL: &[&str] = &["danbi", "xtask", "bench-store", "bench-dynamodb", "bench"];
 
 const MAX_LINES: usize = 800;
 

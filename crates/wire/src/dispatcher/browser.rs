@@ -5,8 +5,16 @@ use super::streamed;
 use crate::protocol::Encoded;
 use crate::{CrossOriginRequest, FormRequest, FormSigner, Service, s3};
 use danbi_core::{Body, ServiceError, full_body};
-use http::header::{CONTENT_TYPE, ORIGIN};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS,
+    ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, HOST, ORIGIN,
+};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Response};
+
+/// What DynamoDB lets scripts of other origins read.
+const DYNAMODB_EXPOSES: &str = "x-amzn-RequestId,x-amzn-ErrorType,x-amzn-ErrorMessage,Date";
 
 impl Exchange<'_> {
     /// Answers a preflight or a form; gives the body back when the request is neither.
@@ -15,10 +23,13 @@ impl Exchange<'_> {
         service: &Service,
         body: Body,
     ) -> Result<Result<Response<Body>, Body>, ServiceError> {
+        let parts = self.parts;
+        if self.of_dynamodb() {
+            return Ok(self.answer_browser_of_dynamodb().ok_or(body));
+        }
         if !s3::is_s3(service.model.get()) {
             return Ok(Err(body));
         }
-        let parts = self.parts;
         if parts.method == Method::OPTIONS
             && let Some(rules) = &service.cross_origin
         {
@@ -58,6 +69,42 @@ impl Exchange<'_> {
         Ok(Ok(response))
     }
 
+    /// DynamoDB lets every origin ask, and tells who visits its endpoint that it is there.
+    fn answer_browser_of_dynamodb(&self) -> Option<Response<Body>> {
+        let parts = self.parts;
+        if parts.method == Method::OPTIONS {
+            let mut headers = HeaderMap::new();
+            if parts.headers.contains_key(ORIGIN) {
+                headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("172800"));
+                let asked = [
+                    (ACCESS_CONTROL_REQUEST_METHOD, ACCESS_CONTROL_ALLOW_METHODS),
+                    (ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_ALLOW_HEADERS),
+                ];
+                for (asked, allowed) in asked {
+                    if let Some(value) = parts.headers.get(asked) {
+                        headers.insert(allowed, value.clone());
+                    }
+                }
+            }
+            return Some(answer(200, headers));
+        }
+        let visited = parts.method == Method::GET && !parts.headers.contains_key("x-amz-target");
+        if !visited {
+            return None;
+        }
+        let (status, text) = match parts.uri.path() {
+            "/" | "/ping" => {
+                let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+                let authority = parts.uri.authority().map(Authority::as_str);
+                (200, format!("healthy: {} ", host.or(authority).unwrap_or_default()))
+            }
+            _ => (404, "<UnknownOperationException/>\n".to_owned()),
+        };
+        let mut response = answer(status, HeaderMap::new());
+        *response.body_mut() = full_body(text);
+        Some(response)
+    }
+
     /// Whether something is posted that no subresource takes.
     fn posts(&self) -> bool {
         let query = self.parts.uri.query().unwrap_or_default();
@@ -79,6 +126,15 @@ impl Exchange<'_> {
     /// Adds what a browser wants to see on an answer to a request across origins.
     pub(super) async fn answer_across_origins(&self, response: &mut Response<Body>) {
         let parts = self.parts;
+        if self.of_dynamodb() && parts.headers.contains_key(ORIGIN) {
+            let headers = response.headers_mut();
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+            headers.insert(
+                ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static(DYNAMODB_EXPOSES),
+            );
+            return;
+        }
         let Some(rules) = self.service.and_then(|service| service.cross_origin.as_ref()) else {
             return;
         };

@@ -25,6 +25,8 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const CRC32: HeaderName = HeaderName::from_static("x-amz-crc32");
 /// The most bytes of a `User-Agent` that a context keeps.
 const MAX_USER_AGENT: usize = 1024;
+/// The most bytes of DynamoDB's headers, and of its request line.
+const MAX_DYNAMODB_HEAD: usize = 16 * 1024;
 
 pub(super) struct Exchange<'d> {
     pub(super) dispatcher: &'d Dispatcher,
@@ -78,6 +80,7 @@ impl<'d> Exchange<'d> {
         self.service = Some(service);
         self.model = Some(model);
         self.protocol = find::protocol(model, self.parts);
+        self.check_head_of_dynamodb()?;
         let body = match self.answer_browser(service, body).await? {
             Ok(response) => return Ok(response),
             Err(body) => body,
@@ -144,17 +147,27 @@ impl<'d> Exchange<'d> {
     }
 
     fn check_headers(&self) -> Result<(), ServiceError> {
-        let size: usize = self
-            .parts
-            .headers
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len())
-            .sum();
+        let size = self.header_bytes();
         if size <= MAX_HEADER_BYTES {
             return Ok(());
         }
         let message = format!("Your request headers take {size} bytes; the limit is {MAX_HEADER_BYTES}.");
         Err(ServiceError::client("RequestHeaderSectionTooLarge", 431, message))
+    }
+
+    /// DynamoDB takes less than the platform does, as much of the request line as of all headers.
+    fn check_head_of_dynamodb(&self) -> Result<(), ServiceError> {
+        let line = self.parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
+        if !self.of_dynamodb() || (line <= MAX_DYNAMODB_HEAD && self.header_bytes() <= MAX_DYNAMODB_HEAD) {
+            return Ok(());
+        }
+        let message = format!("The request line and the headers may have {MAX_DYNAMODB_HEAD} bytes each.");
+        Err(ServiceError::client("BadRequest", 400, message))
+    }
+
+    fn header_bytes(&self) -> usize {
+        let headers = self.parts.headers.iter();
+        headers.map(|(name, value)| name.as_str().len() + value.len()).sum()
     }
 
     /// Who sends the request, and its body: proven and whole, or guarded and still to be read.
@@ -363,7 +376,7 @@ impl<'d> Exchange<'d> {
         self.respond(encoded).await
     }
 
-    fn of_dynamodb(&self) -> bool {
+    pub(super) fn of_dynamodb(&self) -> bool {
         self.model
             .is_some_and(|model| model.metadata.signing_name == "dynamodb")
     }

@@ -7,6 +7,7 @@ use crate::route::{Match, NoMatch};
 use crate::s3;
 use bytes::Bytes;
 use danbi_core::{Region, ServiceError};
+use http::Method;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 
@@ -83,6 +84,13 @@ pub(super) fn service<'s>(services: &'s [Service], parts: &Parts, scope: Option<
     }
     if let Some((prefix, _)) = rpc_v2_path(parts.uri.path()).filter(|_| header(parts, "smithy-protocol").is_some()) {
         return by_prefix(prefix);
+    }
+    // What a browser asks before it calls an operation by a header names that header; of these services DynamoDB alone
+    // answers browsers.
+    let asked = header(parts, "access-control-request-headers").unwrap_or_default();
+    let by_target = |name: &str| name.trim().eq_ignore_ascii_case("x-amz-target");
+    if parts.method == Method::OPTIONS && asked.split(',').any(by_target) {
+        return services.iter().find(|service| service.model.name() == "dynamodb");
     }
     let routed = services.iter().find(|service| {
         let model = service.model.get();

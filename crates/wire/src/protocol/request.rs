@@ -35,7 +35,10 @@ pub fn decode_request(
     };
     let decoded = match protocol {
         Protocol::Json10 | Protocol::Json11 if request.body.is_empty() => Value::Null,
-        Protocol::Json10 | Protocol::Json11 => json::decode(model, input, Members::All, request.body)?,
+        Protocol::Json10 | Protocol::Json11 => match json::decode(model, input, Members::All, request.body)? {
+            Value::Null => return Err(DecodeError::new("Unexpected value type in payload")),
+            value => value,
+        },
         Protocol::RpcV2Cbor if request.body.is_empty() => Value::Null,
         Protocol::RpcV2Cbor => cbor::decode(model, input, request.body)?,
         Protocol::Query | Protocol::Ec2 => {

@@ -63,7 +63,8 @@ pub fn encode_response(
         Protocol::Json10 | Protocol::Json11 => {
             let body = match &operation.output {
                 Some(member) => json::encode(model, member, Members::All, output),
-                None => b"{}".to_vec(),
+                // An operation without output answers nothing, not even an empty object.
+                None => Vec::new(),
             };
             Encoded::new(operation.status, Some(protocol.content_type()), body)
         }

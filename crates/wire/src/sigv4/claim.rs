@@ -91,7 +91,9 @@ impl Claim {
             _ => return Err(missing_header_parts(MissingPart::ALL_IN_HEADER.to_vec(), authorization)),
         }
         let (mut credential, mut headers, mut signature) = (None, None, None);
-        for part in rest.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        // AWS takes white space between the parts as well as commas.
+        let parts = rest.split(|c: char| c == ',' || c.is_whitespace());
+        for part in parts.filter(|part| !part.is_empty()) {
             let Some((key, value)) = part.split_once('=') else {
                 return Err(SigV4Error::NotKeyValue { part: hashed(part) });
             };
