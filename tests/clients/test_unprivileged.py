@@ -65,6 +65,7 @@ def special(name):
         "LayerPermissionAllowedPrincipal": "*",
         "Bucket": "guarded-bucket",
         "BucketName": "guarded-bucket",
+        "S3Bucket": "guarded-bucket",
         "Key": "guarded",
         "ObjectKey": "guarded",
         "CopySource": "guarded-bucket/guarded",

@@ -133,7 +133,7 @@ fn head(read: &[u8]) -> Result<Option<Head>, String> {
 }
 
 /// Once all chunks are there: joins them at `body` and gives the end of what they carried.
-fn unchunk(read: &mut Vec<u8>, body: usize) -> Result<Option<usize>, String> {
+fn unchunk(read: &mut [u8], body: usize) -> Result<Option<usize>, String> {
     let mut pieces = Vec::new();
     let mut at = body;
     loop {

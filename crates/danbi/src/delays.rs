@@ -9,6 +9,8 @@ pub struct Delays {
     /// Before the first and the second retry of an asynchronous invocation that failed: AWS's, but for
     /// `DANBI_ASYNC_RETRY_DELAYS_MS=FIRST,SECOND`.
     pub async_retries: Option<[Duration; 2]>,
+    /// The first pause after a batch of a stream failed: a second, but for `DANBI_SOURCE_RETRY_MS=TIME`.
+    pub source_retry: Option<Duration>,
     /// How long an HTTP-server app is kept without a request: the runtime's own, but for `DANBI_APP_IDLE_MS=TIME`.
     pub app_idle: Option<Duration>,
     /// How often code that nobody refers to is looked for, and how old it must be: the defaults of each collector, but
@@ -39,6 +41,8 @@ impl Delays {
         let pair = |name, example| read(name, example, variable(name));
         Ok(Self {
             async_retries: pair("DANBI_ASYNC_RETRY_DELAYS_MS", "60000,120000")?,
+            source_retry: read("DANBI_SOURCE_RETRY_MS", "1000", variable("DANBI_SOURCE_RETRY_MS"))?
+                .map(|[pause]| pause),
             app_idle: read("DANBI_APP_IDLE_MS", "300000", variable("DANBI_APP_IDLE_MS"))?.map(|[idle]| idle),
             kms_due: pair("DANBI_KMS_DUE_MS", "60000,86400000")?,
             s3_lifecycle: pair("DANBI_S3_LIFECYCLE_MS", "3600000,86400000")?,
@@ -87,6 +91,7 @@ mod tests {
         let delays = Delays::from_environment(|name| {
             let is_single = [
                 "DANBI_APP_IDLE_MS",
+                "DANBI_SOURCE_RETRY_MS",
                 "DANBI_DYNAMODB_EXPIRE_MS",
                 "DANBI_EVENTS_MINUTE_MS",
             ]

@@ -156,7 +156,12 @@ async fn serve_until_told(
     let sessions = Arc::new(Sessions::open(&store, Arc::clone(&clock)).await?);
     let directory = Arc::new(Directory::new(store.clone(), Arc::clone(&clock), Arc::clone(&sessions)));
     let identity = identity_services(&store, &clock, &directory, &sessions, &root, &account);
-    let credentials = Arc::new(Credentials::new(root, account.clone(), sessions, Arc::clone(&directory)));
+    let credentials = Arc::new(Credentials::new(
+        root,
+        account.clone(),
+        sessions,
+        Arc::clone(&directory),
+    ));
     let blobs = match &args.blobs {
         Some(url) => Blobs::open_remote(url).await?,
         None => Blobs::open(&data.join("blobs")).await?,
@@ -230,6 +235,7 @@ async fn serve_until_told(
     let api = Arc::new(ApiDoor::default());
     let mut options = danbi_lambda::Options::new(data.join("cache"));
     options.retry_delays = delays.async_retries.unwrap_or(options.retry_delays);
+    options.source_retry = delays.source_retry.unwrap_or(options.source_retry);
     if let Some([every, age]) = delays.collect {
         (options.collect_every, options.code_grace) = (every, age);
     }
@@ -258,6 +264,7 @@ async fn serve_until_told(
         store: store.clone(),
         clock: Arc::clone(&clock),
         policies: Some(Arc::clone(&authorizer) as _),
+        api: Some(Arc::clone(&api) as _),
         options: danbi_dynamodb::Options {
             expire_every: delays.expire,
             trim_every: delays.trim.map(|[every, _]| every),

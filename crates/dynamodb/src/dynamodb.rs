@@ -7,7 +7,7 @@ use crate::jobs::{self, Jobs};
 use crate::tables::catalog::Catalog;
 use crate::tables::expiry;
 use crate::tables::usage::UsageSums;
-use danbi_core::{Clock, PolicyLanguage};
+use danbi_core::{Api, Clock, PolicyLanguage};
 use danbi_store::Store;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -21,6 +21,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Checks resource policies.
     pub policies: Option<Arc<dyn PolicyLanguage>>,
+    /// The platform's API: S3, for exports and imports.
+    pub api: Option<Arc<dyn Api>>,
     /// How it behaves.
     pub options: Options,
 }
@@ -43,6 +45,7 @@ pub struct DynamoDb {
     pub(crate) options: Options,
     pub(crate) catalog: Catalog,
     pub(crate) policies: Option<Arc<dyn PolicyLanguage>>,
+    pub(crate) api: Option<Arc<dyn Api>>,
     pub(crate) stamps: Stamps,
     pub(crate) usage: UsageSums,
     pub(crate) jobs: Jobs,
@@ -76,6 +79,7 @@ impl DynamoDb {
             store,
             clock,
             policies,
+            api,
             options,
         } = parts;
         let stamps = Stamps::new(Arc::clone(&clock));
@@ -86,6 +90,7 @@ impl DynamoDb {
             options,
             catalog: Catalog::default(),
             policies,
+            api,
             stamps,
             usage: UsageSums::default(),
             jobs: Jobs::default(),

@@ -16,6 +16,11 @@
 //! | RECORD, stream, shard, HEAD | the next sequence number |
 //! | RECORD, stream, shard, PART, stamp, node, number, part | the rest of a long record |
 //! | BACKUP, account, region, table, id | what is known of a backup; its items lie under its id like a table's |
+//! | EXPORT, account, region, table, id | what is known of an export |
+//! | EXPORT_FILE, account, region, export, number | a data file of an export under way |
+//! | EXPORT_TOKEN, account, region, token | the export that a client token stands for |
+//! | IMPORT, account, region, table, id | what is known of an import |
+//! | IMPORT_TOKEN, account, region, token | the import that a client token stands for |
 //! | LEASE, name | which node does a recurring work, until when |
 //!
 //! Why so:
@@ -39,6 +44,12 @@ const STREAM: u64 = 5;
 const RECORD: u64 = 6;
 const BACKUP: u64 = 7;
 const LEASE: u64 = 10;
+// 11 is one of `keys`.
+const EXPORT: u64 = 12;
+const EXPORT_FILE: u64 = 13;
+const EXPORT_TOKEN: u64 = 14;
+const IMPORT: u64 = 15;
+const IMPORT_TOKEN: u64 = 16;
 
 /// What one node counted of a table.
 pub(crate) fn usage(table: TableId, node: u64) -> Vec<u8> {
@@ -213,6 +224,74 @@ pub(crate) fn backups(scope: &Scope) -> KeyRange {
 /// All backups.
 pub(crate) fn all_backups() -> KeyRange {
     KeyRange::prefix(keys::root(BACKUP).build())
+}
+
+fn transfer(kind: u64, scope: &Scope, table: &str, id: &str) -> Bytes {
+    keys::scoped(kind, scope).str(table).str(id).build()
+}
+
+fn transfers(kind: u64, scope: &Scope, table: Option<&str>) -> KeyRange {
+    let key = keys::scoped(kind, scope);
+    KeyRange::prefix(match table {
+        Some(table) => key.str(table).build(),
+        None => key.build(),
+    })
+}
+
+/// What is known of an export.
+pub(crate) fn export(scope: &Scope, table: &str, id: &str) -> Bytes {
+    transfer(EXPORT, scope, table, id)
+}
+
+/// The exports of an account and region, or of one table in it.
+pub(crate) fn exports(scope: &Scope, table: Option<&str>) -> KeyRange {
+    transfers(EXPORT, scope, table)
+}
+
+/// All exports.
+pub(crate) fn all_exports() -> KeyRange {
+    KeyRange::prefix(keys::root(EXPORT).build())
+}
+
+/// What is known of an import.
+pub(crate) fn import(scope: &Scope, table: &str, id: &str) -> Bytes {
+    transfer(IMPORT, scope, table, id)
+}
+
+/// The imports of an account and region, or of one table in it.
+pub(crate) fn imports(scope: &Scope, table: Option<&str>) -> KeyRange {
+    transfers(IMPORT, scope, table)
+}
+
+/// All imports.
+pub(crate) fn all_imports() -> KeyRange {
+    KeyRange::prefix(keys::root(IMPORT).build())
+}
+
+/// Account, region, table and id in a key of [`export`] or [`import`].
+pub(crate) fn transfer_of(key: &[u8]) -> Result<[String; 4], KeyError> {
+    let mut reader = behind_root(key)?;
+    Ok([reader.str()?, reader.str()?, reader.str()?, reader.str()?])
+}
+
+/// A data file of an export under way.
+pub(crate) fn export_file(scope: &Scope, export: &str, number: u32) -> Bytes {
+    keys::scoped(EXPORT_FILE, scope).str(export).u64(number.into()).build()
+}
+
+/// The data files of an export under way, in order.
+pub(crate) fn export_files(scope: &Scope, export: &str) -> KeyRange {
+    KeyRange::prefix(keys::scoped(EXPORT_FILE, scope).str(export).build())
+}
+
+/// The export that a client token stands for.
+pub(crate) fn export_token(scope: &Scope, token: &str) -> Bytes {
+    keys::scoped(EXPORT_TOKEN, scope).str(token).build()
+}
+
+/// The import that a client token stands for.
+pub(crate) fn import_token(scope: &Scope, token: &str) -> Bytes {
+    keys::scoped(IMPORT_TOKEN, scope).str(token).build()
 }
 
 /// Who does a recurring work.

@@ -6,6 +6,7 @@
 //!
 //! - Values: [`AttributeValue`] (`value`), its 38-digit numbers (`number`), its typed JSON (`item_json`).
 //! - Items: `items` has one room for each operation on them, and below them how an item lies in the store.
+//! - Tables to and from S3: `transfer`.
 //! - Tables: `tables` has what is kept of a table and how it is found.
 //!
 //! The layout of the store is the table in `keys`; the errors and their words are in [`Error`].
@@ -44,6 +45,7 @@ mod shapes;
 mod stream_shapes;
 mod streams;
 mod tables;
+mod transfer;
 mod validation;
 mod value;
 

@@ -21,6 +21,7 @@ impl DynamoDb {
     pub fn service(self: &Arc<Self>) -> Service {
         use crate::history::{backup, recovery, restore};
         use crate::tables::{create, delete, describe, expiry, limits, list, policy, tags, update};
+        use crate::transfer::{export, import};
         Service::builder(&danbi_wire::models::DYNAMODB, Arc::clone(self))
             .body_limit(BODY_BYTES)
             .json_refusals(refused_value)
@@ -88,6 +89,12 @@ impl DynamoDb {
                 on::restore_from_backup,
                 restore::from_backup,
             )
+            .on(op::ExportTableToPointInTime, on::export_table, export::export)
+            .on(op::DescribeExport, on::describe_export, export::describe)
+            .on(op::ListExports, on::list_exports, export::list)
+            .on(op::ImportTable, on::import_table, import::import)
+            .on(op::DescribeImport, on::describe_import, import::describe)
+            .on(op::ListImports, on::list_imports, import::list)
             .build()
     }
 

@@ -397,6 +397,15 @@ pub struct CreateVectorIndexAction {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+pub struct CsvOptions {
+    #[serde(rename = "Delimiter", skip_serializing_if = "Option::is_none")]
+    pub delimiter: Option<String>,
+    #[serde(rename = "HeaderList", skip_serializing_if = "Option::is_none")]
+    pub header_list: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Delete {
     #[serde(rename = "Key")]
     pub key: std::collections::BTreeMap<String, crate::AttributeValue>,
@@ -576,6 +585,34 @@ pub struct DescribeEndpointsResponse {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+pub struct DescribeExportInput {
+    #[serde(rename = "ExportArn")]
+    pub export_arn: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DescribeExportOutput {
+    #[serde(rename = "ExportDescription", skip_serializing_if = "Option::is_none")]
+    pub export_description: Option<ExportDescription>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DescribeImportInput {
+    #[serde(rename = "ImportArn")]
+    pub import_arn: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DescribeImportOutput {
+    #[serde(rename = "ImportTableDescription")]
+    pub import_table_description: ImportTableDescription,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DescribeLimitsInput {}
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -694,6 +731,98 @@ pub struct ExpectedAttributeValue {
     pub comparison_operator: Option<String>,
     #[serde(rename = "AttributeValueList", skip_serializing_if = "Option::is_none")]
     pub attribute_value_list: Option<Vec<crate::AttributeValue>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExportDescription {
+    #[serde(rename = "ExportArn", skip_serializing_if = "Option::is_none")]
+    pub export_arn: Option<String>,
+    #[serde(rename = "ExportStatus", skip_serializing_if = "Option::is_none")]
+    pub export_status: Option<String>,
+    #[serde(rename = "StartTime", skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<danbi_wire::EpochSeconds>,
+    #[serde(rename = "EndTime", skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<danbi_wire::EpochSeconds>,
+    #[serde(rename = "ExportManifest", skip_serializing_if = "Option::is_none")]
+    pub export_manifest: Option<String>,
+    #[serde(rename = "TableArn", skip_serializing_if = "Option::is_none")]
+    pub table_arn: Option<String>,
+    #[serde(rename = "TableId", skip_serializing_if = "Option::is_none")]
+    pub table_id: Option<String>,
+    #[serde(rename = "ExportTime", skip_serializing_if = "Option::is_none")]
+    pub export_time: Option<danbi_wire::EpochSeconds>,
+    #[serde(rename = "ClientToken", skip_serializing_if = "Option::is_none")]
+    pub client_token: Option<String>,
+    #[serde(rename = "S3Bucket", skip_serializing_if = "Option::is_none")]
+    pub s3_bucket: Option<String>,
+    #[serde(rename = "S3BucketOwner", skip_serializing_if = "Option::is_none")]
+    pub s3_bucket_owner: Option<String>,
+    #[serde(rename = "S3Prefix", skip_serializing_if = "Option::is_none")]
+    pub s3_prefix: Option<String>,
+    #[serde(rename = "S3SseAlgorithm", skip_serializing_if = "Option::is_none")]
+    pub s3_sse_algorithm: Option<String>,
+    #[serde(rename = "S3SseKmsKeyId", skip_serializing_if = "Option::is_none")]
+    pub s3_sse_kms_key_id: Option<String>,
+    #[serde(rename = "FailureCode", skip_serializing_if = "Option::is_none")]
+    pub failure_code: Option<String>,
+    #[serde(rename = "FailureMessage", skip_serializing_if = "Option::is_none")]
+    pub failure_message: Option<String>,
+    #[serde(rename = "ExportFormat", skip_serializing_if = "Option::is_none")]
+    pub export_format: Option<String>,
+    #[serde(rename = "BilledSizeBytes", skip_serializing_if = "Option::is_none")]
+    pub billed_size_bytes: Option<i64>,
+    #[serde(rename = "ItemCount", skip_serializing_if = "Option::is_none")]
+    pub item_count: Option<i64>,
+    #[serde(rename = "ExportType", skip_serializing_if = "Option::is_none")]
+    pub export_type: Option<String>,
+    #[serde(rename = "IncrementalExportSpecification", skip_serializing_if = "Option::is_none")]
+    pub incremental_export_specification: Option<IncrementalExportSpecification>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExportSummary {
+    #[serde(rename = "ExportArn", skip_serializing_if = "Option::is_none")]
+    pub export_arn: Option<String>,
+    #[serde(rename = "ExportStatus", skip_serializing_if = "Option::is_none")]
+    pub export_status: Option<String>,
+    #[serde(rename = "ExportType", skip_serializing_if = "Option::is_none")]
+    pub export_type: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExportTableToPointInTimeInput {
+    #[serde(rename = "TableArn")]
+    pub table_arn: String,
+    #[serde(rename = "ExportTime", skip_serializing_if = "Option::is_none")]
+    pub export_time: Option<danbi_wire::EpochSeconds>,
+    #[serde(rename = "ClientToken", skip_serializing_if = "Option::is_none")]
+    pub client_token: Option<String>,
+    #[serde(rename = "S3Bucket")]
+    pub s3_bucket: String,
+    #[serde(rename = "S3BucketOwner", skip_serializing_if = "Option::is_none")]
+    pub s3_bucket_owner: Option<String>,
+    #[serde(rename = "S3Prefix", skip_serializing_if = "Option::is_none")]
+    pub s3_prefix: Option<String>,
+    #[serde(rename = "S3SseAlgorithm", skip_serializing_if = "Option::is_none")]
+    pub s3_sse_algorithm: Option<String>,
+    #[serde(rename = "S3SseKmsKeyId", skip_serializing_if = "Option::is_none")]
+    pub s3_sse_kms_key_id: Option<String>,
+    #[serde(rename = "ExportFormat", skip_serializing_if = "Option::is_none")]
+    pub export_format: Option<String>,
+    #[serde(rename = "ExportType", skip_serializing_if = "Option::is_none")]
+    pub export_type: Option<String>,
+    #[serde(rename = "IncrementalExportSpecification", skip_serializing_if = "Option::is_none")]
+    pub incremental_export_specification: Option<IncrementalExportSpecification>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ExportTableToPointInTimeOutput {
+    #[serde(rename = "ExportDescription", skip_serializing_if = "Option::is_none")]
+    pub export_description: Option<ExportDescription>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -854,6 +983,112 @@ pub struct GlobalTableWitnessGroupUpdate {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+pub struct ImportSummary {
+    #[serde(rename = "ImportArn", skip_serializing_if = "Option::is_none")]
+    pub import_arn: Option<String>,
+    #[serde(rename = "ImportStatus", skip_serializing_if = "Option::is_none")]
+    pub import_status: Option<String>,
+    #[serde(rename = "TableArn", skip_serializing_if = "Option::is_none")]
+    pub table_arn: Option<String>,
+    #[serde(rename = "S3BucketSource", skip_serializing_if = "Option::is_none")]
+    pub s3_bucket_source: Option<S3BucketSource>,
+    #[serde(rename = "CloudWatchLogGroupArn", skip_serializing_if = "Option::is_none")]
+    pub cloud_watch_log_group_arn: Option<String>,
+    #[serde(rename = "InputFormat", skip_serializing_if = "Option::is_none")]
+    pub input_format: Option<String>,
+    #[serde(rename = "StartTime", skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<danbi_wire::EpochSeconds>,
+    #[serde(rename = "EndTime", skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<danbi_wire::EpochSeconds>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ImportTableDescription {
+    #[serde(rename = "ImportArn", skip_serializing_if = "Option::is_none")]
+    pub import_arn: Option<String>,
+    #[serde(rename = "ImportStatus", skip_serializing_if = "Option::is_none")]
+    pub import_status: Option<String>,
+    #[serde(rename = "TableArn", skip_serializing_if = "Option::is_none")]
+    pub table_arn: Option<String>,
+    #[serde(rename = "TableId", skip_serializing_if = "Option::is_none")]
+    pub table_id: Option<String>,
+    #[serde(rename = "ClientToken", skip_serializing_if = "Option::is_none")]
+    pub client_token: Option<String>,
+    #[serde(rename = "S3BucketSource", skip_serializing_if = "Option::is_none")]
+    pub s3_bucket_source: Option<S3BucketSource>,
+    #[serde(rename = "ErrorCount", skip_serializing_if = "Option::is_none")]
+    pub error_count: Option<i64>,
+    #[serde(rename = "CloudWatchLogGroupArn", skip_serializing_if = "Option::is_none")]
+    pub cloud_watch_log_group_arn: Option<String>,
+    #[serde(rename = "InputFormat", skip_serializing_if = "Option::is_none")]
+    pub input_format: Option<String>,
+    #[serde(rename = "InputFormatOptions", skip_serializing_if = "Option::is_none")]
+    pub input_format_options: Option<InputFormatOptions>,
+    #[serde(rename = "InputCompressionType", skip_serializing_if = "Option::is_none")]
+    pub input_compression_type: Option<String>,
+    #[serde(rename = "TableCreationParameters", skip_serializing_if = "Option::is_none")]
+    pub table_creation_parameters: Option<TableCreationParameters>,
+    #[serde(rename = "StartTime", skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<danbi_wire::EpochSeconds>,
+    #[serde(rename = "EndTime", skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<danbi_wire::EpochSeconds>,
+    #[serde(rename = "ProcessedSizeBytes", skip_serializing_if = "Option::is_none")]
+    pub processed_size_bytes: Option<i64>,
+    #[serde(rename = "ProcessedItemCount", skip_serializing_if = "Option::is_none")]
+    pub processed_item_count: Option<i64>,
+    #[serde(rename = "ImportedItemCount", skip_serializing_if = "Option::is_none")]
+    pub imported_item_count: Option<i64>,
+    #[serde(rename = "FailureCode", skip_serializing_if = "Option::is_none")]
+    pub failure_code: Option<String>,
+    #[serde(rename = "FailureMessage", skip_serializing_if = "Option::is_none")]
+    pub failure_message: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ImportTableInput {
+    #[serde(rename = "ClientToken", skip_serializing_if = "Option::is_none")]
+    pub client_token: Option<String>,
+    #[serde(rename = "S3BucketSource")]
+    pub s3_bucket_source: S3BucketSource,
+    #[serde(rename = "InputFormat")]
+    pub input_format: String,
+    #[serde(rename = "InputFormatOptions", skip_serializing_if = "Option::is_none")]
+    pub input_format_options: Option<InputFormatOptions>,
+    #[serde(rename = "InputCompressionType", skip_serializing_if = "Option::is_none")]
+    pub input_compression_type: Option<String>,
+    #[serde(rename = "TableCreationParameters")]
+    pub table_creation_parameters: TableCreationParameters,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ImportTableOutput {
+    #[serde(rename = "ImportTableDescription")]
+    pub import_table_description: ImportTableDescription,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IncrementalExportSpecification {
+    #[serde(rename = "ExportFromTime", skip_serializing_if = "Option::is_none")]
+    pub export_from_time: Option<danbi_wire::EpochSeconds>,
+    #[serde(rename = "ExportToTime", skip_serializing_if = "Option::is_none")]
+    pub export_to_time: Option<danbi_wire::EpochSeconds>,
+    #[serde(rename = "ExportViewType", skip_serializing_if = "Option::is_none")]
+    pub export_view_type: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InputFormatOptions {
+    #[serde(rename = "Csv", skip_serializing_if = "Option::is_none")]
+    pub csv: Option<CsvOptions>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ItemCollectionMetrics {
     #[serde(rename = "ItemCollectionKey", skip_serializing_if = "Option::is_none")]
     pub item_collection_key: Option<std::collections::BTreeMap<String, crate::AttributeValue>>,
@@ -916,6 +1151,46 @@ pub struct ListBackupsOutput {
     pub backup_summaries: Option<Vec<BackupSummary>>,
     #[serde(rename = "LastEvaluatedBackupArn", skip_serializing_if = "Option::is_none")]
     pub last_evaluated_backup_arn: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListExportsInput {
+    #[serde(rename = "TableArn", skip_serializing_if = "Option::is_none")]
+    pub table_arn: Option<String>,
+    #[serde(rename = "MaxResults", skip_serializing_if = "Option::is_none")]
+    pub max_results: Option<i32>,
+    #[serde(rename = "NextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListExportsOutput {
+    #[serde(rename = "ExportSummaries", skip_serializing_if = "Option::is_none")]
+    pub export_summaries: Option<Vec<ExportSummary>>,
+    #[serde(rename = "NextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListImportsInput {
+    #[serde(rename = "TableArn", skip_serializing_if = "Option::is_none")]
+    pub table_arn: Option<String>,
+    #[serde(rename = "PageSize", skip_serializing_if = "Option::is_none")]
+    pub page_size: Option<i32>,
+    #[serde(rename = "NextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListImportsOutput {
+    #[serde(rename = "ImportSummaryList", skip_serializing_if = "Option::is_none")]
+    pub import_summary_list: Option<Vec<ImportSummary>>,
+    #[serde(rename = "NextToken", skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -1377,6 +1652,17 @@ pub struct RestoreTableToPointInTimeOutput {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+pub struct S3BucketSource {
+    #[serde(rename = "S3BucketOwner", skip_serializing_if = "Option::is_none")]
+    pub s3_bucket_owner: Option<String>,
+    #[serde(rename = "S3Bucket")]
+    pub s3_bucket: String,
+    #[serde(rename = "S3KeyPrefix", skip_serializing_if = "Option::is_none")]
+    pub s3_key_prefix: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct SSEDescription {
     #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
@@ -1518,6 +1804,29 @@ pub struct TableClassSummary {
     pub table_class: Option<String>,
     #[serde(rename = "LastUpdateDateTime", skip_serializing_if = "Option::is_none")]
     pub last_update_date_time: Option<danbi_wire::EpochSeconds>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TableCreationParameters {
+    #[serde(rename = "TableName")]
+    pub table_name: String,
+    #[serde(rename = "AttributeDefinitions")]
+    pub attribute_definitions: Vec<AttributeDefinition>,
+    #[serde(rename = "KeySchema")]
+    pub key_schema: Vec<KeySchemaElement>,
+    #[serde(rename = "BillingMode", skip_serializing_if = "Option::is_none")]
+    pub billing_mode: Option<String>,
+    #[serde(rename = "ProvisionedThroughput", skip_serializing_if = "Option::is_none")]
+    pub provisioned_throughput: Option<ProvisionedThroughput>,
+    #[serde(rename = "OnDemandThroughput", skip_serializing_if = "Option::is_none")]
+    pub on_demand_throughput: Option<OnDemandThroughput>,
+    #[serde(rename = "SSESpecification", skip_serializing_if = "Option::is_none")]
+    pub sse_specification: Option<SSESpecification>,
+    #[serde(rename = "GlobalSecondaryIndexes", skip_serializing_if = "Option::is_none")]
+    pub global_secondary_indexes: Option<Vec<GlobalSecondaryIndex>>,
+    #[serde(rename = "VectorIndexes", skip_serializing_if = "Option::is_none")]
+    pub vector_indexes: Option<Vec<VectorIndex>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -2069,6 +2378,20 @@ pub mod operations {
         type Output = super::DescribeEndpointsResponse;
     }
     #[derive(Debug, Clone, Copy)]
+    pub struct DescribeExport;
+    impl danbi_wire::Operation for DescribeExport {
+        const NAME: &'static str = "DescribeExport";
+        type Input = super::DescribeExportInput;
+        type Output = super::DescribeExportOutput;
+    }
+    #[derive(Debug, Clone, Copy)]
+    pub struct DescribeImport;
+    impl danbi_wire::Operation for DescribeImport {
+        const NAME: &'static str = "DescribeImport";
+        type Input = super::DescribeImportInput;
+        type Output = super::DescribeImportOutput;
+    }
+    #[derive(Debug, Clone, Copy)]
     pub struct DescribeLimits;
     impl danbi_wire::Operation for DescribeLimits {
         const NAME: &'static str = "DescribeLimits";
@@ -2104,6 +2427,13 @@ pub mod operations {
         type Output = super::ExecuteTransactionOutput;
     }
     #[derive(Debug, Clone, Copy)]
+    pub struct ExportTableToPointInTime;
+    impl danbi_wire::Operation for ExportTableToPointInTime {
+        const NAME: &'static str = "ExportTableToPointInTime";
+        type Input = super::ExportTableToPointInTimeInput;
+        type Output = super::ExportTableToPointInTimeOutput;
+    }
+    #[derive(Debug, Clone, Copy)]
     pub struct GetItem;
     impl danbi_wire::Operation for GetItem {
         const NAME: &'static str = "GetItem";
@@ -2118,11 +2448,32 @@ pub mod operations {
         type Output = super::GetResourcePolicyOutput;
     }
     #[derive(Debug, Clone, Copy)]
+    pub struct ImportTable;
+    impl danbi_wire::Operation for ImportTable {
+        const NAME: &'static str = "ImportTable";
+        type Input = super::ImportTableInput;
+        type Output = super::ImportTableOutput;
+    }
+    #[derive(Debug, Clone, Copy)]
     pub struct ListBackups;
     impl danbi_wire::Operation for ListBackups {
         const NAME: &'static str = "ListBackups";
         type Input = super::ListBackupsInput;
         type Output = super::ListBackupsOutput;
+    }
+    #[derive(Debug, Clone, Copy)]
+    pub struct ListExports;
+    impl danbi_wire::Operation for ListExports {
+        const NAME: &'static str = "ListExports";
+        type Input = super::ListExportsInput;
+        type Output = super::ListExportsOutput;
+    }
+    #[derive(Debug, Clone, Copy)]
+    pub struct ListImports;
+    impl danbi_wire::Operation for ListImports {
+        const NAME: &'static str = "ListImports";
+        type Input = super::ListImportsInput;
+        type Output = super::ListImportsOutput;
     }
     #[derive(Debug, Clone, Copy)]
     pub struct ListTables;

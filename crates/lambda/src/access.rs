@@ -36,6 +36,11 @@ pub(crate) fn url(
     function(action, context, name, qualifier)
 }
 
+/// An action on an event source mapping, whether or not there is one.
+pub(crate) fn mapping(action: &'static str, context: &RequestContext, uuid: &str) -> Access {
+    Access::new(action, crate::event_sources::operations::arn(context, uuid))
+}
+
 /// An action on a layer.
 pub(crate) fn layer(action: &'static str, context: &RequestContext, name: &str) -> Result<Access, ServiceError> {
     Ok(Access::new(action, LayerId::parse(&context.scope, name)?.arn()))

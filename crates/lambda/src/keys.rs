@@ -169,6 +169,49 @@ pub(crate) fn all_due() -> Bytes {
     kind("due").build()
 }
 
+/// An event source mapping. By id alone within its account's region: that is how clients name it.
+pub(crate) fn mapping(account: &str, region: &str, uuid: &str) -> Bytes {
+    kind("mapping").str(account).str(region).str(uuid).build()
+}
+
+/// The event source mappings of an account's region.
+pub(crate) fn mappings(scope: &Scope) -> Bytes {
+    scoped("mapping", scope).build()
+}
+
+/// All event source mappings, of every account: what the poller looks after.
+pub(crate) fn all_mappings() -> Bytes {
+    kind("mapping").build()
+}
+
+/// That a function is mapped to a source: there is one mapping for both.
+pub(crate) fn mapping_of(id: &FunctionId, qualifier: &Option<String>, source: &str) -> Bytes {
+    of("mapping-of", id)
+        .str(qualifier.as_deref().unwrap_or_default())
+        .str(source)
+        .build()
+}
+
+/// Which node reads a mapping's source, until when.
+pub(crate) fn mapping_lease(uuid: &str) -> Bytes {
+    kind("mapping-lease").str(uuid).build()
+}
+
+/// What came of a mapping's last attempt: apart from the mapping, which only its owner changes.
+pub(crate) fn mapping_result(uuid: &str) -> Bytes {
+    kind("mapping-result").str(uuid).build()
+}
+
+/// How far a mapping has read a shard.
+pub(crate) fn source_checkpoint(uuid: &str, shard: &str) -> Bytes {
+    kind("checkpoint").str(uuid).str(shard).build()
+}
+
+/// How far a mapping has read its source's shards.
+pub(crate) fn source_checkpoints(uuid: &str) -> Bytes {
+    kind("checkpoint").str(uuid).build()
+}
+
 /// That a function is an app's (`danbi:app` tag): requests to apps name no account.
 pub(crate) fn app(app: &str, id: &FunctionId) -> Bytes {
     kind("app")

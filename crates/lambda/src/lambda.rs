@@ -7,7 +7,7 @@ use crate::records::{Function, Read, Version};
 use crate::{Error, keys};
 use async_trait::async_trait;
 use danbi_blobs::{BlobId, Blobs};
-use danbi_core::{Arn, Authorizer, Body, Clock, MetricSink, ObjectSource};
+use danbi_core::{Api, Arn, Authorizer, Body, Clock, MetricSink, ObjectSource};
 use danbi_outbox::Outbox;
 use danbi_runtime::{FunctionSpec, Invocation, Outcome, Runtime, RuntimeError, StreamingOutcome};
 use danbi_store::{Snapshot, Store};
@@ -89,6 +89,8 @@ pub struct Options {
     pub sole_node: bool,
     /// Queued invocations under way at once on this node.
     pub async_at_once: usize,
+    /// The first pause after a batch of a stream failed; it doubles, up to a minute.
+    pub source_retry: Duration,
     /// How often unreferenced code is looked for.
     pub collect_every: Duration,
     /// How long an unpacked copy that nobody refers to any more is kept, for environments that still run from it: longer
@@ -113,6 +115,7 @@ impl Options {
             lease: Duration::from_secs(30),
             sole_node: true,
             async_at_once: 256,
+            source_retry: Duration::from_secs(1),
             collect_every: Duration::from_secs(600),
             code_grace: Duration::from_secs(3600),
             departures: danbi_outbox::Options::default(),
@@ -151,6 +154,8 @@ pub struct Lambda {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) objects: Option<Arc<dyn ObjectSource>>,
+    /// The platform's API: the streams of event source mappings.
+    pub(crate) api: Option<Arc<dyn Api>>,
     pub(crate) metrics: Option<Arc<dyn MetricSink>>,
     /// What waits to be sent to destinations that are no functions.
     pub(crate) outbox: Arc<Outbox>,
@@ -163,6 +168,8 @@ pub struct Lambda {
     pub(crate) prepared: watch::Sender<u64>,
     /// Rung when something was queued.
     pub(crate) queued: Notify,
+    /// Rung when an event source mapping was made, changed or deleted.
+    pub(crate) mappings_changed: Notify,
     stopping: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -190,6 +197,7 @@ impl Lambda {
             metrics,
             options,
         } = parts;
+        let api = reach.as_ref().map(|reach| Arc::clone(&reach.api));
         let outbox = Outbox::new(store.clone(), clock.clone(), "lambda", options.departures.clone());
         let executor = match &metrics {
             Some(metrics) => Arc::new(Measured::new(executor, Arc::clone(metrics), Arc::clone(&clock))) as _,
@@ -207,6 +215,7 @@ impl Lambda {
             clock,
             authorizer,
             objects,
+            api,
             metrics,
             outbox,
             reaches: reach.is_some(),
@@ -214,6 +223,7 @@ impl Lambda {
             concurrency: Concurrency::new(options.account_concurrency),
             prepared: watch::Sender::new(0),
             queued: Notify::new(),
+            mappings_changed: Notify::new(),
             stopping: watch::Sender::new(false),
             tasks: Mutex::default(),
             options,
@@ -223,6 +233,9 @@ impl Lambda {
             lambda.release_claims().await?;
         }
         lambda.spawn(lambda.clone().dispatch_queue());
+        if lambda.api.is_some() {
+            lambda.spawn(lambda.clone().poll_event_sources());
+        }
         lambda.spawn(lambda.clone().collect_unused());
         if let Some(reach) = reach {
             lambda.spawn(lambda.outbox.clone().run(Arc::new(reach)));

@@ -27,6 +27,7 @@ mod departures;
 mod destinations;
 mod error;
 mod event_invoke_config;
+mod event_sources;
 mod function_urls;
 mod functions;
 mod http_event;

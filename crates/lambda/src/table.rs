@@ -1,8 +1,8 @@
 use crate::lambda::Lambda;
 use crate::shapes::operations::*;
 use crate::{
-    access, account, aliases, concurrency, event_invoke_config, functions, invoke, layer_permissions, layers,
-    permissions, settings, streaming, tags, url_configs, versions,
+    access, account, aliases, concurrency, event_invoke_config, event_sources, functions, invoke, layer_permissions,
+    layers, permissions, settings, streaming, tags, url_configs, versions,
 };
 use danbi_core::Access;
 use danbi_wire::{Service, models};
@@ -434,6 +434,31 @@ pub fn service(lambda: Arc<Lambda>) -> Service {
                 )
             },
             streaming::invoke,
+        )
+        .on(
+            CreateEventSourceMapping,
+            |_, _, _| Ok(Access::any("lambda:CreateEventSourceMapping")),
+            event_sources::operations::create,
+        )
+        .on(
+            GetEventSourceMapping,
+            |_, context, input| Ok(access::mapping("lambda:GetEventSourceMapping", context, &input.uuid)),
+            event_sources::operations::get,
+        )
+        .on(
+            ListEventSourceMappings,
+            |_, _, _| Ok(Access::any("lambda:ListEventSourceMappings")),
+            event_sources::operations::list,
+        )
+        .on(
+            UpdateEventSourceMapping,
+            |_, context, input| Ok(access::mapping("lambda:UpdateEventSourceMapping", context, &input.uuid)),
+            event_sources::operations::update,
+        )
+        .on(
+            DeleteEventSourceMapping,
+            |_, context, input| Ok(access::mapping("lambda:DeleteEventSourceMapping", context, &input.uuid)),
+            event_sources::operations::delete,
         )
         .build()
 }

@@ -152,6 +152,8 @@ const LAMBDA: &[&str] = &[
     "PutRuntimeManagementConfig", "GetRuntimeManagementConfig",
     "PutFunctionRecursionConfig", "GetFunctionRecursionConfig",
     "GetFunctionCodeSigningConfig",
+    "CreateEventSourceMapping", "GetEventSourceMapping", "ListEventSourceMappings", "UpdateEventSourceMapping",
+    "DeleteEventSourceMapping",
 ];
 
 #[rustfmt::skip]
@@ -194,9 +196,9 @@ const S3: &[&str] = &[
 const DYNAMODB: &[&str] = &[
     "BatchExecuteStatement", "BatchGetItem", "BatchWriteItem", "CreateBackup", "CreateTable", "DeleteBackup",
     "DeleteItem", "DeleteResourcePolicy", "DeleteTable", "DescribeBackup", "DescribeContinuousBackups",
-    "DescribeEndpoints", "DescribeLimits", "DescribeTable", "DescribeTimeToLive",
-    "ExecuteStatement", "ExecuteTransaction", "GetItem", "GetResourcePolicy",
-    "ListBackups", "ListTables", "ListTagsOfResource", "PutItem",
+    "DescribeEndpoints", "DescribeExport", "DescribeImport", "DescribeLimits", "DescribeTable", "DescribeTimeToLive",
+    "ExecuteStatement", "ExecuteTransaction", "ExportTableToPointInTime", "GetItem", "GetResourcePolicy",
+    "ImportTable", "ListBackups", "ListExports", "ListImports", "ListTables", "ListTagsOfResource", "PutItem",
     "PutResourcePolicy", "Query", "RestoreTableFromBackup", "RestoreTableToPointInTime", "Scan", "TagResource",
     "TransactGetItems", "TransactWriteItems", "UntagResource", "UpdateContinuousBackups", "UpdateItem", "UpdateTable",
     "UpdateTimeToLive",

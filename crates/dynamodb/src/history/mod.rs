@@ -13,6 +13,8 @@ pub(crate) mod copy;
 pub(crate) mod recovery;
 pub(crate) mod restore;
 
+pub(crate) use at::items_at;
+
 use crate::items::codec;
 use crate::keys::{self, TableId};
 use crate::{Error, Item, layout};

@@ -6,7 +6,7 @@ use super::stored;
 use super::view::View;
 use crate::expression::{Condition, Projection};
 use crate::tables::record::{IndexRecord, TableRecord};
-use crate::{Error, Item};
+use crate::{Error, Item, keys};
 use bytes::Bytes;
 use danbi_store::{Direction, KeyRange};
 
@@ -55,6 +55,8 @@ pub(crate) struct Page {
     pub last: Option<Item>,
     /// Bytes read from the table or the index.
     pub bytes: usize,
+    /// What of these lies in each quarter of a table, by the digests of its partition keys.
+    pub quarters: [usize; 4],
     /// Bytes of the items that were fetched from the table for an index, each counted for itself.
     pub fetched: Vec<usize>,
 }
@@ -91,13 +93,17 @@ impl Source<'_> {
         let counted = self.filter.is_none() && self.wanted == Wanted::Count;
         let item = match self.index {
             None => {
+                let quarter = usize::from(keys::item_suffix(key).first().map_or(0, |byte| byte >> 6));
                 if counted {
-                    page.bytes += stored::size(value)?;
+                    let size = stored::size(value)?;
+                    page.bytes += size;
+                    page.quarters[quarter] += size;
                     page.count += 1;
                     return Ok(());
                 }
                 let stored = stored::assemble(view, key, value).await?;
                 page.bytes += stored.size;
+                page.quarters[quarter] += stored.size;
                 match self.projection {
                     Some(projection) if self.filter.is_none() => {
                         stored.some(|name| projection.attributes().any(|wanted| wanted == name))?

@@ -58,7 +58,15 @@ pub(crate) async fn query(
     } else {
         Direction::Forward
     };
+    // Of a partition of one item there is nothing behind the first page.
+    let single = index.is_none() && schema.sort.is_empty();
     if let Some(start) = &input.exclusive_start_key {
+        if single {
+            return Err(Error::validation(format!(
+                "The provided exclusive start key is invalid: ExclusiveStartKey: {}",
+                shown(start)
+            )));
+        }
         let at = select::start(&table, index, start)?;
         asked.check_start(schema, start)?;
         range = match direction {
@@ -91,6 +99,7 @@ pub(crate) async fn query(
             &table,
             index,
             &page,
+            None,
             input.consistent_read,
             input.return_consumed_capacity.as_deref(),
             &input.table_name,
@@ -98,8 +107,21 @@ pub(crate) async fn query(
         items: (wanted != Wanted::Count).then_some(page.items),
         count: Some(page.count as i32),
         scanned_count: Some(page.scanned as i32),
-        last_evaluated_key: page.last,
+        last_evaluated_key: page.last.filter(|_| !single),
     })
+}
+
+/// A key as AWS's messages show it: `{p=AttributeValue: {S:x}}`.
+fn shown(key: &Item) -> String {
+    let values = key.iter().map(|(name, value)| {
+        let text = match value {
+            AttributeValue::S(text) => text.clone(),
+            AttributeValue::N(number) => number.to_string(),
+            _ => String::new(),
+        };
+        format!("{name}=AttributeValue: {{{}:{text}}}", value.kind().name())
+    });
+    format!("{{{}}}", values.collect::<Vec<_>>().join(", "))
 }
 
 fn check(input: &QueryInput) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! Scan: a table or an index from one end to the other, or one of many equal parts of it.
 
 use super::members::{self, Violations};
-use super::page::{self, Source, Wanted};
+use super::page::{self, Page, Source, Wanted};
 use super::parameters::{self, Given};
 use super::select;
 use super::view::View;
@@ -9,6 +9,7 @@ use crate::expression::{Condition, Parameter, Placeholders};
 use crate::keys::{self, Space};
 use crate::shapes::{ScanInput, ScanOutput};
 use crate::tables::catalog::TableRef;
+use crate::tables::record::BillingMode;
 use crate::{DynamoDb, Error, legacy};
 use danbi_core::RequestContext;
 use danbi_store::Direction;
@@ -79,12 +80,21 @@ pub(crate) async fn scan(
         filter: filter.as_ref(),
         projection: projection.as_ref(),
     };
+    // The digest of a partition key follows the prefix.
+    let first = source
+        .range
+        .start()
+        .get(prefix.len())
+        .map_or(0, |byte| usize::from(byte >> 6));
     let page = page::read(View::Snapshot(&snapshot), &source).await?;
+    let scanned = (index.is_none() && table.billing == BillingMode::OnDemand)
+        .then(|| first..=last_quarter(&page, segment, total).max(first));
     Ok(ScanOutput {
         consumed_capacity: select::charge(
             &table,
             index,
             &page,
+            scanned,
             input.consistent_read,
             input.return_consumed_capacity.as_deref(),
             &input.table_name,
@@ -94,6 +104,20 @@ pub(crate) async fn scan(
         scanned_count: Some(page.scanned as i32),
         last_evaluated_key: page.last,
     })
+}
+
+/// The last quarter that a page went through: that of its last item, or the last of its segment.
+fn last_quarter(page: &Page, segment: u32, total: u32) -> usize {
+    let quarters = select::ON_DEMAND_PARTITIONS;
+    match page.last {
+        Some(_) => page.quarters.iter().rposition(|&bytes| bytes > 0).unwrap_or(0),
+        None => {
+            (quarters * (segment as usize + 1))
+                .div_ceil(total as usize)
+                .clamp(1, quarters)
+                - 1
+        }
+    }
 }
 
 fn check(input: &ScanInput) -> Result<(), Error> {

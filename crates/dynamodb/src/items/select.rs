@@ -8,6 +8,7 @@ use crate::expression::{Condition, Projection};
 use crate::shapes::ConsumedCapacity;
 use crate::tables::record::{self, IndexRecord, KeySchema, TableRecord};
 use crate::{Error, Item, keys};
+use std::ops::RangeInclusive;
 
 /// The index that a request names.
 pub(crate) fn index<'t>(
@@ -145,18 +146,25 @@ pub(crate) fn start(table: &TableRecord, index: Option<&IndexRecord>, start: &It
     Ok(keys::index_entry(table.id, index.id, partition, &sort, primary.digest))
 }
 
-/// What a page is charged.
+/// Partitions that an on-demand table begins with: a scan reads each for itself.
+pub(crate) const ON_DEMAND_PARTITIONS: usize = 4;
+
+/// What a page is charged. `scanned`: which quarters of an on-demand table a scan went through.
 pub(crate) fn charge(
     table: &TableRecord,
     index: Option<&IndexRecord>,
     page: &Page,
+    scanned: Option<RangeInclusive<usize>>,
     consistent: Option<bool>,
     capacity: Option<&str>,
     named: &str,
 ) -> Option<ConsumedCapacity> {
     let rate = Rate::of(consistent);
     let usage = match index {
-        None => Usage::of_table(rate.units(page.bytes)),
+        None => Usage::of_table(match scanned {
+            Some(quarters) => quarters.map(|quarter| rate.units(page.quarters[quarter])).sum(),
+            None => rate.units(page.bytes),
+        }),
         Some(index) => {
             let fetched = page.fetched.iter().map(|&bytes| rate.units(bytes)).sum();
             let mut usage = Usage::of_table(fetched);

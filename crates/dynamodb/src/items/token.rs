@@ -59,7 +59,8 @@ impl Token {
         }
         if found.digest != self.digest {
             return Err(Error::IdempotentParameterMismatch(
-                "Parameters of the request do not match those of the request that used this client request token first"
+                "The request uses the same client token as a previous, but non-identical request. Do not reuse a client \
+                 token with different requests, unless the requests are identical."
                     .into(),
             ));
         }

@@ -11,6 +11,7 @@ mod key_text;
 use crate::history::copy::{Copy, Forget};
 use crate::tables::backfill::FillIndex;
 use crate::tables::expiry::FillExpiry;
+use crate::transfer::{Export, Import};
 use crate::{DynamoDb, Error, layout};
 use clear::Clear;
 use danbi_store::{Direction, KeyRange, StoreError, Transaction};
@@ -46,6 +47,10 @@ pub(crate) enum Job {
     Copy(Box<Copy>),
     /// History to forget.
     Forget(Forget),
+    /// A table to write into a bucket.
+    Export(Box<Export>),
+    /// The objects of a bucket to read into a new table.
+    Import(Box<Import>),
 }
 
 impl Job {
@@ -71,6 +76,13 @@ struct JobRecord {
 pub(crate) struct Held {
     id: Uuid,
     revision: u64,
+}
+
+impl Held {
+    /// A step that [`DynamoDb::advance`] wrote was committed.
+    pub(crate) fn stepped(&mut self) {
+        self.revision += 1;
+    }
 }
 
 /// Wakes those who work on jobs.
@@ -229,9 +241,11 @@ impl DynamoDb {
                 Job::FillExpiry(fill) => self.fill_expiry_step(&held, fill).await?,
                 Job::Copy(copy) => self.copy_step(&held, copy).await?,
                 Job::Forget(forget) => self.forget_step(&held, forget).await?,
+                Job::Export(export) => self.export_step(&held, export).await?,
+                Job::Import(import) => return self.import_all(&mut held, import).await,
             };
             let Some(next) = next else { return Ok(()) };
-            held.revision += 1;
+            held.stepped();
             job = next;
         }
     }
@@ -290,6 +304,8 @@ impl DynamoDb {
     async fn trim(&self) -> Result<(), Error> {
         self.trim_streams().await?;
         self.trim_history().await?;
-        self.expire_backups().await
+        self.expire_backups().await?;
+        self.forget_exports().await?;
+        self.forget_imports().await
     }
 }

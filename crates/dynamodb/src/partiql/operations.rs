@@ -68,6 +68,7 @@ pub(crate) async fn execute(
                     &table,
                     plan.index,
                     &selected.page,
+                    None,
                     input.consistent_read,
                     input.return_consumed_capacity.as_deref(),
                     &asked.table,

@@ -43,6 +43,9 @@ on_table! {
     describe_backup, "dynamodb:DescribeBackup", DescribeBackupInput, backup_arn;
     delete_backup, "dynamodb:DeleteBackup", DeleteBackupInput, backup_arn;
     restore_from_backup, "dynamodb:RestoreTableFromBackup", RestoreTableFromBackupInput, backup_arn;
+    export_table, "dynamodb:ExportTableToPointInTime", ExportTableToPointInTimeInput, table_arn;
+    describe_export, "dynamodb:DescribeExport", DescribeExportInput, export_arn;
+    describe_import, "dynamodb:DescribeImport", DescribeImportInput, import_arn;
     describe_stream, "dynamodb:DescribeStream", DescribeStreamInput, stream_arn;
     get_shard_iterator, "dynamodb:GetShardIterator", GetShardIteratorInput, stream_arn;
 }
@@ -56,6 +59,20 @@ pub(crate) fn restore_to_point_in_time(
     let source = input.source_table_arn.as_ref().or(input.source_table_name.as_ref());
     let source = source.map_or("", String::as_str);
     Ok(Access::new("dynamodb:RestoreTableToPointInTime", arn(context, source)))
+}
+
+/// The import that is not there yet.
+pub(crate) fn import_table(_: &DynamoDb, context: &RequestContext, input: &ImportTableInput) -> Asked {
+    let table = arn(context, &input.table_creation_parameters.table_name);
+    Ok(Access::new("dynamodb:ImportTable", format!("{table}/import/*")))
+}
+
+pub(crate) fn list_exports(_: &DynamoDb, _: &RequestContext, _: &ListExportsInput) -> Asked {
+    Ok(Access::any("dynamodb:ListExports"))
+}
+
+pub(crate) fn list_imports(_: &DynamoDb, _: &RequestContext, _: &ListImportsInput) -> Asked {
+    Ok(Access::any("dynamodb:ListImports"))
 }
 
 pub(crate) fn list_tables(_: &DynamoDb, _: &RequestContext, _: &ListTablesInput) -> Asked {

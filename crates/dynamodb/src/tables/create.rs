@@ -139,7 +139,8 @@ pub(crate) fn new_name(given: &str) -> Result<(), Error> {
     Ok(())
 }
 
-fn new_record(
+/// The record of the table that is asked for.
+pub(crate) fn new_record(
     context: &RequestContext,
     input: &shapes::CreateTableInput,
     now: Timestamp,

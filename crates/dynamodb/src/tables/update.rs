@@ -252,7 +252,13 @@ impl Update<'_> {
                 update.update.is_some(),
                 update.delete.is_some(),
             ];
-            if actions.into_iter().filter(|&asked| asked).count() != 1 {
+            let asked = actions.into_iter().filter(|&asked| asked).count();
+            if asked > 1 {
+                return Err(invalid(
+                    "Only one of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete can be given",
+                ));
+            }
+            if asked == 0 {
                 return Err(invalid(
                     "One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null",
                 ));

@@ -1,8 +1,8 @@
 //! How many items a table and its indexes hold, and how large they are.
 //!
 //! A counter that every write changed would put all writes of a table in one line. So writes count in memory, after
-//! their commit, and the sums are stored every few seconds, one value a node. A crash loses the last of them; a
-//! recount, now and then, sets them right. DynamoDB's own figures are up to six hours old.
+//! their commit, and the sums are stored every few seconds, one value a node. A crash loses the last of them, for good;
+//! only a restore or an import counts anew. DynamoDB's own figures are up to six hours old.
 
 use super::catalog::TableRef;
 use super::record::TableRecord;

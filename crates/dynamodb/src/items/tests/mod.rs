@@ -73,6 +73,7 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open_embedded(&folder.path().join("store"), EmbeddedOptions::default()).unwrap();
         let parts = Parts {
+            api: None,
             store,
             clock: Arc::new(SystemClock),
             policies: None,
