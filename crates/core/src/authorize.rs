@@ -109,6 +109,17 @@ pub trait ResourcePolicySource: Send + Sync + 'static {
     }
 }
 
+/// What one policy document says by itself, without an account or a caller around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// A statement allows it, and none forbids it.
+    Allowed,
+    /// A statement forbids it.
+    Denied,
+    /// No statement is about it.
+    Silent,
+}
+
 /// Tells services that keep policy documents whether a document is one. Implemented by `iam`.
 pub trait PolicyLanguage: Send + Sync + 'static {
     /// Whether `text` is a resource-based policy that can be decided with.
@@ -120,4 +131,17 @@ pub trait PolicyLanguage: Send + Sync + 'static {
     /// Whether the resource-based policy `text` lets the caller do `access`, or leaves that to the caller's account: what
     /// keeps a policy from locking out the one who sets it. `false` for what is no policy.
     fn lets_caller(&self, text: &str, context: &RequestContext, access: &Access) -> bool;
+
+    /// What `document` says by itself about `action` on `resource`: how API Gateway reads what an authorizer function
+    /// answers. `conditions` are the condition keys that are known, by name.
+    ///
+    /// # Errors
+    /// What is wrong with the document, in IAM's words.
+    fn judge(
+        &self,
+        document: &str,
+        action: &str,
+        resource: &str,
+        conditions: &[(&str, String)],
+    ) -> Result<Verdict, String>;
 }

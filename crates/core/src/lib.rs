@@ -26,7 +26,7 @@ mod session;
 pub use accounts::{AccountProfile, Accounts};
 pub use api::{Api, ApiCall, ServiceRoles};
 pub use arn::{Arn, ArnError};
-pub use authorize::{Access, Authorizer, PolicyLanguage, Principal, ResourcePolicySource};
+pub use authorize::{Access, Authorizer, PolicyLanguage, Principal, ResourcePolicySource, Verdict};
 pub use body::{Body, BodyError, ReadBodyError, empty_body, full_body, read_body};
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use context::{RequestContext, RequestFacts, RequestId, SignatureFacts, SourceResource};

@@ -6,7 +6,7 @@ use crate::sts::FREE_FOR_ALL;
 use async_trait::async_trait;
 use danbi_core::{
     Access, AccountId, Arn, Authorizer, Clock, PolicyLanguage, PolicyUse, Principal, Refusal, RequestContext,
-    ResourcePolicySource, ResourceSide, ServiceError, Session,
+    ResourcePolicySource, ResourceSide, ServiceError, Session, Verdict,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -326,6 +326,41 @@ impl PolicyLanguage for PolicyAuthorizer {
             decide(&request, &policies),
             Decision::Allowed | Decision::ImplicitDeny(PolicyKind::Identity)
         )
+    }
+
+    fn judge(
+        &self,
+        document: &str,
+        action: &str,
+        resource: &str,
+        conditions: &[(&str, String)],
+    ) -> Result<Verdict, String> {
+        let policy = Policy::parse_identity(document).map_err(|error| error.to_string())?;
+        let mut context = ContextKeys::new();
+        for (key, value) in conditions {
+            context.add(key, value.as_str());
+        }
+        // Whoever it is: a policy of an identity does not say whose it is.
+        let principal = Principal::Identity {
+            arn: Arn::new("iam", &danbi_core::Scope::default(), "user/bearer"),
+            id: String::new(),
+        };
+        let request = Request {
+            principal: &principal,
+            action,
+            resource,
+            resource_account: None,
+            context: &context,
+        };
+        let policies = PolicySet {
+            identity: vec![Arc::new(policy)],
+            ..PolicySet::default()
+        };
+        Ok(match decide(&request, &policies) {
+            Decision::Allowed => Verdict::Allowed,
+            Decision::ExplicitDeny(_) => Verdict::Denied,
+            Decision::ImplicitDeny(_) => Verdict::Silent,
+        })
     }
 }
 

@@ -59,6 +59,10 @@ impl PolicyLanguage for Strangers {
     fn lets_caller(&self, _: &str, _: &RequestContext, _: &Access) -> bool {
         true
     }
+
+    fn judge(&self, _: &str, _: &str, _: &str, _: &[(&str, String)]) -> Result<danbi_core::Verdict, String> {
+        Ok(danbi_core::Verdict::Silent)
+    }
 }
 
 /// A service over a folder of its own, which can be stopped and started again.
