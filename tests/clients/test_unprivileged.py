@@ -74,6 +74,7 @@ def special(name):
         "ArchiveArn": "arn:aws:events:us-east-1:000000000000:archive/a",
         "RoleArn": "arn:aws:iam::000000000000:role/r",
         "TagResourceArn": "arn:aws:scheduler:us-east-1:000000000000:schedule-group/g",
+        "StatusCode": "200",
     }.get(name)
 
 

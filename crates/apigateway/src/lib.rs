@@ -41,6 +41,7 @@ mod json_schema;
 mod keys;
 mod methods;
 mod models;
+mod openapi;
 mod patch;
 mod plane;
 mod policy_text;

@@ -38,6 +38,14 @@ pub(crate) struct Rule {
     pub ops: &'static [&'static str],
 }
 
+impl Rule {
+    /// The same rule for a member of another name.
+    pub(crate) const fn member(mut self, member: &'static str) -> Self {
+        self.member = member;
+        self
+    }
+}
+
 /// A rule whose member has the path's own name.
 pub(crate) const fn rule(path: &'static str, holds: Holds, ops: &'static [&'static str]) -> Rule {
     Rule {
@@ -297,13 +305,5 @@ mod tests {
             refusal("add", "/wrong-path"),
             "Invalid patch path  '/wrong-path' specified for op 'add'. Please choose supported operations"
         );
-    }
-}
-
-impl Rule {
-    /// The same rule for a member of another name.
-    pub(crate) const fn member(mut self, member: &'static str) -> Self {
-        self.member = member;
-        self
     }
 }

@@ -47,6 +47,14 @@ pub(crate) fn shown(api: RestApi) -> RestApi {
     }
 }
 
+/// The same, with its tags even when there are none, as AWS shows one API by itself.
+pub(crate) fn with_tags(api: RestApi) -> RestApi {
+    RestApi {
+        tags: Some(api.tags.clone().unwrap_or_default()),
+        ..shown(api)
+    }
+}
+
 /// CreateRestApi.
 pub(crate) async fn create(
     gateway: Arc<ApiGateway>,
@@ -169,7 +177,7 @@ pub(crate) async fn get(
     input: GetRestApiRequest,
 ) -> Result<RestApi, Error> {
     let view = gateway.store.snapshot().await?;
-    Ok(shown(find(&view, &context.scope, &input.rest_api_id).await?))
+    Ok(with_tags(find(&view, &context.scope, &input.rest_api_id).await?))
 }
 
 /// GetRestApis.
@@ -224,11 +232,7 @@ pub(crate) async fn update(
             Ok::<_, Error>(api)
         })
         .await?;
-    let tags = api.tags.clone().unwrap_or_default();
-    Ok(RestApi {
-        tags: Some(tags),
-        ..shown(api)
-    })
+    Ok(with_tags(api))
 }
 
 fn patched(

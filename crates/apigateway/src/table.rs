@@ -3,7 +3,7 @@
 use crate::access::{DELETE, GET, PATCH, POST, PUT, ask, ask_tags};
 use crate::shapes::operations as op;
 use crate::{ApiGateway, account, api_keys, authorizers, deployments, documentation, domains, gateway_responses};
-use crate::{integrations, methods, models, resources, rest_apis, stages, tags, test_invoke};
+use crate::{integrations, methods, models, openapi, resources, rest_apis, stages, tags, test_invoke};
 use crate::{usage, usage_plans, validators};
 use danbi_wire::Service;
 use std::sync::Arc;
@@ -18,6 +18,9 @@ pub(crate) fn service(gateway: &Arc<ApiGateway>) -> Service {
         .on(op::GetRestApis, |_, c, _| ask(c, GET, &["restapis"]), rest_apis::list)
         .on(op::UpdateRestApi, |_, c, i| ask(c, PATCH, &["restapis", &i.rest_api_id]), rest_apis::update)
         .on(op::DeleteRestApi, |_, c, i| ask(c, DELETE, &["restapis", &i.rest_api_id]), rest_apis::delete)
+        .on(op::ImportRestApi, |_, c, _| ask(c, POST, &["restapis"]), openapi::import)
+        .on(op::PutRestApi, |_, c, i| ask(c, PUT, &["restapis", &i.rest_api_id]), openapi::put)
+        .on(op::GetExport, |_, c, i| ask(c, GET, &["restapis", &i.rest_api_id, "stages", &i.stage_name, "exports", &i.export_type]), openapi::export)
         ;
     // Resources, methods, integrations.
     let service = service

@@ -85,9 +85,9 @@ pub(crate) async fn authorizer(
         body: input.body.unwrap_or_default(),
     };
     let began = gateway.now().as_millis();
-    let (result, claims, log) = try_authorizer(&gateway, &compiled, &authorizer, &trial).await?;
+    let tried = try_authorizer(&gateway, &compiled, &authorizer, &trial).await?;
     let latency = Some(gateway.now().as_millis() - began);
-    let (client_status, principal_id, policy) = match result {
+    let (client_status, principal_id, policy) = match tried.result {
         Ok((principal, policy)) => (Some(0), principal, Some(policy)),
         Err(status) => (Some(status.into()), None, None),
     };
@@ -95,9 +95,9 @@ pub(crate) async fn authorizer(
         client_status,
         principal_id,
         policy,
-        log: Some(log),
+        log: Some(tried.log),
         latency,
         authorization: None,
-        claims: Some(claims).filter(|claims| !claims.is_empty()),
+        claims: None,
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::gateway::route::{Door, door};
 use crate::gateway::{Handler, Peer};
+use danbi_apigateway::{ApiGateway, Visit};
 use danbi_core::{Body, Principal, RequestId, ServiceError, full_body};
 use danbi_lambda::{FunctionUrls, Lambda, UrlCaller, UrlEndpoint};
 use danbi_s3::{S3, WebsiteRequest};
@@ -27,12 +28,14 @@ pub struct Platform {
     lambda: Arc<Lambda>,
     urls: FunctionUrls,
     s3: Arc<S3>,
+    apis: Arc<ApiGateway>,
     health: String,
 }
 
 impl Platform {
-    /// A platform that answers API calls with `dispatcher`, app requests with `lambda` and visits to websites with `s3`.
-    pub fn new(dispatcher: Arc<Dispatcher>, lambda: Arc<Lambda>, s3: Arc<S3>) -> Self {
+    /// A platform that answers API calls with `dispatcher`, app requests with `lambda`, visits to websites with `s3` and
+    /// requests to stages with `apis`.
+    pub fn new(dispatcher: Arc<Dispatcher>, lambda: Arc<Lambda>, s3: Arc<S3>, apis: Arc<ApiGateway>) -> Self {
         let mut operations = BTreeMap::<_, Vec<_>>::new();
         for (service, operation) in dispatcher.operations() {
             operations.entry(service).or_default().push(operation);
@@ -46,6 +49,7 @@ impl Platform {
             lambda,
             urls,
             s3,
+            apis,
             health: health.to_string(),
         }
     }
@@ -156,7 +160,11 @@ impl Handler for Platform {
         }
         let path = request.uri().path().to_owned();
         match door(&host, &path) {
-            Door::Aws => self.call(request, peer).await,
+            // A host name that is nothing of the platform's own may be a custom domain of an API.
+            Door::Aws => match self.apis.serve_domain(request, visit(&host, peer), &self.dispatcher).await {
+                Ok(response) => response,
+                Err(request) => self.call(request, peer).await,
+            },
             Door::FunctionUrl { url_id, region, path } => {
                 let mut found = self.urls.by_url_id(url_id).await;
                 if let (Ok(Some(endpoint)), Some(region)) = (&found, &region)
@@ -197,10 +205,10 @@ impl Handler for Platform {
                 let (parts, _body) = request.into_parts();
                 self.lambda.downloads().serve(&parts).await
             }
-            Door::ExecuteApi { .. } => answer(
-                StatusCode::NOT_IMPLEMENTED,
-                "API Gateway is not built yet; give the function a URL instead.",
-            ),
+            Door::ExecuteApi { api_id, path } => {
+                let visit = visit(&host, peer);
+                self.apis.serve(api_id, path, request, visit, &self.dispatcher).await
+            }
             Door::Nowhere => answer(StatusCode::NOT_FOUND, "Nothing is served at this path."),
         }
     }
@@ -246,6 +254,14 @@ fn at_path(mut request: Request<Body>, path: &str) -> Request<Body> {
         }
     }
     request
+}
+
+fn visit(host: &str, peer: Peer) -> Visit<'_> {
+    Visit {
+        host,
+        source_ip: peer.ip,
+        secure: peer.secure,
+    }
 }
 
 /// An answer of the platform itself to an app request.

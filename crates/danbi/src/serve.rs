@@ -6,6 +6,7 @@ use crate::delays::Delays;
 use crate::eventing::{self, Eventing};
 use crate::gateway::{Drain, Limits, SandboxDoor, Server, Tls};
 use crate::platform::Platform;
+use danbi_apigateway::{ApiGateway, ApiPolicies};
 use danbi_blobs::Blobs;
 use danbi_core::{AccountId, Accounts, Clock, SystemClock};
 use danbi_dynamodb::{DynamoDb, TablePolicies};
@@ -193,6 +194,7 @@ async fn serve_until_told(
             .with_resource_policies("kms", Arc::new(KeyPolicies::new(store.clone())))
             .with_resource_policies("events", Arc::new(danbi_events::BusPolicies::new(store.clone())))
             .with_resource_policies("sns", Arc::new(danbi_sns::TopicPolicies::new(store.clone())))
+            .with_resource_policies("execute-api", Arc::new(ApiPolicies::new(store.clone())))
             .with_resource_policies("s3", Arc::new(Authority::new(store.clone(), Arc::clone(&accounts)))),
     );
     let mut options = danbi_kms::Options::default();
@@ -282,8 +284,21 @@ async fn serve_until_told(
         logs: Arc::clone(&logs) as _,
     };
     let eventing = Eventing::start(parts, &delays);
+    let apis = ApiGateway::new(danbi_apigateway::Parts {
+        store: store.clone(),
+        clock: Arc::clone(&clock),
+        invoker: Arc::clone(&lambda) as _,
+        api: Arc::clone(&api) as _,
+        roles: Arc::clone(&directory) as _,
+        authorizer: Arc::clone(&authorizer) as _,
+        language: Arc::clone(&authorizer) as _,
+        logs: Arc::clone(&logs) as _,
+        metrics: Some(Arc::clone(&logs) as _),
+        own_port: Some(address.port()),
+    });
 
     let mut services = vec![
+        apis.service(),
         danbi_lambda::service(Arc::clone(&lambda)),
         danbi_s3::service(Arc::clone(&s3)),
         kms.service(),
@@ -302,7 +317,7 @@ async fn serve_until_told(
         account,
     ));
     api.open(&dispatcher);
-    let platform = Arc::new(Platform::new(dispatcher, Arc::clone(&lambda), Arc::clone(&s3)));
+    let platform = Arc::new(Platform::new(dispatcher, Arc::clone(&lambda), Arc::clone(&s3), apis));
     let tls = Arc::new(Tls::new(data.to_owned()));
     let server = Server::new(Arc::clone(&platform), Limits::default(), drain).with_tls(Arc::clone(&tls));
     door.open(server.clone());

@@ -344,6 +344,7 @@ impl PolicyLanguage for PolicyAuthorizer {
         let principal = Principal::Identity {
             arn: Arn::new("iam", &danbi_core::Scope::default(), "user/bearer"),
             id: String::new(),
+            session: None,
         };
         let request = Request {
             principal: &principal,

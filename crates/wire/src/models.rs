@@ -23,7 +23,7 @@ pub static IAM: LazyModel = LazyModel::new("iam", include_str!("../models/iam.js
 pub static KMS: LazyModel = LazyModel::new("kms", include_str!("../models/kms.json"));
 /// Amazon API Gateway (REST APIs), 2015-07-09.
 pub static APIGATEWAY: LazyModel =
-    LazyModel::new("apigateway", include_str!("../models/apigateway.json")).validation_code("BadRequestException");
+    LazyModel::new("apigateway", include_str!("../models/apigateway.json"));
 /// AWS CloudFormation, 2010-05-15.
 pub static CLOUDFORMATION: LazyModel = LazyModel::new("cloudformation", include_str!("../models/cloudformation.json"));
 /// Amazon EventBridge, 2015-10-07.

@@ -147,7 +147,7 @@ impl Failure {
 
     /// The response where no API's own ones apply.
     pub(crate) fn bare(&self) -> Response<Body> {
-        let body = serde_json::json!({ self.member(): self.message });
+        let body = serde_json::json!({ (self.member()): self.message });
         let mut response = Response::new(full_body(body.to_string()));
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
@@ -178,7 +178,7 @@ impl Failure {
             .get_key_value(wanted)
             .or_else(|| templates.get_key_value("application/json"))
             .or_else(|| templates.iter().next());
-        let (kind, template) = chosen.map_or(("application/json", DEFAULT_TEMPLATE), |(kind, text)| (kind, text));
+        let (kind, template) = chosen.map_or(("application/json", DEFAULT_TEMPLATE), |(kind, text)| (kind.as_str(), text.as_str()));
         let mut context = call.context();
         let message = Value::from(self.message.clone());
         context["error"] = serde_json::json!({

@@ -270,8 +270,8 @@ fn choose_response<'t>(
     templates: &'t Templates,
     accept: &str,
 ) -> (Option<String>, Option<&'t Result<Template, VtlError>>) {
-    let accepted = accept.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());
-    let found = accepted.into_iter().find_map(|kind| templates.get_key_value(kind));
+    let mut accepted = accept.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());
+    let found = accepted.find_map(|kind| templates.get_key_value(kind));
     let found = found.or_else(|| templates.get_key_value("application/json")).or_else(|| templates.iter().next());
     match found {
         Some((kind, template)) => (Some(kind.clone()), Some(template)),

@@ -200,7 +200,7 @@ async fn signature(call: &mut Call, parts: &Parts, body: Body, dispatcher: &Disp
         "RequestEntityTooLargeException" => Failure::too_large(),
         _ => Failure::invalid_signature(error.message),
     })?;
-    if let Principal::Identity { arn, id } = &signer.principal {
+    if let Principal::Identity { arn, id, .. } = &signer.principal {
         call.identity.user_arn = Some(arn.to_string());
         call.identity.account = Some(arn.account.clone());
         call.identity.caller = Some(id.clone());

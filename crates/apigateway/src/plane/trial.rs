@@ -13,7 +13,6 @@ use crate::{ApiGateway, Error};
 use danbi_core::{Principal, Timestamp, empty_body};
 use http::Request;
 use serde_json::Value;
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 /// What a test invocation asks for.
@@ -129,13 +128,21 @@ fn refused(failure: &Failure) -> Outcome {
     }
 }
 
-/// TestInvokeAuthorizer: the principal and the policy, or the status of the refusal; and the log.
+/// What came of a test of an authorizer.
+#[derive(Debug)]
+pub(crate) struct TriedAuthorizer {
+    /// The principal and the policy, or the status of the refusal.
+    pub result: Result<(Option<String>, String), u16>,
+    pub log: String,
+}
+
+/// TestInvokeAuthorizer.
 pub(crate) async fn try_authorizer(
     gateway: &ApiGateway,
     compiled: &Compiled,
     authorizer: &Authorizer,
     trial: &Trial,
-) -> Result<(Result<(Option<String>, String), u16>, BTreeMap<String, String>, String), Error> {
+) -> Result<TriedAuthorizer, Error> {
     let now = gateway.now();
     let call = call(compiled, trial, now)?;
     let mut log = format!("Execution log for request {}\n", call.request_id);
@@ -161,5 +168,5 @@ pub(crate) async fn try_authorizer(
             Err(failure.status)
         }
     };
-    Ok((result, BTreeMap::new(), log))
+    Ok(TriedAuthorizer { result, log })
 }
