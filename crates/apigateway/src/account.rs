@@ -24,9 +24,16 @@ fn by_default() -> Account {
 }
 
 /// GetAccount.
-pub(crate) async fn get(gateway: Arc<ApiGateway>, context: RequestContext, _: GetAccountRequest) -> Result<Account, Error> {
+pub(crate) async fn get(
+    gateway: Arc<ApiGateway>,
+    context: RequestContext,
+    _: GetAccountRequest,
+) -> Result<Account, Error> {
     let view = gateway.store.snapshot().await?;
-    Ok(view.record(&keys::account(&context.scope)).await?.unwrap_or_else(by_default))
+    Ok(view
+        .record(&keys::account(&context.scope))
+        .await?
+        .unwrap_or_else(by_default))
 }
 
 /// UpdateAccount. The role for CloudWatch is kept and shown; logs need none here.

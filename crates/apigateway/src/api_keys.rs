@@ -57,7 +57,13 @@ pub(crate) async fn create(
                 .stage_keys
                 .unwrap_or_default()
                 .into_iter()
-                .map(|key| format!("{}/{}", key.rest_api_id.unwrap_or_default(), key.stage_name.unwrap_or_default()))
+                .map(|key| {
+                    format!(
+                        "{}/{}",
+                        key.rest_api_id.unwrap_or_default(),
+                        key.stage_name.unwrap_or_default()
+                    )
+                })
                 .collect(),
         ),
         ..ApiKey::default()
@@ -105,9 +111,16 @@ fn shown(key: ApiKey, with_value: bool) -> ApiKey {
 }
 
 /// GetApiKey.
-pub(crate) async fn get(gateway: Arc<ApiGateway>, context: RequestContext, input: GetApiKeyRequest) -> Result<ApiKey, Error> {
+pub(crate) async fn get(
+    gateway: Arc<ApiGateway>,
+    context: RequestContext,
+    input: GetApiKeyRequest,
+) -> Result<ApiKey, Error> {
     let view = gateway.store.snapshot().await?;
-    let key: ApiKey = view.record(&keys::api_key(&context.scope, &input.api_key)).await?.ok_or_else(unknown)?;
+    let key: ApiKey = view
+        .record(&keys::api_key(&context.scope, &input.api_key))
+        .await?
+        .ok_or_else(unknown)?;
     let tags = Some(key.tags.clone().unwrap_or_default());
     Ok(ApiKey {
         tags,
@@ -125,7 +138,10 @@ pub(crate) async fn list(
     let wanted = |key: &ApiKey| {
         let begins = |name: &String| key.name.as_deref().is_some_and(|own| own.starts_with(name.as_str()));
         input.name_query.as_ref().is_none_or(begins)
-            && input.customer_id.as_ref().is_none_or(|id| key.customer_id.as_ref() == Some(id))
+            && input
+                .customer_id
+                .as_ref()
+                .is_none_or(|id| key.customer_id.as_ref() == Some(id))
     };
     let prefix = keys::api_keys(&context.scope);
     let (found, position) = records::list(&view, prefix, input.position.as_deref(), input.limit, wanted).await?;
@@ -157,7 +173,10 @@ pub(crate) async fn update(
         })
         .await?;
     let tags = Some(key.tags.clone().unwrap_or_default());
-    Ok(ApiKey { tags, ..shown(key, false) })
+    Ok(ApiKey {
+        tags,
+        ..shown(key, false)
+    })
 }
 
 /// DeleteApiKey: also from its usage plans.
@@ -192,7 +211,10 @@ pub(crate) async fn import(
 ) -> Result<ApiKeyIds, Error> {
     let body = std::str::from_utf8(&input.body).map_err(|_| Error::bad("The API key file is not UTF-8 text"))?;
     let mut lines = body.lines().filter(|line| !line.trim().is_empty());
-    let columns: Vec<String> = cells(lines.next().unwrap_or_default()).iter().map(|name| name.to_ascii_lowercase()).collect();
+    let columns: Vec<String> = cells(lines.next().unwrap_or_default())
+        .iter()
+        .map(|name| name.to_ascii_lowercase())
+        .collect();
     let column = |name: &str| columns.iter().position(|own| own == name);
     let (Some(name), Some(value)) = (column("name"), column("key")) else {
         return Err(Error::bad("The API key file must have the columns name and key"));
@@ -212,7 +234,11 @@ pub(crate) async fn import(
         match write(&gateway, &context.scope, given).await {
             Ok(key) => {
                 let id = key.id.unwrap_or_default();
-                for plan in cell(column("usageplanids")).unwrap_or_default().split(',').map(str::trim) {
+                for plan in cell(column("usageplanids"))
+                    .unwrap_or_default()
+                    .split(',')
+                    .map(str::trim)
+                {
                     if !plan.is_empty() {
                         crate::usage_plans::add_key(&gateway, &context.scope, plan, &id).await?;
                     }

@@ -54,12 +54,16 @@ pub(crate) fn check(authorizer: &Authorizer) -> Result<(), Error> {
         Some(kind @ ("TOKEN" | "REQUEST")) => {
             let uri = authorizer.authorizer_uri.as_deref().unwrap_or_default();
             if function_of(uri).is_none() {
-                return Err(Error::bad("Invalid Authorizer URI: it must be the invocation ARN of a Lambda function"));
+                return Err(Error::bad(
+                    "Invalid Authorizer URI: it must be the invocation ARN of a Lambda function",
+                ));
             }
             let is_header = |part: &str| part.starts_with("method.request.header.");
             let known = |part: &str| {
                 is_header(part)
-                    || ["method.request.querystring.", "stageVariables.", "context."].iter().any(|known| part.starts_with(known))
+                    || ["method.request.querystring.", "stageVariables.", "context."]
+                        .iter()
+                        .any(|known| part.starts_with(known))
             };
             let fits = match kind {
                 "TOKEN" => is_header(source),
@@ -138,7 +142,9 @@ pub(crate) async fn get(
     context: RequestContext,
     input: GetAuthorizerRequest,
 ) -> Result<Authorizer, Error> {
-    FAMILY.get(&gateway, &context, &input.rest_api_id, &input.authorizer_id).await
+    FAMILY
+        .get(&gateway, &context, &input.rest_api_id, &input.authorizer_id)
+        .await
 }
 
 /// GetAuthorizers.
@@ -148,7 +154,9 @@ pub(crate) async fn list(
     input: GetAuthorizersRequest,
 ) -> Result<Authorizers, Error> {
     let position = input.position.as_deref();
-    let (items, position) = FAMILY.list(&gateway, &context, &input.rest_api_id, position, input.limit).await?;
+    let (items, position) = FAMILY
+        .list(&gateway, &context, &input.rest_api_id, position, input.limit)
+        .await?;
     Ok(Authorizers {
         position,
         items: Some(items),
@@ -161,7 +169,9 @@ pub(crate) async fn delete(
     context: RequestContext,
     input: DeleteAuthorizerRequest,
 ) -> Result<Empty, Error> {
-    FAMILY.delete(&gateway, &context, &input.rest_api_id, &input.authorizer_id).await
+    FAMILY
+        .delete(&gateway, &context, &input.rest_api_id, &input.authorizer_id)
+        .await
 }
 
 /// UpdateAuthorizer.
@@ -171,5 +181,7 @@ pub(crate) async fn update(
     input: UpdateAuthorizerRequest,
 ) -> Result<Authorizer, Error> {
     let place = (input.rest_api_id.as_str(), input.authorizer_id.as_str());
-    FAMILY.update(&gateway, &context, place, input.patch_operations.as_deref(), check).await
+    FAMILY
+        .update(&gateway, &context, place, input.patch_operations.as_deref(), check)
+        .await
 }

@@ -37,7 +37,11 @@ pub(crate) async fn create(
                 created_date: Some(now),
                 api_summary: None,
             };
-            records::put(&tx, &keys::child(&input.rest_api_id, keys::Kind::Deployment, id), &deployment)?;
+            records::put(
+                &tx,
+                &keys::child(&input.rest_api_id, keys::Kind::Deployment, id),
+                &deployment,
+            )?;
             if let Some(name) = input.stage_name.as_deref().filter(|name| !name.is_empty()) {
                 stages::check_name(name)?;
                 let key = keys::child(&input.rest_api_id, keys::Kind::Stage, name);
@@ -69,7 +73,12 @@ fn check(definition: &Definition) -> Result<(), Error> {
     if definition.methods.is_empty() {
         return Err(Error::bad("The REST API doesn't contain any methods"));
     }
-    if definition.methods.values().flatten().any(|method| method.method_integration.is_none()) {
+    if definition
+        .methods
+        .values()
+        .flatten()
+        .any(|method| method.method_integration.is_none())
+    {
         return Err(Error::bad("No integration defined for method"));
     }
     Ok(())
@@ -85,7 +94,10 @@ pub(crate) async fn get(
     rest_apis::find_or(&view, &context.scope, &input.rest_api_id, unknown).await?;
     let key = keys::child(&input.rest_api_id, keys::Kind::Deployment, &input.deployment_id);
     let mut deployment: Deployment = view.record(&key).await?.ok_or_else(unknown)?;
-    if input.embed.is_some_and(|embed| embed.iter().any(|name| name == "apisummary")) {
+    if input
+        .embed
+        .is_some_and(|embed| embed.iter().any(|name| name == "apisummary"))
+    {
         let definition = Definition::frozen(&view, &input.rest_api_id, &input.deployment_id).await?;
         deployment.api_summary = definition.map(|definition| definition.summary());
     }
@@ -143,8 +155,13 @@ pub(crate) async fn delete(
             let key = keys::child(api, keys::Kind::Deployment, id);
             tx.record::<Deployment>(&key).await?.ok_or_else(unknown)?;
             let stages: Vec<StageRecord> = tx.children(api, keys::Kind::Stage).await?;
-            if stages.iter().any(|record| record.stage.deployment_id.as_ref() == Some(id)) {
-                return Err(Error::bad("Active stages pointing to this deployment must be moved or deleted"));
+            if stages
+                .iter()
+                .any(|record| record.stage.deployment_id.as_ref() == Some(id))
+            {
+                return Err(Error::bad(
+                    "Active stages pointing to this deployment must be moved or deleted",
+                ));
             }
             tx.delete(&key)?;
             tx.delete_range(keys::pieces(api, id))?;

@@ -31,7 +31,9 @@ fn check_part(part: &DocumentationPart) -> Result<(), Error> {
     let properties = part.properties.as_deref().unwrap_or_default();
     match serde_json::from_str::<serde_json::Value>(properties) {
         Ok(serde_json::Value::Object(_)) => Ok(()),
-        _ => Err(Error::bad("Documentation part properties must be non-empty JSON object")),
+        _ => Err(Error::bad(
+            "Documentation part properties must be non-empty JSON object",
+        )),
     }
 }
 
@@ -51,8 +53,13 @@ pub(crate) async fn create_part(
     PARTS
         .create(&gateway, place, MAX_PARTS, &part, |all| {
             check_part(&part)?;
-            if all.iter().any(|other: &DocumentationPart| other.location == part.location) {
-                return Err(Error::Conflict("Documentation part already exists for the specified location".into()));
+            if all
+                .iter()
+                .any(|other: &DocumentationPart| other.location == part.location)
+            {
+                return Err(Error::Conflict(
+                    "Documentation part already exists for the specified location".into(),
+                ));
             }
             Ok(())
         })
@@ -66,7 +73,9 @@ pub(crate) async fn get_part(
     context: RequestContext,
     input: GetDocumentationPartRequest,
 ) -> Result<DocumentationPart, Error> {
-    PARTS.get(&gateway, &context, &input.rest_api_id, &input.documentation_part_id).await
+    PARTS
+        .get(&gateway, &context, &input.rest_api_id, &input.documentation_part_id)
+        .await
 }
 
 /// GetDocumentationParts.
@@ -80,7 +89,10 @@ pub(crate) async fn list_parts(
     let wanted = |part: &DocumentationPart| {
         let location = part.location.clone().unwrap_or_default();
         input.r#type.as_ref().is_none_or(|kind| location.r#type == *kind)
-            && input.path.as_ref().is_none_or(|path| location.path.as_ref() == Some(path))
+            && input
+                .path
+                .as_ref()
+                .is_none_or(|path| location.path.as_ref() == Some(path))
             && input
                 .name_query
                 .as_ref()
@@ -102,7 +114,9 @@ pub(crate) async fn delete_part(
 ) -> Result<Empty, Error> {
     let view = gateway.store.snapshot().await?;
     rest_apis::find(&view, &context.scope, &input.rest_api_id).await?;
-    PARTS.delete(&gateway, &context, &input.rest_api_id, &input.documentation_part_id).await
+    PARTS
+        .delete(&gateway, &context, &input.rest_api_id, &input.documentation_part_id)
+        .await
 }
 
 /// UpdateDocumentationPart.
@@ -112,7 +126,9 @@ pub(crate) async fn update_part(
     input: UpdateDocumentationPartRequest,
 ) -> Result<DocumentationPart, Error> {
     let place = (input.rest_api_id.as_str(), input.documentation_part_id.as_str());
-    PARTS.update(&gateway, &context, place, input.patch_operations.as_deref(), check_part).await
+    PARTS
+        .update(&gateway, &context, place, input.patch_operations.as_deref(), check_part)
+        .await
 }
 
 /// CreateDocumentationVersion.
@@ -126,11 +142,20 @@ pub(crate) async fn create_version(
         created_date: Some(gateway.now()),
         description: input.description,
     };
-    let place = (&context.scope, input.rest_api_id.as_str(), input.documentation_version.as_str());
+    let place = (
+        &context.scope,
+        input.rest_api_id.as_str(),
+        input.documentation_version.as_str(),
+    );
     VERSIONS
         .create(&gateway, place, MAX_VERSIONS, &version, |all| {
-            if all.iter().any(|other: &DocumentationVersion| other.version == version.version) {
-                return Err(Error::Conflict("Documentation version already exists for the API".into()));
+            if all
+                .iter()
+                .any(|other: &DocumentationVersion| other.version == version.version)
+            {
+                return Err(Error::Conflict(
+                    "Documentation version already exists for the API".into(),
+                ));
             }
             Ok(())
         })
@@ -158,7 +183,9 @@ pub(crate) async fn get_version(
     context: RequestContext,
     input: GetDocumentationVersionRequest,
 ) -> Result<DocumentationVersion, Error> {
-    VERSIONS.get(&gateway, &context, &input.rest_api_id, &input.documentation_version).await
+    VERSIONS
+        .get(&gateway, &context, &input.rest_api_id, &input.documentation_version)
+        .await
 }
 
 /// GetDocumentationVersions.
@@ -168,7 +195,9 @@ pub(crate) async fn list_versions(
     input: GetDocumentationVersionsRequest,
 ) -> Result<DocumentationVersions, Error> {
     let position = input.position.as_deref();
-    let (items, position) = VERSIONS.list(&gateway, &context, &input.rest_api_id, position, input.limit).await?;
+    let (items, position) = VERSIONS
+        .list(&gateway, &context, &input.rest_api_id, position, input.limit)
+        .await?;
     Ok(DocumentationVersions {
         position,
         items: Some(items),
@@ -181,7 +210,9 @@ pub(crate) async fn delete_version(
     context: RequestContext,
     input: DeleteDocumentationVersionRequest,
 ) -> Result<Empty, Error> {
-    VERSIONS.delete(&gateway, &context, &input.rest_api_id, &input.documentation_version).await
+    VERSIONS
+        .delete(&gateway, &context, &input.rest_api_id, &input.documentation_version)
+        .await
 }
 
 /// UpdateDocumentationVersion.
@@ -191,5 +222,7 @@ pub(crate) async fn update_version(
     input: UpdateDocumentationVersionRequest,
 ) -> Result<DocumentationVersion, Error> {
     let place = (input.rest_api_id.as_str(), input.documentation_version.as_str());
-    VERSIONS.update(&gateway, &context, place, input.patch_operations.as_deref(), |_| Ok(())).await
+    VERSIONS
+        .update(&gateway, &context, place, input.patch_operations.as_deref(), |_| Ok(()))
+        .await
 }

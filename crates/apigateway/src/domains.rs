@@ -47,14 +47,18 @@ async fn find(view: &impl Read, scope: &Scope, name: &str) -> Result<DomainName,
 fn check_name(name: &str) -> Result<(), Error> {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
-            && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
             && !label.starts_with('-')
             && !label.ends_with('-')
     };
     let name_fits = name.len() <= 253 && name.contains('.') && name.split('.').all(label);
     let is_number = name.parse::<std::net::IpAddr>().is_ok();
     let is_taken = [".amazonaws.com", ".on.aws"].iter().any(|end| name.ends_with(end))
-        || [".execute-api.", ".lambda-url.", ".s3."].iter().any(|part| name.contains(part))
+        || [".execute-api.", ".lambda-url.", ".s3."]
+            .iter()
+            .any(|part| name.contains(part))
         || name.strip_suffix(".localhost").is_some_and(|stem| !stem.contains('.'));
     if name.starts_with("*.") {
         return Err(Error::NotBuilt("Wildcard domain names are not built yet.".into()));
@@ -78,7 +82,10 @@ pub(crate) async fn create(
     }
     let scope = &context.scope;
     let id = ids::id()?;
-    let types = input.endpoint_configuration.as_ref().and_then(|given| given.types.clone());
+    let types = input
+        .endpoint_configuration
+        .as_ref()
+        .and_then(|given| given.types.clone());
     let types = types.unwrap_or_else(|| vec!["EDGE".into()]);
     let is_edge = types.iter().any(|kind| kind == "EDGE");
     let domain = &DomainName {
@@ -111,9 +118,13 @@ pub(crate) async fn create(
             if tx.bytes(&keys::host(name)).await?.is_some() {
                 return Err(Error::Conflict("The domain name you provided already exists.".into()));
             }
-            let all = tx.page(KeyRange::prefix(keys::domains(scope).build()), MAX_DOMAINS).await?;
+            let all = tx
+                .page(KeyRange::prefix(keys::domains(scope).build()), MAX_DOMAINS)
+                .await?;
             if all.entries.len() >= MAX_DOMAINS {
-                return Err(Error::LimitExceeded("Maximum number of domain names for this account has been reached.".into()));
+                return Err(Error::LimitExceeded(
+                    "Maximum number of domain names for this account has been reached.".into(),
+                ));
             }
             let owner = HostRecord {
                 account: scope.account.as_str().into(),
@@ -235,7 +246,9 @@ pub(crate) async fn create_mapping(
                 return Err(Error::Conflict("Base path already exists for this domain name".into()));
             }
             if all.len() >= MAX_MAPPINGS {
-                return Err(Error::LimitExceeded("A domain name has at most 200 base path mappings.".into()));
+                return Err(Error::LimitExceeded(
+                    "A domain name has at most 200 base path mappings.".into(),
+                ));
             }
             records::put(&tx, &keys::mapping(scope, domain, base), mapping)?;
             Ok(mapping.clone())

@@ -43,7 +43,10 @@ const RULES: &[Rule] = &[
 
 /// The response of this type as it is without being set.
 pub(crate) fn by_default(kind: &str) -> GatewayResponse {
-    let status = TYPES.iter().find(|(name, _)| *name == kind).and_then(|(_, status)| *status);
+    let status = TYPES
+        .iter()
+        .find(|(name, _)| *name == kind)
+        .and_then(|(_, status)| *status);
     GatewayResponse {
         response_type: Some(kind.into()),
         status_code: status.map(|status| status.to_string()),
@@ -116,7 +119,10 @@ pub(crate) async fn get(
     rest_apis::find(&view, &context.scope, &input.rest_api_id).await?;
     check_type(&input.response_type)?;
     let key = keys::child(&input.rest_api_id, keys::Kind::GatewayResponse, &input.response_type);
-    Ok(view.record(&key).await?.unwrap_or_else(|| by_default(&input.response_type)))
+    Ok(view
+        .record(&key)
+        .await?
+        .unwrap_or_else(|| by_default(&input.response_type)))
 }
 
 /// GetGatewayResponses: all types, as they are set or as they are by default.
@@ -129,7 +135,9 @@ pub(crate) async fn list(
     rest_apis::find(&view, &context.scope, &input.rest_api_id).await?;
     let mut set: Vec<GatewayResponse> = view.children(&input.rest_api_id, keys::Kind::GatewayResponse).await?;
     let mut one = |kind: &str| {
-        let place = set.iter().position(|response| response.response_type.as_deref() == Some(kind));
+        let place = set
+            .iter()
+            .position(|response| response.response_type.as_deref() == Some(kind));
         place.map_or_else(|| by_default(kind), |place| set.swap_remove(place))
     };
     Ok(GatewayResponses {
@@ -172,15 +180,24 @@ pub(crate) async fn update(
             rest_apis::find(&tx, scope, &input.rest_api_id).await?;
             check_type(&input.response_type)?;
             let key = keys::child(&input.rest_api_id, keys::Kind::GatewayResponse, &input.response_type);
-            let old = tx.record(&key).await?.unwrap_or_else(|| by_default(&input.response_type));
+            let old = tx
+                .record(&key)
+                .await?
+                .unwrap_or_else(|| by_default(&input.response_type));
             let operations = input.patch_operations.as_deref();
             for operation in operations.unwrap_or_default() {
                 let (path, op) = (patch::path(operation)?, patch::op(operation));
                 if path == "/statusCode" && op != "replace" {
                     return Err(Error::bad(format!("Invalid patch path {path}")));
                 }
-                let name = path.strip_prefix("/responseParameters/").map(|name| patch::segments(name).concat());
-                let known = |name: &String| old.response_parameters.as_ref().is_some_and(|map| map.contains_key(name));
+                let name = path
+                    .strip_prefix("/responseParameters/")
+                    .map(|name| patch::segments(name).concat());
+                let known = |name: &String| {
+                    old.response_parameters
+                        .as_ref()
+                        .is_some_and(|map| map.contains_key(name))
+                };
                 if op == "replace" && name.is_some_and(|name| !known(&name)) {
                     return Err(Error::missing("Invalid parameter name specified"));
                 }

@@ -82,7 +82,12 @@ pub(crate) fn with_defaults(given: Integration, resource: &str) -> Integration {
     let is_http = matches!(given.r#type.as_deref(), Some("HTTP" | "HTTP_PROXY"));
     Integration {
         connection_type: given.connection_type.or_else(|| is_http.then(|| "INTERNET".into())),
-        passthrough_behavior: Some(given.passthrough_behavior.unwrap_or_else(|| "WHEN_NO_MATCH".into()).to_ascii_uppercase()),
+        passthrough_behavior: Some(
+            given
+                .passthrough_behavior
+                .unwrap_or_else(|| "WHEN_NO_MATCH".into())
+                .to_ascii_uppercase(),
+        ),
         timeout_in_millis: Some(given.timeout_in_millis.unwrap_or(*TIMEOUT_MS.end())),
         cache_namespace: Some(given.cache_namespace.unwrap_or_else(|| resource.into())),
         cache_key_parameters: Some(given.cache_key_parameters.unwrap_or_default()),
@@ -102,7 +107,10 @@ pub(crate) fn check(integration: &Integration) -> Result<(), Error> {
         return Err(Error::bad("Timeout should be between 50 ms and 29000 ms"));
     }
     let passthrough = integration.passthrough_behavior.as_deref();
-    if !matches!(passthrough, None | Some("WHEN_NO_MATCH" | "WHEN_NO_TEMPLATES" | "NEVER")) {
+    if !matches!(
+        passthrough,
+        None | Some("WHEN_NO_MATCH" | "WHEN_NO_TEMPLATES" | "NEVER")
+    ) {
         return Err(Error::bad(
             "Invalid passthroughBehavior specified. Valid options are WHEN_NO_MATCH, WHEN_NO_TEMPLATES and NEVER",
         ));
@@ -132,7 +140,9 @@ pub(crate) fn check(integration: &Integration) -> Result<(), Error> {
 }
 
 fn check_aws(kind: &str, uri: &str) -> Result<(), Error> {
-    let arn: Arn = uri.parse().map_err(|_| Error::bad("Invalid ARN specified in the request"))?;
+    let arn: Arn = uri
+        .parse()
+        .map_err(|_| Error::bad("Invalid ARN specified in the request"))?;
     // arn:aws:apigateway:REGION:SERVICE:path/… keeps the service in the account's place.
     let is_path = arn.resource.starts_with("path/") || arn.resource.starts_with("action/");
     if arn.service != "apigateway" || !is_path {
@@ -172,9 +182,14 @@ pub(crate) fn check_mappings(mappings: Option<&BTreeMap<String, String>>, prefix
             return Err(invalid(target));
         }
         let is_static = source.len() >= 2 && source.starts_with('\'') && source.ends_with('\'');
-        let is_known = ["method.request.", "integration.response.", "context.", "stageVariables."]
-            .iter()
-            .any(|known| source.starts_with(known));
+        let is_known = [
+            "method.request.",
+            "integration.response.",
+            "context.",
+            "stageVariables.",
+        ]
+        .iter()
+        .any(|known| source.starts_with(known));
         if !is_static && !is_known {
             return Err(invalid(source));
         }
@@ -183,7 +198,11 @@ pub(crate) fn check_mappings(mappings: Option<&BTreeMap<String, String>>, prefix
 }
 
 pub(crate) fn check_content_types(templates: Option<&BTreeMap<String, String>>) -> Result<(), Error> {
-    match templates.into_iter().flatten().find(|(kind, _)| !kind.contains('/') && *kind != "$default") {
+    match templates
+        .into_iter()
+        .flatten()
+        .find(|(kind, _)| !kind.contains('/') && *kind != "$default")
+    {
         Some((kind, _)) => Err(Error::bad(format!(
             "Validation Result: warnings : [], errors : [Invalid content type specified: {kind}]"
         ))),
@@ -203,7 +222,11 @@ pub(crate) async fn get(
         resource: &input.resource_id,
         method: &input.http_method,
     };
-    place.read(&gateway).await?.method_integration.ok_or_else(Error::integration)
+    place
+        .read(&gateway)
+        .await?
+        .method_integration
+        .ok_or_else(Error::integration)
 }
 
 /// DeleteIntegration.
@@ -294,8 +317,15 @@ fn check_response(method: &Method, response: &IntegrationResponse) -> Result<(),
         return Err(Error::bad(format!("Invalid selection pattern specified: {pattern}")));
     }
     let status = response.status_code.as_deref().unwrap_or_default();
-    let declared = method.method_responses.as_ref().and_then(|responses| responses.get(status));
-    let Some(mappings) = response.response_parameters.as_ref().filter(|mappings| !mappings.is_empty()) else {
+    let declared = method
+        .method_responses
+        .as_ref()
+        .and_then(|responses| responses.get(status));
+    let Some(mappings) = response
+        .response_parameters
+        .as_ref()
+        .filter(|mappings| !mappings.is_empty())
+    else {
         return Ok(());
     };
     let refused = |what: String| {
@@ -305,9 +335,14 @@ fn check_response(method: &Method, response: &IntegrationResponse) -> Result<(),
     };
     let declared = declared.ok_or_else(|| refused("No method response exists for method.".into()))?;
     for target in mappings.keys() {
-        let known = declared.response_parameters.as_ref().is_some_and(|known| known.contains_key(target));
+        let known = declared
+            .response_parameters
+            .as_ref()
+            .is_some_and(|known| known.contains_key(target));
         if !known {
-            return Err(refused(format!("Invalid mapping expression parameter specified: {target}")));
+            return Err(refused(format!(
+                "Invalid mapping expression parameter specified: {target}"
+            )));
         }
     }
     Ok(())

@@ -95,7 +95,10 @@ impl<'a> Reader<'a> {
     }
 
     fn name(&mut self) -> String {
-        let end = self.text.find(['.', '[', ' ', ')', '=', '<', '>', '!', '(']).unwrap_or(self.text.len());
+        let end = self
+            .text
+            .find(['.', '[', ' ', ')', '=', '<', '>', '!', '('])
+            .unwrap_or(self.text.len());
         let (name, rest) = self.text.split_at(end);
         self.text = rest;
         name.to_owned()
@@ -174,7 +177,10 @@ impl<'a> Reader<'a> {
             };
             return Some(Step::Slice(bound(from)?, bound(to)?));
         }
-        let indexes = inside.split(',').map(|index| index.trim().parse().ok()).collect::<Option<_>>()?;
+        let indexes = inside
+            .split(',')
+            .map(|index| index.trim().parse().ok())
+            .collect::<Option<_>>()?;
         Some(Step::Indexes(indexes))
     }
 
@@ -248,13 +254,19 @@ fn walk(root: &Value, steps: &[Step]) -> Vec<Value> {
                 Step::Names(names) => next.extend(names.iter().filter_map(|name| value.get(name.as_str()))),
                 Step::Indexes(indexes) => {
                     let Some(items) = value.as_array() else { continue };
-                    next.extend(indexes.iter().filter_map(|index| items.get(place(*index, items.len())?)));
+                    next.extend(
+                        indexes
+                            .iter()
+                            .filter_map(|index| items.get(place(*index, items.len())?)),
+                    );
                 }
                 Step::Slice(from, to) => {
                     let Some(items) = value.as_array() else { continue };
                     let bound = |bound: i64| match usize::try_from(bound) {
                         Ok(bound) => bound.min(items.len()),
-                        Err(_) => items.len().saturating_sub(usize::try_from(bound.unsigned_abs()).unwrap_or(usize::MAX)),
+                        Err(_) => items
+                            .len()
+                            .saturating_sub(usize::try_from(bound.unsigned_abs()).unwrap_or(usize::MAX)),
                     };
                     let (from, to) = (from.map_or(0, bound), to.map_or(items.len(), bound));
                     next.extend(items.get(from..to).into_iter().flatten());

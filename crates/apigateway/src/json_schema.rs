@@ -54,7 +54,9 @@ impl Schema {
         }
         *left -= 1;
         if let Some(link) = schema.get("$ref").and_then(Value::as_str) {
-            let target = link.strip_prefix('#').and_then(|pointer| self.root.pointer(&pointer.replace("%7B", "{").replace("%7D", "}")));
+            let target = link
+                .strip_prefix('#')
+                .and_then(|pointer| self.root.pointer(&pointer.replace("%7B", "{").replace("%7D", "}")));
             let target = target.ok_or_else(|| format!("the schema has no {link}"))?;
             return self.apply(target, value, depth + 1, left);
         }
@@ -64,10 +66,17 @@ impl Schema {
                 kind => is_kind(value, kind),
             };
             if !fits {
-                return Err(format!("instance type ({}) does not match any allowed primitive type (allowed: {kinds})", kind_of(value)));
+                return Err(format!(
+                    "instance type ({}) does not match any allowed primitive type (allowed: {kinds})",
+                    kind_of(value)
+                ));
             }
         }
-        if schema.get("enum").and_then(Value::as_array).is_some_and(|allowed| !allowed.contains(value)) {
+        if schema
+            .get("enum")
+            .and_then(Value::as_array)
+            .is_some_and(|allowed| !allowed.contains(value))
+        {
             return Err("instance value is not one of the enum's".into());
         }
         self.combined(schema, value, depth, left)?;
@@ -80,20 +89,34 @@ impl Schema {
         }
     }
 
-    fn combined(&self, schema: &Map<String, Value>, value: &Value, depth: usize, left: &mut usize) -> Result<(), String> {
+    fn combined(
+        &self,
+        schema: &Map<String, Value>,
+        value: &Value,
+        depth: usize,
+        left: &mut usize,
+    ) -> Result<(), String> {
         let all = |name: &str| schema.get(name).and_then(Value::as_array);
         for part in all("allOf").into_iter().flatten() {
             self.apply(part, value, depth + 1, left)?;
         }
         if let Some(parts) = all("anyOf")
-            && !parts.iter().any(|part| self.apply(part, value, depth + 1, left).is_ok())
+            && !parts
+                .iter()
+                .any(|part| self.apply(part, value, depth + 1, left).is_ok())
         {
             return Err("instance failed to match at least one schema of anyOf".into());
         }
         if let Some(parts) = all("oneOf") {
-            let matched = parts.iter().filter(|part| self.apply(part, value, depth + 1, left).is_ok()).count();
+            let matched = parts
+                .iter()
+                .filter(|part| self.apply(part, value, depth + 1, left).is_ok())
+                .count();
             if matched != 1 {
-                return Err(format!("instance failed to match exactly one schema (matched {matched} out of {})", parts.len()));
+                return Err(format!(
+                    "instance failed to match exactly one schema (matched {matched} out of {})",
+                    parts.len()
+                ));
             }
         }
         if let Some(not) = schema.get("not")
@@ -104,8 +127,16 @@ impl Schema {
         Ok(())
     }
 
-    fn object(&self, schema: &Map<String, Value>, members: &Map<String, Value>, depth: usize, left: &mut usize) -> Result<(), String> {
-        let missing: Vec<&str> = strings(schema.get("required")).filter(|name| !members.contains_key(*name)).collect();
+    fn object(
+        &self,
+        schema: &Map<String, Value>,
+        members: &Map<String, Value>,
+        depth: usize,
+        left: &mut usize,
+    ) -> Result<(), String> {
+        let missing: Vec<&str> = strings(schema.get("required"))
+            .filter(|name| !members.contains_key(*name))
+            .collect();
         if !missing.is_empty() {
             return Err(format!("object has missing required properties ({missing:?})"));
         }
@@ -116,7 +147,8 @@ impl Schema {
             let mut covered = false;
             if let Some(part) = known.and_then(|known| known.get(name)) {
                 covered = true;
-                self.apply(part, value, depth + 1, left).map_err(|why| format!("{name}: {why}"))?;
+                self.apply(part, value, depth + 1, left)
+                    .map_err(|why| format!("{name}: {why}"))?;
             }
             for (pattern, part) in by_pattern.into_iter().flatten() {
                 if self.patterns.get(pattern).is_some_and(|pattern| pattern.is_match(name)) {
@@ -126,13 +158,20 @@ impl Schema {
             }
             match schema.get("additionalProperties") {
                 Some(Value::Bool(false)) if !covered => {
-                    return Err(format!("object instance has properties which are not allowed by the schema: [{name:?}]"));
+                    return Err(format!(
+                        "object instance has properties which are not allowed by the schema: [{name:?}]"
+                    ));
                 }
                 Some(part @ Value::Object(_)) if !covered => self.apply(part, value, depth + 1, left)?,
                 _ => {}
             }
         }
-        for (name, needed) in schema.get("dependencies").and_then(Value::as_object).into_iter().flatten() {
+        for (name, needed) in schema
+            .get("dependencies")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
             if !members.contains_key(name) {
                 continue;
             }
@@ -147,7 +186,13 @@ impl Schema {
         Ok(())
     }
 
-    fn array(&self, schema: &Map<String, Value>, items: &[Value], depth: usize, left: &mut usize) -> Result<(), String> {
+    fn array(
+        &self,
+        schema: &Map<String, Value>,
+        items: &[Value],
+        depth: usize,
+        left: &mut usize,
+    ) -> Result<(), String> {
         within(schema, "minItems", "maxItems", items.len())?;
         if schema.get("uniqueItems") == Some(&Value::Bool(true)) {
             let mut seen: Vec<String> = items.iter().map(Value::to_string).collect();
@@ -160,14 +205,18 @@ impl Schema {
             Some(Value::Array(parts)) => {
                 for (at, item) in items.iter().enumerate() {
                     match (parts.get(at), schema.get("additionalItems")) {
-                        (Some(part), _) | (None, Some(part @ Value::Object(_))) => self.apply(part, item, depth + 1, left)?,
+                        (Some(part), _) | (None, Some(part @ Value::Object(_))) => {
+                            self.apply(part, item, depth + 1, left)?
+                        }
                         (None, Some(Value::Bool(false))) => return Err("array has too many elements".into()),
                         _ => {}
                     }
                 }
                 Ok(())
             }
-            Some(part) => items.iter().try_for_each(|item| self.apply(part, item, depth + 1, left)),
+            Some(part) => items
+                .iter()
+                .try_for_each(|item| self.apply(part, item, depth + 1, left)),
             None => Ok(()),
         }
     }
@@ -210,7 +259,11 @@ fn within(schema: &Map<String, Value>, least: &str, most: &str, count: usize) ->
 }
 
 fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
-    value.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    value
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
 }
 
 fn kind_of(value: &Value) -> &'static str {
@@ -229,7 +282,12 @@ fn is_kind(value: &Value, kind: &Value) -> bool {
     let own = kind_of(value);
     match kind.as_str() {
         Some("number") => matches!(own, "number" | "integer"),
-        Some("integer") => own == "integer" || value.as_f64().is_some_and(|number| number.fract() == 0.0 && value.is_number()),
+        Some("integer") => {
+            own == "integer"
+                || value
+                    .as_f64()
+                    .is_some_and(|number| number.fract() == 0.0 && value.is_number())
+        }
         Some(kind) => own == kind,
         None => false,
     }
@@ -253,7 +311,9 @@ fn collect(schema: &Value, patterns: &mut HashMap<String, Regex>, depth: usize) 
                 let built = built.map_err(|_| format!("the pattern {pattern:?} cannot be used"))?;
                 patterns.insert(pattern.to_owned(), built);
             }
-            members.values().try_for_each(|member| collect(member, patterns, depth + 1))
+            members
+                .values()
+                .try_for_each(|member| collect(member, patterns, depth + 1))
         }
         Value::Array(items) => items.iter().try_for_each(|item| collect(item, patterns, depth + 1)),
         _ => Ok(()),
@@ -300,7 +360,8 @@ mod tests {
 
     #[test]
     fn circles_end() {
-        let schema = Schema::new(json!({ "$ref": "#/definitions/A", "definitions": { "A": { "$ref": "#/definitions/A" } } }));
+        let schema =
+            Schema::new(json!({ "$ref": "#/definitions/A", "definitions": { "A": { "$ref": "#/definitions/A" } } }));
         assert!(schema.unwrap().validate(&json!(1)).is_err());
     }
 }

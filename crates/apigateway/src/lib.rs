@@ -61,7 +61,9 @@ mod vtl;
 pub use error::Error;
 pub use plane::{ApiPolicies, Visit};
 
-use danbi_core::{Api, Authorizer, Clock, Invoker, LogSink, MetricDatum, MetricSink, PolicyLanguage, ServiceRoles, Timestamp};
+use danbi_core::{
+    Api, Authorizer, Clock, Invoker, LogSink, MetricDatum, MetricSink, PolicyLanguage, ServiceRoles, Timestamp,
+};
 use danbi_store::Store;
 use danbi_wire::Service;
 use plane::{Cache, Compiled, Grants, Outbound, Throttle, Tokens};
@@ -141,7 +143,10 @@ impl ApiGateway {
             unit,
         };
         let is = |class: u16| if status / 100 == class { 1.0 } else { 0.0 };
-        #[expect(clippy::cast_precision_loss, reason = "milliseconds of one request are exact in an f64")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "milliseconds of one request are exact in an f64"
+        )]
         let latency = latency_ms as f64;
         metrics.put(
             &compiled.scope,

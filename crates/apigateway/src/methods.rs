@@ -30,8 +30,12 @@ const RESPONSE_RULES: &[Rule] = &[
 
 /// The method's record.
 pub(crate) async fn find(view: &impl Read, api: &str, resource: &str, method: &str) -> Result<Method, Error> {
-    records::resource(view, api, resource).await?.ok_or_else(Error::resource)?;
-    view.record(&keys::method(api, resource, method)).await?.ok_or_else(Error::method)
+    records::resource(view, api, resource)
+        .await?
+        .ok_or_else(Error::resource)?;
+    view.record(&keys::method(api, resource, method))
+        .await?
+        .ok_or_else(Error::method)
 }
 
 /// Where a method is: what its operations have in common.
@@ -92,7 +96,9 @@ pub(crate) async fn put(
         .store
         .transact(async |tx| {
             find_or(&tx, scope, api, Error::resource).await?;
-            records::resource(&tx, api, resource).await?.ok_or_else(Error::resource)?;
+            records::resource(&tx, api, resource)
+                .await?
+                .ok_or_else(Error::resource)?;
             let name = method.http_method.as_deref().unwrap_or_default();
             let key = keys::method(api, resource, name);
             if tx.record::<Method>(&key).await?.is_some() {
@@ -107,19 +113,26 @@ pub(crate) async fn put(
 
 /// What must hold of every method.
 pub(crate) async fn check(tx: &Transaction, api: &str, method: &Method) -> Result<(), Error> {
-    if !method.http_method.as_deref().is_some_and(|name| HTTP_METHODS.contains(&name)) {
+    if !method
+        .http_method
+        .as_deref()
+        .is_some_and(|name| HTTP_METHODS.contains(&name))
+    {
         return Err(Error::bad(
             "Invalid HttpMethod specified. Valid options are GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY",
         ));
     }
     let kind = method.authorization_type.as_deref().unwrap_or_default();
     if !matches!(kind, "NONE" | "AWS_IAM" | "CUSTOM" | "COGNITO_USER_POOLS") {
-        return Err(Error::bad("Invalid authorization type specified. Valid options are NONE,AWS_IAM,CUSTOM,COGNITO_USER_POOLS"));
+        return Err(Error::bad(
+            "Invalid authorization type specified. Valid options are NONE,AWS_IAM,CUSTOM,COGNITO_USER_POOLS",
+        ));
     }
     if matches!(kind, "CUSTOM" | "COGNITO_USER_POOLS") {
         let id = method.authorizer_id.as_deref().unwrap_or_default();
         let found: Option<Authorizer> = tx.record(&keys::child(api, keys::Kind::Authorizer, id)).await?;
-        let fits = found.is_some_and(|found| (found.r#type.as_deref() == Some("COGNITO_USER_POOLS")) == (kind != "CUSTOM"));
+        let fits =
+            found.is_some_and(|found| (found.r#type.as_deref() == Some("COGNITO_USER_POOLS")) == (kind != "CUSTOM"));
         if !fits {
             return Err(Error::bad(
                 "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid authorizer.",
@@ -150,7 +163,9 @@ fn check_parameters(method: &Method) -> Result<(), Error> {
             ))
         })?;
         if seen.contains(&name) {
-            return Err(Error::bad("Parameter names must be unique across querystring, header and path"));
+            return Err(Error::bad(
+                "Parameter names must be unique across querystring, header and path",
+            ));
         }
         seen.push(name);
     }
@@ -184,7 +199,11 @@ pub(crate) async fn delete(
         .transact(async |tx| {
             find_or(&tx, scope, &input.rest_api_id, Error::resource).await?;
             find(&tx, &input.rest_api_id, &input.resource_id, &input.http_method).await?;
-            tx.delete(&keys::method(&input.rest_api_id, &input.resource_id, &input.http_method))?;
+            tx.delete(&keys::method(
+                &input.rest_api_id,
+                &input.resource_id,
+                &input.http_method,
+            ))?;
             Ok::<_, Error>(Empty {})
         })
         .await
@@ -259,7 +278,10 @@ pub(crate) async fn get_response(
         method: &input.http_method,
     };
     let responses = place.read(&gateway).await?.method_responses.unwrap_or_default();
-    responses.get(&input.status_code).cloned().ok_or_else(Error::status_code)
+    responses
+        .get(&input.status_code)
+        .cloned()
+        .ok_or_else(Error::status_code)
 }
 
 /// DeleteMethodResponse.

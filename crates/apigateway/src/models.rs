@@ -61,7 +61,9 @@ fn check(model: &Model) -> Result<(), Error> {
         return Err(Error::bad(EMPTY_SCHEMA));
     }
     let invalid = |why: &dyn std::fmt::Display| {
-        Error::bad(format!("Invalid model specified: Validation Result: warnings : [], errors : [Invalid model schema specified. {why}]"))
+        Error::bad(format!(
+            "Invalid model specified: Validation Result: warnings : [], errors : [Invalid model schema specified. {why}]"
+        ))
     };
     if model.content_type.as_deref().is_some_and(|kind| !kind.contains("json")) {
         return Ok(());
@@ -109,8 +111,14 @@ pub(crate) async fn create(
 }
 
 /// GetModel.
-pub(crate) async fn get(gateway: Arc<ApiGateway>, context: RequestContext, input: GetModelRequest) -> Result<Model, Error> {
-    let mut model: Model = FAMILY.get(&gateway, &context, &input.rest_api_id, &input.model_name).await?;
+pub(crate) async fn get(
+    gateway: Arc<ApiGateway>,
+    context: RequestContext,
+    input: GetModelRequest,
+) -> Result<Model, Error> {
+    let mut model: Model = FAMILY
+        .get(&gateway, &context, &input.rest_api_id, &input.model_name)
+        .await?;
     if input.flatten == Some(true) {
         let view = gateway.store.snapshot().await?;
         let all: Vec<Model> = view.children(&input.rest_api_id, Kind::Model).await?;
@@ -172,7 +180,9 @@ pub(crate) async fn list(
     input: GetModelsRequest,
 ) -> Result<Models, Error> {
     let position = input.position.as_deref();
-    let (items, position) = FAMILY.list(&gateway, &context, &input.rest_api_id, position, input.limit).await?;
+    let (items, position) = FAMILY
+        .list(&gateway, &context, &input.rest_api_id, position, input.limit)
+        .await?;
     Ok(Models {
         position,
         items: Some(items),
@@ -189,14 +199,21 @@ pub(crate) async fn delete(
     gateway
         .store
         .transact(async |tx| {
-            rest_apis::find_or(&tx, scope, api, Error::resource).await.map_err(|_| (FAMILY.unknown)(name))?;
+            rest_apis::find_or(&tx, scope, api, Error::resource)
+                .await
+                .map_err(|_| (FAMILY.unknown)(name))?;
             let key = keys::child(api, Kind::Model, name);
             tx.bytes(&key).await?.ok_or_else(|| (FAMILY.unknown)(name))?;
             let resources: Vec<Resource> = tx.children(api, Kind::Resource).await?;
             for resource in &resources {
                 let id = resource.id.as_deref().unwrap_or_default();
                 for method in tx.all::<Method>(keys::methods(api, id)).await? {
-                    if method.request_models.iter().flat_map(BTreeMap::values).any(|used| used == name) {
+                    if method
+                        .request_models
+                        .iter()
+                        .flat_map(BTreeMap::values)
+                        .any(|used| used == name)
+                    {
                         let path = resource.path.as_deref().unwrap_or_default();
                         let method = method.http_method.as_deref().unwrap_or_default();
                         return Err(Error::Conflict(format!(
@@ -218,7 +235,9 @@ pub(crate) async fn update(
     input: UpdateModelRequest,
 ) -> Result<Model, Error> {
     let place = (input.rest_api_id.as_str(), input.model_name.as_str());
-    FAMILY.update(&gateway, &context, place, input.patch_operations.as_deref(), check).await
+    FAMILY
+        .update(&gateway, &context, place, input.patch_operations.as_deref(), check)
+        .await
 }
 
 /// GetModelTemplate: a mapping template that shows the model's form.
@@ -227,7 +246,9 @@ pub(crate) async fn template(
     context: RequestContext,
     input: GetModelTemplateRequest,
 ) -> Result<Template, Error> {
-    let model: Model = FAMILY.get(&gateway, &context, &input.rest_api_id, &input.model_name).await?;
+    let model: Model = FAMILY
+        .get(&gateway, &context, &input.rest_api_id, &input.model_name)
+        .await?;
     let schema: Value = serde_json::from_str(model.schema.as_deref().unwrap_or("{}")).unwrap_or_default();
     let mut text = String::from("#set($inputRoot = $input.path('$'))\n");
     sample(&schema, &mut text, 0);

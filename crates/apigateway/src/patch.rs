@@ -72,7 +72,9 @@ pub(crate) enum Words {
 /// A patch path taken apart, with `~1` and `~0` decoded.
 pub(crate) fn segments(path: &str) -> Vec<String> {
     let path = path.strip_prefix('/').unwrap_or(path);
-    path.split('/').map(|part| part.replace("~1", "/").replace("~0", "~")).collect()
+    path.split('/')
+        .map(|part| part.replace("~1", "/").replace("~0", "~"))
+        .collect()
 }
 
 /// Applies `operations` to `record`.
@@ -95,7 +97,10 @@ pub(crate) fn apply<T: Serialize + DeserializeOwned>(
 
 /// The operation's path, which must be there.
 pub(crate) fn path(operation: &PatchOperation) -> Result<&str, Error> {
-    operation.path.as_deref().ok_or_else(|| Error::bad("Invalid patch path null"))
+    operation
+        .path
+        .as_deref()
+        .ok_or_else(|| Error::bad("Invalid patch path null"))
 }
 
 pub(crate) fn op(operation: &PatchOperation) -> &str {
@@ -110,7 +115,10 @@ fn one(record: &mut Value, operation: &PatchOperation, rules: &[Rule], words: Wo
     };
     if !rule.ops.contains(&op) {
         return Err(match words {
-            Words::Short => Error::bad(format!("Invalid patch operation specified. Must be one of: [{}]", rule.ops.join(", "))),
+            Words::Short => Error::bad(format!(
+                "Invalid patch operation specified. Must be one of: [{}]",
+                rule.ops.join(", ")
+            )),
             Words::Listing => unknown(text, op, rules, words),
         });
     }
@@ -125,7 +133,9 @@ fn one(record: &mut Value, operation: &PatchOperation, rules: &[Rule], words: Wo
     };
     let mut at = record;
     for parent in parents {
-        at = object(at).entry(parent.clone()).or_insert_with(|| Value::Object(Map::new()));
+        at = object(at)
+            .entry(parent.clone())
+            .or_insert_with(|| Value::Object(Map::new()));
     }
     let at = object(at);
     let value = operation.value.as_deref();
@@ -224,7 +234,11 @@ fn unknown(path: &str, op: &str, rules: &[Rule], words: Words) -> Error {
     if words == Words::Short {
         return Error::bad(format!("Invalid patch path {path}"));
     }
-    let known: Vec<&str> = rules.iter().filter(|rule| rule.ops.contains(&op)).map(|rule| rule.path).collect();
+    let known: Vec<&str> = rules
+        .iter()
+        .filter(|rule| rule.ops.contains(&op))
+        .map(|rule| rule.path)
+        .collect();
     if known.is_empty() {
         return Error::bad(format!(
             "Invalid patch path  '{path}' specified for op '{op}'. Please choose supported operations"
@@ -293,9 +307,14 @@ mod tests {
             rule("/schema", Holds::Text, REPLACE),
         ];
         let refusal = |op, path| {
-            apply(&Model::default(), Some(&[operation(op, path, Some("x"))]), &rules, Words::Listing)
-                .unwrap_err()
-                .to_string()
+            apply(
+                &Model::default(),
+                Some(&[operation(op, path, Some("x"))]),
+                &rules,
+                Words::Listing,
+            )
+            .unwrap_err()
+            .to_string()
         };
         assert_eq!(
             refusal("replace", "/name"),

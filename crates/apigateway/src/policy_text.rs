@@ -9,9 +9,8 @@ const MAX_BYTES: usize = 8192;
 
 /// A policy that can be decided with, its abbreviated resources (`execute-api:/stage/GET/*`) written out.
 pub(crate) fn expanded(gateway: &ApiGateway, scope: &Scope, api: &str, text: &str) -> Result<String, Error> {
-    let invalid = || {
-        Error::bad("Invalid policy document. Please check the policy syntax and ensure that Principals are valid.")
-    };
+    let invalid =
+        || Error::bad("Invalid policy document. Please check the policy syntax and ensure that Principals are valid.");
     if text.len() > MAX_BYTES {
         return Err(Error::bad("The resource policy is larger than 8192 bytes."));
     }
@@ -37,12 +36,19 @@ pub(crate) fn expanded(gateway: &ApiGateway, scope: &Scope, api: &str, text: &st
         }
     }
     let text = policy.to_string();
-    gateway.parts.language.check_resource_policy(&text).map_err(|_| invalid())?;
+    gateway
+        .parts
+        .language
+        .check_resource_policy(&text)
+        .map_err(|_| invalid())?;
     Ok(text)
 }
 
 /// The text as API Gateway shows it: with its quotes escaped, as it would stand inside a JSON string.
 pub(crate) fn escaped(text: &str) -> String {
     let quoted = Value::from(text).to_string();
-    quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default().to_owned()
+    quoted
+        .get(1..quoted.len().saturating_sub(1))
+        .unwrap_or_default()
+        .to_owned()
 }

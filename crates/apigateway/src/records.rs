@@ -122,7 +122,10 @@ pub(crate) async fn list<T: DeserializeOwned>(
     let base = prefix.clone().build();
     let mut rest = KeyRange::prefix(base.clone());
     if let Some(position) = position {
-        let id = URL_SAFE_NO_PAD.decode(position).ok().and_then(|id| String::from_utf8(id).ok());
+        let id = URL_SAFE_NO_PAD
+            .decode(position)
+            .ok()
+            .and_then(|id| String::from_utf8(id).ok());
         let id = id.ok_or_else(|| Error::bad("Invalid position parameter specified"))?;
         rest = rest.after(&prefix.str(&id).build());
     }

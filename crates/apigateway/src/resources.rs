@@ -31,10 +31,16 @@ pub(crate) async fn create(
             find_or(&tx, scope, &input.rest_api_id, Error::resource).await?;
             let all: Vec<Resource> = tx.children(&input.rest_api_id, keys::Kind::Resource).await?;
             if all.len() >= MAX_RESOURCES {
-                return Err(Error::LimitExceeded("Maximum number of resources for this API has been reached.".into()));
+                return Err(Error::LimitExceeded(
+                    "Maximum number of resources for this API has been reached.".into(),
+                ));
             }
             let resource = child(&all, &input.parent_id, &input.path_part, id)?;
-            records::put(&tx, &keys::child(&input.rest_api_id, keys::Kind::Resource, id), &resource)?;
+            records::put(
+                &tx,
+                &keys::child(&input.rest_api_id, keys::Kind::Resource, id),
+                &resource,
+            )?;
             Ok(resource)
         })
         .await
@@ -87,7 +93,9 @@ fn check_place(all: &[Resource], parent: &Resource, part: &str, id: &str) -> Res
             "Cannot create a child of a resource with a greedy path variable: {parent_part}"
         )));
     }
-    let siblings = all.iter().filter(|resource| resource.parent_id == parent.id && resource.id.as_deref() != Some(id));
+    let siblings = all
+        .iter()
+        .filter(|resource| resource.parent_id == parent.id && resource.id.as_deref() != Some(id));
     for sibling in siblings {
         let name = sibling.path_part.as_deref().unwrap_or_default();
         if name == part {
@@ -113,7 +121,13 @@ pub(crate) async fn get(
     let view = gateway.store.snapshot().await?;
     find_or(&view, &context.scope, &input.rest_api_id, Error::resource).await?;
     let resource = records::resource(&view, &input.rest_api_id, &input.resource_id).await?;
-    with_methods(&view, &input.rest_api_id, resource.ok_or_else(Error::resource)?, embeds(input.embed.as_deref())).await
+    with_methods(
+        &view,
+        &input.rest_api_id,
+        resource.ok_or_else(Error::resource)?,
+        embeds(input.embed.as_deref()),
+    )
+    .await
 }
 
 /// GetResources.
@@ -212,7 +226,11 @@ pub(crate) async fn update(
             let old = by_id(&all, id).ok_or_else(Error::resource)?.clone();
             let new = patch::apply(&old, operations, RULES, Words::Listing)?;
             if old.parent_id.is_none() {
-                let member = if new.path_part == old.path_part { "parentId" } else { "pathPart" };
+                let member = if new.path_part == old.path_part {
+                    "parentId"
+                } else {
+                    "pathPart"
+                };
                 return Err(Error::bad(format!("Root resource cannot update its {member}.")));
             }
             let moved = moved(&all, &new, id)?;

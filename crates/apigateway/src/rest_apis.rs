@@ -34,7 +34,12 @@ pub(crate) async fn find(view: &impl Read, scope: &Scope, id: &str) -> Result<Re
 }
 
 /// As [`find`], for what answers that a part is missing when the API is.
-pub(crate) async fn find_or(view: &impl Read, scope: &Scope, id: &str, missing: fn() -> Error) -> Result<RestApi, Error> {
+pub(crate) async fn find_or(
+    view: &impl Read,
+    scope: &Scope,
+    id: &str,
+    missing: fn() -> Error,
+) -> Result<RestApi, Error> {
     view.record(&keys::api(scope, id)).await?.ok_or_else(missing)
 }
 
@@ -65,7 +70,9 @@ pub(crate) async fn create(
         return Err(Error::bad("Description cannot be an empty string"));
     }
     if input.clone_from.is_some() {
-        return Err(Error::NotBuilt("cloneFrom of CreateRestApi is not built yet: export the API and import it.".into()));
+        return Err(Error::NotBuilt(
+            "cloneFrom of CreateRestApi is not built yet: export the API and import it.".into(),
+        ));
     }
     let id = ids::id()?;
     let scope = &context.scope;
@@ -79,7 +86,9 @@ pub(crate) async fn create(
         minimum_compression_size: input.minimum_compression_size,
         api_key_source: Some(input.api_key_source.unwrap_or_else(|| "HEADER".into())),
         endpoint_configuration: Some(endpoint(input.endpoint_configuration.unwrap_or_default())?),
-        policy: policy.map(|text| policy_text::expanded(&gateway, scope, &id, text)).transpose()?,
+        policy: policy
+            .map(|text| policy_text::expanded(&gateway, scope, &id, text))
+            .transpose()?,
         tags: input.tags.filter(|tags| !tags.is_empty()),
         disable_execute_api_endpoint: Some(input.disable_execute_api_endpoint.unwrap_or(false)),
         root_resource_id: Some(ids::id()?),
@@ -93,9 +102,13 @@ pub(crate) async fn create(
     gateway
         .store
         .transact(async |tx| {
-            let count = tx.page(danbi_store::KeyRange::prefix(keys::apis(scope).build()), MAX_APIS).await?;
+            let count = tx
+                .page(danbi_store::KeyRange::prefix(keys::apis(scope).build()), MAX_APIS)
+                .await?;
             if count.entries.len() >= MAX_APIS {
-                return Err(Error::LimitExceeded("Maximum number of Rest APIs for this account has been reached.".into()));
+                return Err(Error::LimitExceeded(
+                    "Maximum number of Rest APIs for this account has been reached.".into(),
+                ));
             }
             write_new(&tx, scope, api)
         })
@@ -127,7 +140,9 @@ fn endpoint(given: EndpointConfiguration) -> Result<EndpointConfiguration, Error
     let types = match given.types {
         None => vec!["EDGE".to_owned()],
         Some(types) if types.is_empty() => {
-            return Err(Error::bad("REGIONAL Configuration and EDGE Configuration cannot be both DISABLED."));
+            return Err(Error::bad(
+                "REGIONAL Configuration and EDGE Configuration cannot be both DISABLED.",
+            ));
         }
         Some(types) if types.len() > 1 => return Err(Error::bad("Cannot create an api with multiple Endpoint Types.")),
         Some(types) => types,
@@ -146,21 +161,28 @@ fn check(api: &RestApi) -> Result<(), Error> {
     if api.name.as_deref().is_none_or(str::is_empty) {
         return Err(Error::bad("API name cannot be null or empty"));
     }
-    if api.minimum_compression_size.is_some_and(|size| !(0..=MAX_COMPRESSION).contains(&size)) {
+    if api
+        .minimum_compression_size
+        .is_some_and(|size| !(0..=MAX_COMPRESSION).contains(&size))
+    {
         return Err(compression_size());
     }
     if !matches!(api.api_key_source.as_deref(), Some("HEADER" | "AUTHORIZER")) {
-        return Err(Error::bad("Invalid API Key Source specified. Valid options are HEADER, AUTHORIZER"));
+        return Err(Error::bad(
+            "Invalid API Key Source specified. Valid options are HEADER, AUTHORIZER",
+        ));
     }
     let endpoint = api.endpoint_configuration.clone().unwrap_or_default();
     let kind = endpoint.types.unwrap_or_default().pop().unwrap_or_default();
     if !matches!(kind.as_str(), "EDGE" | "REGIONAL" | "PRIVATE") {
-        return Err(Error::bad("Invalid EndpointTypes specified. Valid options are REGIONAL,EDGE,PRIVATE"));
+        return Err(Error::bad(
+            "Invalid EndpointTypes specified. Valid options are REGIONAL,EDGE,PRIVATE",
+        ));
     }
     match endpoint.ip_address_type.as_deref() {
-        Some("ipv4") if kind == "PRIVATE" => {
-            Err(Error::bad("Only dualstack ipAddressType is supported for Private APIs."))
-        }
+        Some("ipv4") if kind == "PRIVATE" => Err(Error::bad(
+            "Only dualstack ipAddressType is supported for Private APIs.",
+        )),
         None | Some("ipv4" | "dualstack") => Ok(()),
         Some(_) => Err(Error::bad("ipAddressType must be either ipv4 or dualstack.")),
     }
@@ -245,7 +267,9 @@ fn patched(
         let (path, op) = (patch::path(operation)?, patch::op(operation));
         let is_type = path.starts_with("/endpointConfiguration/types");
         if is_type && !matches!(op, "add" | "remove" | "replace") {
-            return Err(Error::bad("Invalid patch operation specified. Must be 'add'|'remove'|'replace'"));
+            return Err(Error::bad(
+                "Invalid patch operation specified. Must be 'add'|'remove'|'replace'",
+            ));
         }
         if path == "/minimumCompressionSize" && op == "replace" {
             let text = operation.value.as_deref().unwrap_or_default();
@@ -264,11 +288,15 @@ fn patched(
             api = patch::apply(&api, Some(std::slice::from_ref(operation)), RULES, Words::Short)?;
         }
     }
-    let touches_policy = operations.iter().any(|operation| operation.path.as_deref() == Some("/policy"));
+    let touches_policy = operations
+        .iter()
+        .any(|operation| operation.path.as_deref() == Some("/policy"));
     if touches_policy {
         let id = api.id.clone().unwrap_or_default();
         let policy = api.policy.as_deref().filter(|text| !text.is_empty());
-        api.policy = policy.map(|text| policy_text::expanded(gateway, scope, &id, text)).transpose()?;
+        api.policy = policy
+            .map(|text| policy_text::expanded(gateway, scope, &id, text))
+            .transpose()?;
     }
     check(&api)?;
     Ok(api)

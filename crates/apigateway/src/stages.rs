@@ -49,7 +49,9 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
 /// Answers are not cached here, so a cache that is asked for is refused.
 pub(crate) fn check_cache(enabled: Option<bool>) -> Result<(), Error> {
     if enabled == Some(true) {
-        return Err(Error::NotBuilt("Cache clusters of stages are not built: answers are never cached.".into()));
+        return Err(Error::NotBuilt(
+            "Cache clusters of stages are not built: answers are never cached.".into(),
+        ));
     }
     Ok(())
 }
@@ -58,11 +60,20 @@ pub(crate) fn check_variables(variables: &BTreeMap<String, String>) -> Result<()
     if variables.len() > MAX_VARIABLES {
         return Err(Error::bad("A stage has at most 100 variables."));
     }
-    let name_fits = |name: &str| !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let value_fits = |value: &str| value.len() <= 512 && value.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/?#&=,".contains(c));
+    let name_fits = |name: &str| {
+        !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let value_fits = |value: &str| {
+        value.len() <= 512
+            && value
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || "-._~:/?#&=,".contains(c))
+    };
     for (name, value) in variables {
         if !name_fits(name) {
-            return Err(Error::bad("Stage variable names must only contain alphanumeric characters and underscores"));
+            return Err(Error::bad(
+                "Stage variable names must only contain alphanumeric characters and underscores",
+            ));
         }
         if !value_fits(value) {
             return Err(Error::bad(format!(
@@ -96,7 +107,9 @@ pub(crate) async fn create(
                 return Err(Error::Conflict("Stage already exists".into()));
             }
             if stages.len() >= MAX_STAGES {
-                return Err(Error::LimitExceeded("Maximum number of stages for this API has been reached.".into()));
+                return Err(Error::LimitExceeded(
+                    "Maximum number of stages for this API has been reached.".into(),
+                ));
             }
             check_deployment(&tx, &input.rest_api_id, &input.deployment_id).await?;
             let mut record = fresh(scope, &input.stage_name, now);
@@ -118,12 +131,20 @@ pub(crate) async fn create(
 }
 
 async fn check_deployment(view: &impl Read, api: &str, deployment: &str) -> Result<(), Error> {
-    let found: Option<Deployment> = view.record(&keys::child(api, keys::Kind::Deployment, deployment)).await?;
-    found.map(drop).ok_or_else(|| Error::bad("Deployment id does not exist"))
+    let found: Option<Deployment> = view
+        .record(&keys::child(api, keys::Kind::Deployment, deployment))
+        .await?;
+    found
+        .map(drop)
+        .ok_or_else(|| Error::bad("Deployment id does not exist"))
 }
 
 /// GetStage.
-pub(crate) async fn get(gateway: Arc<ApiGateway>, context: RequestContext, input: GetStageRequest) -> Result<Stage, Error> {
+pub(crate) async fn get(
+    gateway: Arc<ApiGateway>,
+    context: RequestContext,
+    input: GetStageRequest,
+) -> Result<Stage, Error> {
     let view = gateway.store.snapshot().await?;
     rest_apis::find(&view, &context.scope, &input.rest_api_id).await?;
     let key = keys::child(&input.rest_api_id, keys::Kind::Stage, &input.stage_name);
@@ -142,7 +163,12 @@ pub(crate) async fn list(
     let wanted = input.deployment_id;
     let of_deployment = |stage: &Stage| wanted.is_none() || stage.deployment_id == wanted;
     Ok(Stages {
-        item: Some(all.into_iter().map(|record| record.stage).filter(of_deployment).collect()),
+        item: Some(
+            all.into_iter()
+                .map(|record| record.stage)
+                .filter(of_deployment)
+                .collect(),
+        ),
     })
 }
 
@@ -159,7 +185,9 @@ pub(crate) async fn delete(
             rest_apis::find(&tx, scope, api).await?;
             let key = keys::child(api, keys::Kind::Stage, name);
             tx.record::<StageRecord>(&key).await?.ok_or_else(unknown)?;
-            let plans: Vec<String> = tx.all(danbi_store::KeyRange::prefix(keys::stage_plans(api, name).build())).await?;
+            let plans: Vec<String> = tx
+                .all(danbi_store::KeyRange::prefix(keys::stage_plans(api, name).build()))
+                .await?;
             if !plans.is_empty() {
                 return Err(Error::bad(format!(
                     "API Stage {api}:{name} is associated with Usage Plan(s) [{}]; remove it there first",
@@ -322,7 +350,9 @@ fn set(entry: &mut MethodSetting, group: &str, setting: &str, value: &str) -> Op
         ("logging", "dataTrace") => entry.data_trace_enabled = flag,
         ("logging", "loglevel") => {
             if !matches!(value, "OFF" | "ERROR" | "INFO") {
-                return Some(Err(Error::bad("Invalid logging level specified. Must be one of: [OFF, ERROR, INFO]")));
+                return Some(Err(Error::bad(
+                    "Invalid logging level specified. Must be one of: [OFF, ERROR, INFO]",
+                )));
             }
             entry.logging_level = Some(value.into());
         }
@@ -332,7 +362,11 @@ fn set(entry: &mut MethodSetting, group: &str, setting: &str, value: &str) -> Op
         },
         ("throttling", "rateLimit") => match value.parse::<f64>() {
             Ok(rate) if rate.is_finite() => entry.throttling_rate_limit = Some(rate),
-            _ => return Some(Err(Error::bad(format!("Invalid value specified for throttling/rateLimit: {value}")))),
+            _ => {
+                return Some(Err(Error::bad(format!(
+                    "Invalid value specified for throttling/rateLimit: {value}"
+                ))));
+            }
         },
         ("caching", "ttlInSeconds") => match limit(value) {
             Ok(limit) => entry.cache_ttl_in_seconds = limit,
@@ -356,7 +390,12 @@ fn access_log(stage: &mut Stage, rest: &[&str], op: &str, value: Option<String>)
             stage.access_log_settings = None;
             return Ok(());
         }
-        let shown = ["accessLogSettings"].iter().chain(rest).copied().collect::<Vec<_>>().join("/");
+        let shown = ["accessLogSettings"]
+            .iter()
+            .chain(rest)
+            .copied()
+            .collect::<Vec<_>>()
+            .join("/");
         return Err(Error::bad(format!(
             "Cannot remove method setting {shown} because there is no method setting for this method "
         )));
@@ -364,7 +403,9 @@ fn access_log(stage: &mut Stage, rest: &[&str], op: &str, value: Option<String>)
     let value = value.unwrap_or_default();
     let settings = stage.access_log_settings.get_or_insert_default();
     match rest {
-        ["destinationArn" | "format"] if value.is_empty() => return Err(Error::bad("Access Log value must not be empty")),
+        ["destinationArn" | "format"] if value.is_empty() => {
+            return Err(Error::bad("Access Log value must not be empty"));
+        }
         ["destinationArn"] => {
             let is_group = value.split(':').nth(2) == Some("logs") && value.contains(":log-group:");
             if !is_group {
@@ -406,7 +447,11 @@ mod tests {
     fn method_settings_begin_with_awss_defaults() {
         let mut stage = Stage::default();
         change(&mut stage, &operation("replace", "/*/*/caching/enabled", "true")).unwrap();
-        change(&mut stage, &operation("replace", "/~1pets~1{id}/GET/throttling/rateLimit", "2.5")).unwrap();
+        change(
+            &mut stage,
+            &operation("replace", "/~1pets~1{id}/GET/throttling/rateLimit", "2.5"),
+        )
+        .unwrap();
         let settings = stage.method_settings.clone().unwrap();
         assert_eq!(settings["*/*"].caching_enabled, Some(true));
         assert_eq!(settings["*/*"].throttling_burst_limit, Some(5000));
@@ -418,6 +463,10 @@ mod tests {
             "Cannot remove method setting */* because there is no method setting for this method "
         );
         let refused = change(&mut stage, &operation("replace", "/tags/tag1", "v")).unwrap_err();
-        assert!(refused.to_string().starts_with("Invalid method setting path: /tags/tag1. Must be one of: [/deploymentId,"));
+        assert!(
+            refused
+                .to_string()
+                .starts_with("Invalid method setting path: /tags/tag1. Must be one of: [/deploymentId,")
+        );
     }
 }

@@ -86,7 +86,10 @@ pub(crate) async fn tag(
             return Err(Error::bad(format!("Invalid tag specified: {key}")));
         }
     }
-    change(&gateway, &context.scope, &input.resource_arn, |tags| tags.extend(input.tags.clone())).await
+    change(&gateway, &context.scope, &input.resource_arn, |tags| {
+        tags.extend(input.tags.clone())
+    })
+    .await
 }
 
 /// UntagResource.
@@ -102,7 +105,11 @@ pub(crate) async fn untag(
 }
 
 /// GetTags.
-pub(crate) async fn get(gateway: Arc<ApiGateway>, context: RequestContext, input: GetTagsRequest) -> Result<Tags, Error> {
+pub(crate) async fn get(
+    gateway: Arc<ApiGateway>,
+    context: RequestContext,
+    input: GetTagsRequest,
+) -> Result<Tags, Error> {
     let (key, place) = target(&context.scope, &input.resource_arn)?;
     let view = gateway.store.snapshot().await?;
     let record = find(&view, &context.scope, &input.resource_arn, &key).await?;

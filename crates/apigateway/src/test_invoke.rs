@@ -11,9 +11,10 @@ type Single = Option<BTreeMap<String, String>>;
 type Multi = Option<BTreeMap<String, Vec<String>>>;
 
 fn headers(single: Single, multi: Multi) -> Vec<(String, String)> {
-    let multi = multi.unwrap_or_default().into_iter().flat_map(|(name, values)| {
-        values.into_iter().map(move |value| (name.clone(), value))
-    });
+    let multi = multi
+        .unwrap_or_default()
+        .into_iter()
+        .flat_map(|(name, values)| values.into_iter().map(move |value| (name.clone(), value)));
     let mut all: Vec<(String, String)> = multi.collect();
     for (name, value) in single.unwrap_or_default() {
         if !all.iter().any(|(own, _)| *own == name) {
@@ -24,7 +25,12 @@ fn headers(single: Single, multi: Multi) -> Vec<(String, String)> {
 }
 
 /// The API as it stands now, at a stage that there is not.
-async fn compiled(gateway: &ApiGateway, context: &RequestContext, api: &str, variables: Single) -> Result<Compiled, Error> {
+async fn compiled(
+    gateway: &ApiGateway,
+    context: &RequestContext,
+    api: &str,
+    variables: Single,
+) -> Result<Compiled, Error> {
     let view = gateway.store.snapshot().await?;
     let api = rest_apis::find(&view, &context.scope, api).await?;
     let definition = Definition::load(&view, api).await?;
@@ -40,11 +46,19 @@ pub(crate) async fn method(
     input: TestInvokeMethodRequest,
 ) -> Result<TestInvokeMethodResponse, Error> {
     let compiled = compiled(&gateway, &context, &input.rest_api_id, input.stage_variables).await?;
-    let resource = compiled.definition.resources.iter().find(|own| own.id.as_deref() == Some(&*input.resource_id));
+    let resource = compiled
+        .definition
+        .resources
+        .iter()
+        .find(|own| own.id.as_deref() == Some(&*input.resource_id));
     let path = resource.ok_or_else(Error::resource)?.path.clone();
     let trial = Trial {
         http_method: input.http_method,
-        path: input.path_with_query_string.filter(|path| !path.is_empty()).or(path).unwrap_or_default(),
+        path: input
+            .path_with_query_string
+            .filter(|path| !path.is_empty())
+            .or(path)
+            .unwrap_or_default(),
         headers: headers(input.headers, input.multi_value_headers),
         body: input.body.unwrap_or_default(),
     };
@@ -76,7 +90,9 @@ pub(crate) async fn authorizer(
     let authorizer: Option<Authorizer> = view.record(&key).await?;
     let authorizer = authorizer.ok_or_else(|| Error::missing("Invalid Authorizer identifier specified"))?;
     if authorizer.r#type.as_deref() == Some("COGNITO_USER_POOLS") {
-        return Err(Error::NotBuilt("TestInvokeAuthorizer of COGNITO_USER_POOLS authorizers is not built yet.".into()));
+        return Err(Error::NotBuilt(
+            "TestInvokeAuthorizer of COGNITO_USER_POOLS authorizers is not built yet.".into(),
+        ));
     }
     let trial = Trial {
         http_method: "GET".into(),

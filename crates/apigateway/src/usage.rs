@@ -69,19 +69,18 @@ impl UsageRecord {
     }
 
     fn left(&self, quota: &QuotaSettings) -> i64 {
-        let offset = if self.period == self.first { quota.offset.unwrap_or(0) } else { 0 };
+        let offset = if self.period == self.first {
+            quota.offset.unwrap_or(0)
+        } else {
+            0
+        };
         i64::from(quota.limit.unwrap_or(0)) - i64::from(offset) + self.extra - self.used
     }
 }
 
 /// Counts a request of `key` under `plan`; `false` when its quota is used up. The count survives a crash but for the
 /// last moments ([`danbi_store::Store::transact_relaxed`]).
-pub(crate) async fn count(
-    gateway: &ApiGateway,
-    scope: &Scope,
-    plan: &UsagePlan,
-    key: &str,
-) -> Result<bool, Error> {
+pub(crate) async fn count(gateway: &ApiGateway, scope: &Scope, plan: &UsagePlan, key: &str) -> Result<bool, Error> {
     let place = &keys::usage(scope, plan.id.as_deref().unwrap_or_default(), key);
     let now = gateway.now();
     gateway
@@ -104,7 +103,11 @@ fn date(text: &str) -> Result<Date, Error> {
 }
 
 /// GetUsage.
-pub(crate) async fn get(gateway: Arc<ApiGateway>, context: RequestContext, input: GetUsageRequest) -> Result<Usage, Error> {
+pub(crate) async fn get(
+    gateway: Arc<ApiGateway>,
+    context: RequestContext,
+    input: GetUsageRequest,
+) -> Result<Usage, Error> {
     let view = gateway.store.snapshot().await?;
     let scope = &context.scope;
     let plan = usage_plans::find(&view, scope, &input.usage_plan_id).await?;
@@ -114,7 +117,11 @@ pub(crate) async fn get(gateway: Arc<ApiGateway>, context: RequestContext, input
         return Err(Error::bad("The dates must be in order, and span at most 90 days"));
     }
     let all: Vec<UsageRecord> = match &input.key_id {
-        Some(key) => view.record(&keys::usage(scope, &input.usage_plan_id, key)).await?.into_iter().collect(),
+        Some(key) => view
+            .record(&keys::usage(scope, &input.usage_plan_id, key))
+            .await?
+            .into_iter()
+            .collect(),
         None => view.all(keys::usages_of_plan(scope, &input.usage_plan_id)).await?,
     };
     let limit = plan.quota.as_ref().and_then(|quota| quota.limit).map_or(0, i64::from);
@@ -148,7 +155,9 @@ pub(crate) async fn update(
         .store
         .transact(async |tx| {
             let plan = usage_plans::find(&tx, scope, &input.usage_plan_id).await?;
-            let member = tx.bytes(&keys::plan_key(scope, &input.usage_plan_id, &input.key_id)).await?;
+            let member = tx
+                .bytes(&keys::plan_key(scope, &input.usage_plan_id, &input.key_id))
+                .await?;
             member.ok_or_else(|| Error::missing("Invalid API Key identifier specified"))?;
             let quota = plan.quota.ok_or_else(|| Error::bad("Usage Plan has no quota"))?;
             let place = keys::usage(scope, &input.usage_plan_id, &input.key_id);
@@ -199,7 +208,10 @@ mod tests {
         let day = |day: i64| Timestamp::from_millis(day * 86_400_000);
         let mut record = UsageRecord::default();
         assert!(record.count(Some(&quota), day(10)));
-        assert!(!record.count(Some(&quota), day(10)), "the offset takes one from the first period");
+        assert!(
+            !record.count(Some(&quota), day(10)),
+            "the offset takes one from the first period"
+        );
         assert!(record.count(Some(&quota), day(11)));
         assert!(record.count(Some(&quota), day(11)));
         assert!(!record.count(Some(&quota), day(11)));

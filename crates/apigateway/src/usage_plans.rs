@@ -45,9 +45,15 @@ fn check(plan: &UsagePlan) -> Result<(), Error> {
             return Err(Error::bad("Usage Plan quota limit must be 0 or more"));
         }
     }
-    let throttles = plan.throttle.iter().chain(plan.api_stages.iter().flatten().flat_map(|stage| stage.throttle.iter().flat_map(BTreeMap::values)));
+    let throttles = plan.throttle.iter().chain(
+        plan.api_stages
+            .iter()
+            .flatten()
+            .flat_map(|stage| stage.throttle.iter().flat_map(BTreeMap::values)),
+    );
     for throttle in throttles {
-        let negative = throttle.rate_limit.is_some_and(|rate| rate < 0.0) || throttle.burst_limit.is_some_and(|burst| burst < 0);
+        let negative =
+            throttle.rate_limit.is_some_and(|rate| rate < 0.0) || throttle.burst_limit.is_some_and(|burst| burst < 0);
         if negative {
             return Err(Error::bad("Usage Plan throttle limits must be 0 or more"));
         }
@@ -97,10 +103,15 @@ pub(crate) async fn create(
         .transact(async |tx| {
             let all = tx.page(KeyRange::prefix(keys::plans(scope).build()), MAX_PLANS).await?;
             if all.entries.len() >= MAX_PLANS {
-                return Err(Error::LimitExceeded("Maximum number of usage plans for this account has been reached.".into()));
+                return Err(Error::LimitExceeded(
+                    "Maximum number of usage plans for this account has been reached.".into(),
+                ));
             }
             for stage in plan.api_stages.iter().flatten() {
-                let (api, name) = (stage.api_id.as_deref().unwrap_or_default(), stage.stage.as_deref().unwrap_or_default());
+                let (api, name) = (
+                    stage.api_id.as_deref().unwrap_or_default(),
+                    stage.stage.as_deref().unwrap_or_default(),
+                );
                 check_stage(&tx, scope, id, api, name).await?;
                 records::put(&tx, &keys::stage_plan(api, name, id), id)?;
             }
@@ -130,10 +141,17 @@ pub(crate) async fn list(
 ) -> Result<UsagePlans, Error> {
     let view = gateway.store.snapshot().await?;
     let of_key: Option<Vec<String>> = match &input.key_id {
-        Some(key) => Some(view.all(KeyRange::prefix(keys::key_plans(&context.scope, key).build())).await?),
+        Some(key) => Some(
+            view.all(KeyRange::prefix(keys::key_plans(&context.scope, key).build()))
+                .await?,
+        ),
         None => None,
     };
-    let wanted = |plan: &UsagePlan| of_key.as_ref().is_none_or(|of_key| plan.id.as_ref().is_some_and(|id| of_key.contains(id)));
+    let wanted = |plan: &UsagePlan| {
+        of_key
+            .as_ref()
+            .is_none_or(|of_key| plan.id.as_ref().is_some_and(|id| of_key.contains(id)))
+    };
     let prefix = keys::plans(&context.scope);
     let (items, position) = records::list(&view, prefix, input.position.as_deref(), input.limit, wanted).await?;
     Ok(UsagePlans {
@@ -210,7 +228,11 @@ async fn change_stage(
     operation: &PatchOperation,
 ) -> Result<(), Error> {
     let invalid = || Error::bad("Invalid API Stage specified");
-    let (api, name) = operation.value.as_deref().and_then(|value| value.split_once(':')).ok_or_else(invalid)?;
+    let (api, name) = operation
+        .value
+        .as_deref()
+        .and_then(|value| value.split_once(':'))
+        .ok_or_else(invalid)?;
     let id = plan.id.clone().unwrap_or_default();
     let stages = plan.api_stages.get_or_insert_default();
     let same = |stage: &ApiStage| stage.api_id.as_deref() == Some(api) && stage.stage.as_deref() == Some(name);
@@ -245,7 +267,11 @@ fn change_method_throttle(plan: &mut UsagePlan, operation: &PatchOperation) -> R
         return Err(invalid());
     };
     let named = |own: &&mut ApiStage| {
-        stage.split_once(':') == Some((own.api_id.as_deref().unwrap_or_default(), own.stage.as_deref().unwrap_or_default()))
+        stage.split_once(':')
+            == Some((
+                own.api_id.as_deref().unwrap_or_default(),
+                own.stage.as_deref().unwrap_or_default(),
+            ))
     };
     let stage = plan.api_stages.iter_mut().flatten().find(named).ok_or_else(invalid)?;
     let throttle = stage.throttle.get_or_insert_default();
@@ -256,7 +282,11 @@ fn change_method_throttle(plan: &mut UsagePlan, operation: &PatchOperation) -> R
             throttle.remove(&format!("{resource}/{method}"));
         }
         ("add" | "replace", [resource, method, "rateLimit"]) => {
-            let rate = value.parse::<f64>().ok().filter(|rate| rate.is_finite()).ok_or_else(invalid)?;
+            let rate = value
+                .parse::<f64>()
+                .ok()
+                .filter(|rate| rate.is_finite())
+                .ok_or_else(invalid)?;
             throttle.entry(format!("{resource}/{method}")).or_default().rate_limit = Some(rate);
         }
         ("add" | "replace", [resource, method, "burstLimit"]) => {
@@ -330,7 +360,9 @@ pub(crate) async fn get_key(
 ) -> Result<UsagePlanKey, Error> {
     let view = gateway.store.snapshot().await?;
     find(&view, &context.scope, &input.usage_plan_id).await?;
-    let key = view.record(&keys::plan_key(&context.scope, &input.usage_plan_id, &input.key_id)).await?;
+    let key = view
+        .record(&keys::plan_key(&context.scope, &input.usage_plan_id, &input.key_id))
+        .await?;
     key.ok_or_else(unknown_key)
 }
 
@@ -364,7 +396,9 @@ pub(crate) async fn delete_key(
         .store
         .transact(async |tx| {
             find(&tx, scope, plan).await?;
-            tx.bytes(&keys::plan_key(scope, plan, key)).await?.ok_or_else(unknown_key)?;
+            tx.bytes(&keys::plan_key(scope, plan, key))
+                .await?
+                .ok_or_else(unknown_key)?;
             tx.delete(&keys::plan_key(scope, plan, key))?;
             tx.delete(&keys::key_plan(scope, key, plan))?;
             Ok::<_, Error>(Empty {})

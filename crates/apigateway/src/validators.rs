@@ -42,7 +42,9 @@ pub(crate) async fn create(
         validate_request_parameters: Some(input.validate_request_parameters.unwrap_or(false)),
     };
     let place = (&context.scope, input.rest_api_id.as_str(), id.as_str());
-    let made = FAMILY.create(&gateway, place, MAX_VALIDATORS, &validator, |_| Ok(())).await;
+    let made = FAMILY
+        .create(&gateway, place, MAX_VALIDATORS, &validator, |_| Ok(()))
+        .await;
     made.map_err(|error| match error {
         Error::NotFound(_) => Error::bad("Invalid REST API identifier specified"),
         other => other,
@@ -56,7 +58,9 @@ pub(crate) async fn get(
     context: RequestContext,
     input: GetRequestValidatorRequest,
 ) -> Result<RequestValidator, Error> {
-    FAMILY.get(&gateway, &context, &input.rest_api_id, &input.request_validator_id).await
+    FAMILY
+        .get(&gateway, &context, &input.rest_api_id, &input.request_validator_id)
+        .await
 }
 
 /// GetRequestValidators.
@@ -66,7 +70,9 @@ pub(crate) async fn list(
     input: GetRequestValidatorsRequest,
 ) -> Result<RequestValidators, Error> {
     let position = input.position.as_deref();
-    let (items, position) = FAMILY.list(&gateway, &context, &input.rest_api_id, position, input.limit).await?;
+    let (items, position) = FAMILY
+        .list(&gateway, &context, &input.rest_api_id, position, input.limit)
+        .await?;
     Ok(RequestValidators {
         position,
         items: Some(items),
@@ -79,7 +85,9 @@ pub(crate) async fn delete(
     context: RequestContext,
     input: DeleteRequestValidatorRequest,
 ) -> Result<Empty, Error> {
-    FAMILY.delete(&gateway, &context, &input.rest_api_id, &input.request_validator_id).await
+    FAMILY
+        .delete(&gateway, &context, &input.rest_api_id, &input.request_validator_id)
+        .await
 }
 
 /// UpdateRequestValidator.
@@ -89,5 +97,7 @@ pub(crate) async fn update(
     input: UpdateRequestValidatorRequest,
 ) -> Result<RequestValidator, Error> {
     let place = (input.rest_api_id.as_str(), input.request_validator_id.as_str());
-    FAMILY.update(&gateway, &context, place, input.patch_operations.as_deref(), check).await
+    FAMILY
+        .update(&gateway, &context, place, input.patch_operations.as_deref(), check)
+        .await
 }

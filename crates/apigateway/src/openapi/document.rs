@@ -29,7 +29,12 @@ impl Document {
             Ok(root) => root,
             Err(_) => serde_saphyr::from_str(text).map_err(|_| invalid())?,
         };
-        let version = |name: &str| root[name].as_str().map(str::to_owned).or_else(|| root[name].as_f64().map(|v| v.to_string()));
+        let version = |name: &str| {
+            root[name]
+                .as_str()
+                .map(str::to_owned)
+                .or_else(|| root[name].as_f64().map(|v| v.to_string()))
+        };
         let is_three = version("openapi").is_some_and(|version| version.starts_with('3'));
         if !is_three && !version("swagger").is_some_and(|version| version.starts_with('2')) {
             return Err(invalid());
@@ -41,7 +46,10 @@ impl Document {
     pub(super) fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
         let mut value = value;
         for _ in 0..MAX_LINKS {
-            let target = value["$ref"].as_str().and_then(|link| link.strip_prefix('#')).and_then(|link| self.root.pointer(link));
+            let target = value["$ref"]
+                .as_str()
+                .and_then(|link| link.strip_prefix('#'))
+                .and_then(|link| self.root.pointer(link));
             match target {
                 Some(target) => value = target,
                 None => return value,
@@ -51,17 +59,29 @@ impl Document {
     }
 
     pub(super) fn schemas(&self) -> &Value {
-        if self.is_three { &self.root["components"]["schemas"] } else { &self.root["definitions"] }
+        if self.is_three {
+            &self.root["components"]["schemas"]
+        } else {
+            &self.root["definitions"]
+        }
     }
 
     pub(super) fn security(&self) -> &Value {
-        if self.is_three { &self.root["components"]["securitySchemes"] } else { &self.root["securityDefinitions"] }
+        if self.is_three {
+            &self.root["components"]["securitySchemes"]
+        } else {
+            &self.root["securityDefinitions"]
+        }
     }
 
     /// The path that stands before all others.
     pub(super) fn base_path(&self) -> String {
         if !self.is_three {
-            return self.root["basePath"].as_str().unwrap_or_default().trim_matches('/').to_owned();
+            return self.root["basePath"]
+                .as_str()
+                .unwrap_or_default()
+                .trim_matches('/')
+                .to_owned();
         }
         let server = &self.root["servers"][0];
         let variable = &server["variables"]["basePath"]["default"];

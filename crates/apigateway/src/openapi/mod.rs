@@ -35,7 +35,10 @@ pub(crate) async fn import(
     let document = Document::parse(&input.body)?;
     let parameters = input.parameters.unwrap_or_default();
     let root = ids::id()?;
-    let kind = parameters.get("endpointConfigurationTypes").cloned().unwrap_or_else(|| "EDGE".into());
+    let kind = parameters
+        .get("endpointConfigurationTypes")
+        .cloned()
+        .unwrap_or_else(|| "EDGE".into());
     let api = RestApi {
         id: Some(ids::id()?),
         name: Some(String::new()),
@@ -58,7 +61,10 @@ pub(crate) async fn import(
     let (definition, warnings) = made(&gateway, &context.scope, &document, base, &parameters)?;
     refuse_warnings(input.fail_on_warnings, &warnings)?;
     let (scope, definition) = (&context.scope, &definition);
-    gateway.store.transact(async |tx| write_all(&tx, scope, definition).await).await?;
+    gateway
+        .store
+        .transact(async |tx| write_all(&tx, scope, definition).await)
+        .await?;
     Ok(answered(definition.api.clone(), warnings))
 }
 
@@ -144,7 +150,9 @@ fn made(
     let (mut definition, warnings) = read::apply(document, base, parameters)?;
     let id = definition.api.id.clone().unwrap_or_default();
     let policy = definition.api.policy.as_deref().filter(|text| !text.is_empty());
-    definition.api.policy = policy.map(|text| crate::policy_text::expanded(gateway, scope, &id, text)).transpose()?;
+    definition.api.policy = policy
+        .map(|text| crate::policy_text::expanded(gateway, scope, &id, text))
+        .transpose()?;
     if definition.api.name.as_deref().is_none_or(str::is_empty) {
         return Err(Error::bad("Invalid OpenAPI input."));
     }
@@ -174,7 +182,11 @@ async fn write_all(tx: &Transaction, scope: &Scope, definition: &Definition) -> 
         records::put(tx, &keys::child(api, Kind::Resource, &name(&resource.id)), resource)?;
     }
     for authorizer in &definition.authorizers {
-        records::put(tx, &keys::child(api, Kind::Authorizer, &name(&authorizer.id)), authorizer)?;
+        records::put(
+            tx,
+            &keys::child(api, Kind::Authorizer, &name(&authorizer.id)),
+            authorizer,
+        )?;
     }
     for model in &definition.models {
         records::put(tx, &keys::child(api, Kind::Model, &name(&model.name)), model)?;
@@ -183,7 +195,11 @@ async fn write_all(tx: &Transaction, scope: &Scope, definition: &Definition) -> 
         records::put(tx, &keys::child(api, Kind::Validator, &name(&validator.id)), validator)?;
     }
     for response in &definition.gateway_responses {
-        records::put(tx, &keys::child(api, Kind::GatewayResponse, &name(&response.response_type)), response)?;
+        records::put(
+            tx,
+            &keys::child(api, Kind::GatewayResponse, &name(&response.response_type)),
+            response,
+        )?;
     }
     for (resource, all) in &definition.methods {
         for method in all {
@@ -208,7 +224,10 @@ pub(crate) async fn export(
     let deployment = record.stage.deployment_id.clone().unwrap_or_default();
     let definition = Definition::frozen(&view, &input.rest_api_id, &deployment).await?;
     let definition = definition.ok_or_else(|| Error::missing("Invalid Deployment identifier specified"))?;
-    let extensions = input.parameters.and_then(|parameters| parameters.get("extensions").cloned()).unwrap_or_default();
+    let extensions = input
+        .parameters
+        .and_then(|parameters| parameters.get("extensions").cloned())
+        .unwrap_or_default();
     let region = context.scope.region.as_str();
     let target = write::Target {
         stage: &input.stage_name,
@@ -224,7 +243,11 @@ pub(crate) async fn export(
     let date = format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day());
     let version = api.version.clone().unwrap_or(date);
     // JSON is YAML, too.
-    let ending = if input.accepts.as_deref() == Some("application/yaml") { "yaml" } else { "json" };
+    let ending = if input.accepts.as_deref() == Some("application/yaml") {
+        "yaml"
+    } else {
+        "json"
+    };
     let body = serde_json::to_string_pretty(&document)?;
     Ok(ExportResponse {
         content_type: Some("application/octet-stream".into()),

@@ -52,7 +52,12 @@ fn texts(value: &Value) -> Vec<String> {
 fn text_map(value: &Value) -> Option<BTreeMap<String, String>> {
     let members = value.as_object()?;
     let as_text = |value: &Value| text(value).unwrap_or_else(|| value.to_string());
-    Some(members.iter().map(|(name, value)| (name.clone(), as_text(value))).collect())
+    Some(
+        members
+            .iter()
+            .map(|(name, value)| (name.clone(), as_text(value)))
+            .collect(),
+    )
 }
 
 fn number(value: &Value) -> Option<i32> {
@@ -111,7 +116,9 @@ impl Reader<'_> {
         let api = self.definition.api.id.clone().unwrap_or_default();
         for (name, schema) in self.document.schemas().as_object().into_iter().flatten() {
             if !name.chars().all(|c| c.is_ascii_alphanumeric()) {
-                self.warnings.push(format!("Model name '{name}' must be alphanumeric; the model was left out."));
+                self.warnings.push(format!(
+                    "Model name '{name}' must be alphanumeric; the model was left out."
+                ));
                 continue;
             }
             let mut schema = schema.clone();
@@ -176,7 +183,9 @@ impl Reader<'_> {
                 default_response: Some(false),
                 response_type: Some(kind.clone()),
             };
-            self.definition.gateway_responses.retain(|own| own.response_type != response.response_type);
+            self.definition
+                .gateway_responses
+                .retain(|own| own.response_type != response.response_type);
             self.definition.gateway_responses.push(response);
         }
     }
@@ -208,7 +217,10 @@ impl Reader<'_> {
     /// The id of the resource at `path`, made with all above it when it is not there.
     fn resource(&mut self, path: &str) -> Result<String, Error> {
         let all = &mut self.definition.resources;
-        let root = all.iter().find(|resource| resource.parent_id.is_none()).and_then(|resource| resource.id.clone());
+        let root = all
+            .iter()
+            .find(|resource| resource.parent_id.is_none())
+            .and_then(|resource| resource.id.clone());
         let mut at = root.ok_or_else(|| Error::internal("an API without a root"))?;
         for part in path.split('/').filter(|part| !part.is_empty()) {
             let found = all.iter().find(|resource| {
@@ -227,7 +239,13 @@ impl Reader<'_> {
         Ok(at)
     }
 
-    fn method(&mut self, http_method: &str, operation: &Value, shared: &[Value], resource: &str) -> Result<Method, Error> {
+    fn method(
+        &mut self,
+        http_method: &str,
+        operation: &Value,
+        shared: &[Value],
+        resource: &str,
+    ) -> Result<Method, Error> {
         let mut method = Method {
             http_method: Some(http_method.into()),
             authorization_type: Some("NONE".into()),
@@ -239,7 +257,11 @@ impl Reader<'_> {
         self.parameters(&mut method, operation, shared)?;
         let validator = text(&operation["x-amazon-apigateway-request-validator"])
             .or_else(|| text(&self.document.root["x-amazon-apigateway-request-validator"]));
-        let named = self.definition.validators.iter().find(|own| validator.is_some() && own.name == validator);
+        let named = self
+            .definition
+            .validators
+            .iter()
+            .find(|own| validator.is_some() && own.name == validator);
         method.request_validator_id = named.and_then(|validator| validator.id.clone());
         method.method_responses = self.responses(operation)?;
         let integration = &operation["x-amazon-apigateway-integration"];
@@ -254,7 +276,12 @@ impl Reader<'_> {
             method.authorization_type = Some(kind.to_ascii_uppercase());
         }
         let security = operation.get("security").unwrap_or(&self.document.root["security"]);
-        let requirements = security.as_array().into_iter().flatten().filter_map(Value::as_object).flatten();
+        let requirements = security
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_object)
+            .flatten();
         for (name, scopes) in requirements {
             match self.schemes.get(name) {
                 Some(Scheme::ApiKey) => method.api_key_required = Some(true),
@@ -308,7 +335,11 @@ impl Reader<'_> {
     fn model(&mut self, schema: &Value) -> Result<Option<String>, Error> {
         if let Some(link) = schema["$ref"].as_str() {
             let name = link.rsplit('/').next().unwrap_or_default();
-            let known = self.definition.models.iter().any(|model| model.name.as_deref() == Some(name));
+            let known = self
+                .definition
+                .models
+                .iter()
+                .any(|model| model.name.as_deref() == Some(name));
             return Ok(known.then(|| name.to_owned()));
         }
         if !schema.is_object() {
@@ -337,12 +368,16 @@ impl Reader<'_> {
                 continue;
             }
             let headers = response["headers"].as_object().into_iter().flatten();
-            let headers: BTreeMap<String, bool> =
-                headers.map(|(name, _)| (format!("method.response.header.{name}"), false)).collect();
+            let headers: BTreeMap<String, bool> = headers
+                .map(|(name, _)| (format!("method.response.header.{name}"), false))
+                .collect();
             let mut models = BTreeMap::new();
             if let Some(model) = self.model(&response["schema"])? {
                 let produces = texts(operation.get("produces").unwrap_or(&self.document.root["produces"]));
-                models.insert(produces.into_iter().next().unwrap_or_else(|| "application/json".into()), model);
+                models.insert(
+                    produces.into_iter().next().unwrap_or_else(|| "application/json".into()),
+                    model,
+                );
             }
             for (kind, content) in response["content"].as_object().into_iter().flatten() {
                 if let Some(model) = self.model(&content["schema"])? {
@@ -366,8 +401,11 @@ fn authorizer(name: &str, scheme: &Value, extension: &Value, auth_type: Option<S
     let kind = text(&extension["type"]).unwrap_or_default().to_ascii_uppercase();
     let header = text(&scheme["name"]).filter(|_| scheme["in"] == "header");
     let is_request = kind == "REQUEST";
-    let source = text(&extension["identitySource"])
-        .or_else(|| header.filter(|_| !is_request).map(|name| format!("method.request.header.{name}")));
+    let source = text(&extension["identitySource"]).or_else(|| {
+        header
+            .filter(|_| !is_request)
+            .map(|name| format!("method.request.header.{name}"))
+    });
     let providers = texts(&extension["providerARNs"]);
     Ok(authorizers::with_defaults(Authorizer {
         id: Some(ids::id()?),
@@ -385,17 +423,21 @@ fn authorizer(name: &str, scheme: &Value, extension: &Value, auth_type: Option<S
 
 fn integration_of(given: &Value, resource: &str) -> Integration {
     let kind = text(&given["type"]).unwrap_or_default().to_ascii_uppercase();
-    let responses = given["responses"].as_object().into_iter().flatten().map(|(pattern, response)| {
-        let status = text(&response["statusCode"]).unwrap_or_else(|| "200".into());
-        let integration_response = IntegrationResponse {
-            status_code: Some(status.clone()),
-            selection_pattern: Some(pattern.clone()).filter(|pattern| pattern != "default"),
-            response_parameters: text_map(&response["responseParameters"]),
-            response_templates: text_map(&response["responseTemplates"]),
-            content_handling: text(&response["contentHandling"]),
-        };
-        (status, integration_response)
-    });
+    let responses = given["responses"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(pattern, response)| {
+            let status = text(&response["statusCode"]).unwrap_or_else(|| "200".into());
+            let integration_response = IntegrationResponse {
+                status_code: Some(status.clone()),
+                selection_pattern: Some(pattern.clone()).filter(|pattern| pattern != "default"),
+                response_parameters: text_map(&response["responseParameters"]),
+                response_templates: text_map(&response["responseTemplates"]),
+                content_handling: text(&response["contentHandling"]),
+            };
+            (status, integration_response)
+        });
     let responses: BTreeMap<String, IntegrationResponse> = responses.collect();
     integrations::with_defaults(
         Integration {
@@ -434,7 +476,9 @@ fn link_to_models(value: &mut Value, api: &str, depth: usize) {
                 let name = link.rsplit('/').next().unwrap_or_default();
                 *link = format!("https://apigateway.amazonaws.com/restapis/{api}/models/{name}");
             }
-            members.values_mut().for_each(|value| link_to_models(value, api, depth + 1));
+            members
+                .values_mut()
+                .for_each(|value| link_to_models(value, api, depth + 1));
         }
         Value::Array(items) => items.iter_mut().for_each(|value| link_to_models(value, api, depth + 1)),
         _ => {}
@@ -453,7 +497,9 @@ pub(super) fn link_inside(value: &mut Value, prefix: &str, depth: usize) {
             {
                 *link = format!("{prefix}{name}");
             }
-            members.values_mut().for_each(|value| link_inside(value, prefix, depth + 1));
+            members
+                .values_mut()
+                .for_each(|value| link_inside(value, prefix, depth + 1));
         }
         Value::Array(items) => items.iter_mut().for_each(|value| link_inside(value, prefix, depth + 1)),
         _ => {}

@@ -16,11 +16,17 @@ pub(super) struct Target<'a> {
 
 impl Target<'_> {
     fn has(&self, extension: &str) -> bool {
-        self.extensions.split(',').any(|own| own.trim() == extension || own.trim() == "apigateway")
+        self.extensions
+            .split(',')
+            .any(|own| own.trim() == extension || own.trim() == "apigateway")
     }
 
     fn host(&self, definition: &Definition) -> String {
-        format!("{}.execute-api.{}.amazonaws.com", definition.api.id.as_deref().unwrap_or_default(), self.region)
+        format!(
+            "{}.execute-api.{}.amazonaws.com",
+            definition.api.id.as_deref().unwrap_or_default(),
+            self.region
+        )
     }
 }
 
@@ -47,7 +53,9 @@ fn paths(definition: &Definition, of: impl Fn(&Method) -> Value) -> Value {
     let mut all = Map::new();
     for resource in resources {
         let id = resource.id.as_deref().unwrap_or_default();
-        let Some(methods) = definition.methods.get(id) else { continue };
+        let Some(methods) = definition.methods.get(id) else {
+            continue;
+        };
         let mut item = Map::new();
         for method in methods {
             let name = match method.http_method.as_deref().unwrap_or_default() {
@@ -63,15 +71,19 @@ fn paths(definition: &Definition, of: impl Fn(&Method) -> Value) -> Value {
 
 /// Name, place and need of a method's parameters.
 fn parameters(method: &Method) -> Vec<(String, &'static str, bool)> {
-    let all = method.request_parameters.iter().flatten().filter_map(|(location, required)| {
-        let (place, name) = location.strip_prefix("method.request.")?.split_once('.')?;
-        let place = match place {
-            "querystring" => "query",
-            "header" => "header",
-            _ => "path",
-        };
-        Some((name.to_owned(), place, *required || place == "path"))
-    });
+    let all = method
+        .request_parameters
+        .iter()
+        .flatten()
+        .filter_map(|(location, required)| {
+            let (place, name) = location.strip_prefix("method.request.")?.split_once('.')?;
+            let place = match place {
+                "querystring" => "query",
+                "header" => "header",
+                _ => "path",
+            };
+            Some((name.to_owned(), place, *required || place == "path"))
+        });
     all.collect()
 }
 
@@ -83,7 +95,10 @@ fn security(definition: &Definition, method: &Method) -> Option<Value> {
     if method.authorization_type.as_deref() == Some("AWS_IAM") {
         needed.push(json!({ "sigv4": [] }));
     }
-    let authorizer = definition.authorizers.iter().find(|own| own.id.is_some() && own.id == method.authorizer_id);
+    let authorizer = definition
+        .authorizers
+        .iter()
+        .find(|own| own.id.is_some() && own.id == method.authorizer_id);
     if let Some(name) = authorizer.and_then(|authorizer| authorizer.name.clone()) {
         let scopes = method.authorization_scopes.clone().unwrap_or_default();
         needed.push(json!({ name: scopes }));
@@ -94,39 +109,82 @@ fn security(definition: &Definition, method: &Method) -> Option<Value> {
 fn integration(method: &Method) -> Option<Value> {
     let integration = method.method_integration.as_ref()?;
     let mut all = Map::new();
-    put(&mut all, "type", integration.r#type.as_deref().map(str::to_ascii_lowercase));
+    put(
+        &mut all,
+        "type",
+        integration.r#type.as_deref().map(str::to_ascii_lowercase),
+    );
     put(&mut all, "httpMethod", integration.http_method.clone());
     put(&mut all, "uri", integration.uri.clone());
     put(&mut all, "credentials", integration.credentials.clone());
-    put(&mut all, "connectionType", integration.connection_type.clone().filter(|kind| kind != "INTERNET"));
+    put(
+        &mut all,
+        "connectionType",
+        integration.connection_type.clone().filter(|kind| kind != "INTERNET"),
+    );
     put(&mut all, "connectionId", integration.connection_id.clone());
-    let responses = integration.integration_responses.iter().flatten().map(|(status, response)| {
-        let pattern = response.selection_pattern.clone().filter(|pattern| !pattern.is_empty());
-        let mut members = Map::new();
-        members.insert("statusCode".into(), status.clone().into());
-        put(&mut members, "responseParameters", response.response_parameters.as_ref().map(|map| json!(map)));
-        put(&mut members, "responseTemplates", response.response_templates.as_ref().map(|map| json!(map)));
-        put(&mut members, "contentHandling", response.content_handling.clone());
-        (pattern.unwrap_or_else(|| "default".into()), Value::Object(members))
-    });
+    let responses = integration
+        .integration_responses
+        .iter()
+        .flatten()
+        .map(|(status, response)| {
+            let pattern = response.selection_pattern.clone().filter(|pattern| !pattern.is_empty());
+            let mut members = Map::new();
+            members.insert("statusCode".into(), status.clone().into());
+            put(
+                &mut members,
+                "responseParameters",
+                response.response_parameters.as_ref().map(|map| json!(map)),
+            );
+            put(
+                &mut members,
+                "responseTemplates",
+                response.response_templates.as_ref().map(|map| json!(map)),
+            );
+            put(&mut members, "contentHandling", response.content_handling.clone());
+            (pattern.unwrap_or_else(|| "default".into()), Value::Object(members))
+        });
     let responses: Map<String, Value> = responses.collect();
     if !responses.is_empty() {
         all.insert("responses".into(), Value::Object(responses));
     }
-    put(&mut all, "requestParameters", integration.request_parameters.as_ref().map(|map| json!(map)));
-    put(&mut all, "requestTemplates", integration.request_templates.as_ref().map(|map| json!(map)));
-    put(&mut all, "passthroughBehavior", integration.passthrough_behavior.as_deref().map(str::to_ascii_lowercase));
+    put(
+        &mut all,
+        "requestParameters",
+        integration.request_parameters.as_ref().map(|map| json!(map)),
+    );
+    put(
+        &mut all,
+        "requestTemplates",
+        integration.request_templates.as_ref().map(|map| json!(map)),
+    );
+    put(
+        &mut all,
+        "passthroughBehavior",
+        integration.passthrough_behavior.as_deref().map(str::to_ascii_lowercase),
+    );
     put(&mut all, "contentHandling", integration.content_handling.clone());
-    put(&mut all, "timeoutInMillis", integration.timeout_in_millis.filter(|millis| *millis != 29_000));
+    put(
+        &mut all,
+        "timeoutInMillis",
+        integration.timeout_in_millis.filter(|millis| *millis != 29_000),
+    );
     Some(Value::Object(all))
 }
 
 fn extend(definition: &Definition, target: &Target<'_>, method: &Method, operation: &mut Map<String, Value>) {
     put(operation, "operationId", method.operation_name.clone());
     put(operation, "security", security(definition, method));
-    let validator = definition.validators.iter().find(|own| own.id.is_some() && own.id == method.request_validator_id);
+    let validator = definition
+        .validators
+        .iter()
+        .find(|own| own.id.is_some() && own.id == method.request_validator_id);
     if target.has("validators") {
-        put(operation, "x-amazon-apigateway-request-validator", validator.and_then(|validator| validator.name.clone()));
+        put(
+            operation,
+            "x-amazon-apigateway-request-validator",
+            validator.and_then(|validator| validator.name.clone()),
+        );
     }
     if target.has("integrations") {
         put(operation, "x-amazon-apigateway-integration", integration(method));
@@ -137,7 +195,10 @@ fn security_schemes(definition: &Definition, target: &Target<'_>) -> Map<String,
     let mut schemes = Map::new();
     let methods = || definition.methods.values().flatten();
     if methods().any(|method| method.api_key_required == Some(true)) {
-        schemes.insert("api_key".into(), json!({ "type": "apiKey", "name": "x-api-key", "in": "header" }));
+        schemes.insert(
+            "api_key".into(),
+            json!({ "type": "apiKey", "name": "x-api-key", "in": "header" }),
+        );
     }
     if methods().any(|method| method.authorization_type.as_deref() == Some("AWS_IAM")) {
         schemes.insert(
@@ -146,20 +207,43 @@ fn security_schemes(definition: &Definition, target: &Target<'_>) -> Map<String,
         );
     }
     for authorizer in &definition.authorizers {
-        let header = authorizer.identity_source.as_deref().and_then(|source| source.strip_prefix("method.request.header."));
+        let header = authorizer
+            .identity_source
+            .as_deref()
+            .and_then(|source| source.strip_prefix("method.request.header."));
         let mut scheme = Map::new();
         scheme.insert("type".into(), "apiKey".into());
         scheme.insert("name".into(), header.unwrap_or("Unused").into());
         scheme.insert("in".into(), "header".into());
-        put(&mut scheme, "x-amazon-apigateway-authtype", authorizer.auth_type.clone());
+        put(
+            &mut scheme,
+            "x-amazon-apigateway-authtype",
+            authorizer.auth_type.clone(),
+        );
         if target.has("authorizers") {
             let mut own = Map::new();
-            put(&mut own, "type", authorizer.r#type.as_deref().map(str::to_ascii_lowercase));
+            put(
+                &mut own,
+                "type",
+                authorizer.r#type.as_deref().map(str::to_ascii_lowercase),
+            );
             put(&mut own, "authorizerUri", authorizer.authorizer_uri.clone());
-            put(&mut own, "authorizerCredentials", authorizer.authorizer_credentials.clone());
-            put(&mut own, "authorizerResultTtlInSeconds", authorizer.authorizer_result_ttl_in_seconds);
+            put(
+                &mut own,
+                "authorizerCredentials",
+                authorizer.authorizer_credentials.clone(),
+            );
+            put(
+                &mut own,
+                "authorizerResultTtlInSeconds",
+                authorizer.authorizer_result_ttl_in_seconds,
+            );
             put(&mut own, "identitySource", authorizer.identity_source.clone());
-            put(&mut own, "identityValidationExpression", authorizer.identity_validation_expression.clone());
+            put(
+                &mut own,
+                "identityValidationExpression",
+                authorizer.identity_validation_expression.clone(),
+            );
             put(&mut own, "providerARNs", authorizer.provider_arns.clone());
             scheme.insert("x-amazon-apigateway-authorizer".into(), Value::Object(own));
         }
@@ -172,9 +256,21 @@ fn root_extensions(definition: &Definition, target: &Target<'_>, root: &mut Map<
     if !target.has("apigateway") {
         return;
     }
-    put(root, "x-amazon-apigateway-binary-media-types", definition.api.binary_media_types.clone());
-    put(root, "x-amazon-apigateway-minimum-compression-size", definition.api.minimum_compression_size);
-    let policy = definition.api.policy.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    put(
+        root,
+        "x-amazon-apigateway-binary-media-types",
+        definition.api.binary_media_types.clone(),
+    );
+    put(
+        root,
+        "x-amazon-apigateway-minimum-compression-size",
+        definition.api.minimum_compression_size,
+    );
+    let policy = definition
+        .api
+        .policy
+        .as_deref()
+        .and_then(|text| serde_json::from_str::<Value>(text).ok());
     put(root, "x-amazon-apigateway-policy", policy);
     let validators = definition.validators.iter().map(|validator| {
         let settings = json!({
@@ -185,14 +281,35 @@ fn root_extensions(definition: &Definition, target: &Target<'_>, root: &mut Map<
     });
     let validators: Map<String, Value> = validators.collect();
     if !validators.is_empty() {
-        root.insert("x-amazon-apigateway-request-validators".into(), Value::Object(validators));
+        root.insert(
+            "x-amazon-apigateway-request-validators".into(),
+            Value::Object(validators),
+        );
     }
     let responses = definition.gateway_responses.iter().map(|response| {
         let mut members = Map::new();
-        put(&mut members, "statusCode", response.status_code.as_deref().and_then(|status| status.parse::<u16>().ok()));
-        put(&mut members, "responseParameters", response.response_parameters.as_ref().map(|map| json!(map)));
-        put(&mut members, "responseTemplates", response.response_templates.as_ref().map(|map| json!(map)));
-        (response.response_type.clone().unwrap_or_default(), Value::Object(members))
+        put(
+            &mut members,
+            "statusCode",
+            response
+                .status_code
+                .as_deref()
+                .and_then(|status| status.parse::<u16>().ok()),
+        );
+        put(
+            &mut members,
+            "responseParameters",
+            response.response_parameters.as_ref().map(|map| json!(map)),
+        );
+        put(
+            &mut members,
+            "responseTemplates",
+            response.response_templates.as_ref().map(|map| json!(map)),
+        );
+        (
+            response.response_type.clone().unwrap_or_default(),
+            Value::Object(members),
+        )
     });
     let responses: Map<String, Value> = responses.collect();
     if !responses.is_empty() {
@@ -202,7 +319,8 @@ fn root_extensions(definition: &Definition, target: &Target<'_>, root: &mut Map<
 
 fn models(definition: &Definition, prefix: &str) -> Map<String, Value> {
     let all = definition.models.iter();
-    all.map(|model| (model.name.clone().unwrap_or_default(), schema_of(model, prefix))).collect()
+    all.map(|model| (model.name.clone().unwrap_or_default(), schema_of(model, prefix)))
+        .collect()
 }
 
 fn headers(response: &MethodResponse) -> impl Iterator<Item = String> + '_ {
@@ -235,12 +353,16 @@ pub(super) fn openapi(definition: &Definition, target: &Target<'_>) -> Value {
             operation.insert("parameters".into(), parameters.into());
         }
         if method.request_models.is_some() {
-            operation.insert("requestBody".into(), json!({ "content": content(&method.request_models), "required": true }));
+            operation.insert(
+                "requestBody".into(),
+                json!({ "content": content(&method.request_models), "required": true }),
+            );
         }
         let responses = method.method_responses.iter().flatten().map(|(status, response)| {
             let mut members = json!({ "description": format!("{status} response") });
-            let headers: Map<String, Value> =
-                headers(response).map(|name| (name, json!({ "schema": { "type": "string" } }))).collect();
+            let headers: Map<String, Value> = headers(response)
+                .map(|name| (name, json!({ "schema": { "type": "string" } })))
+                .collect();
             if !headers.is_empty() {
                 members["headers"] = Value::Object(headers);
             }
@@ -267,7 +389,10 @@ pub(super) fn openapi(definition: &Definition, target: &Target<'_>) -> Value {
     root.insert("openapi".into(), "3.0.1".into());
     root.insert("info".into(), info(definition));
     let url = format!("https://{}/{{basePath}}", target.host(definition));
-    root.insert("servers".into(), json!([{ "url": url, "variables": { "basePath": { "default": target.stage } } }]));
+    root.insert(
+        "servers".into(),
+        json!([{ "url": url, "variables": { "basePath": { "default": target.stage } } }]),
+    );
     root.insert("paths".into(), paths(definition, of));
     root.insert("components".into(), Value::Object(components));
     root_extensions(definition, target, &mut root);
@@ -288,7 +413,11 @@ pub(super) fn swagger(definition: &Definition, target: &Target<'_>) -> Value {
             operation.insert("consumes".into(), json!([kind]));
             all.push(json!({ "in": "body", "name": model, "required": true, "schema": link(model) }));
         }
-        let produces = method.method_responses.iter().flatten().flat_map(|(_, response)| response.response_models.iter().flat_map(BTreeMap::keys));
+        let produces = method
+            .method_responses
+            .iter()
+            .flatten()
+            .flat_map(|(_, response)| response.response_models.iter().flat_map(BTreeMap::keys));
         let mut produces: Vec<&String> = produces.collect();
         produces.sort_unstable();
         produces.dedup();
@@ -300,10 +429,16 @@ pub(super) fn swagger(definition: &Definition, target: &Target<'_>) -> Value {
         }
         let responses = method.method_responses.iter().flatten().map(|(status, response)| {
             let mut members = json!({ "description": format!("{status} response") });
-            if let Some(model) = response.response_models.as_ref().and_then(|models| models.values().next()) {
+            if let Some(model) = response
+                .response_models
+                .as_ref()
+                .and_then(|models| models.values().next())
+            {
                 members["schema"] = link(model);
             }
-            let headers: Map<String, Value> = headers(response).map(|name| (name, json!({ "type": "string" }))).collect();
+            let headers: Map<String, Value> = headers(response)
+                .map(|name| (name, json!({ "type": "string" })))
+                .collect();
             if !headers.is_empty() {
                 members["headers"] = Value::Object(headers);
             }

@@ -43,7 +43,9 @@ pub(crate) struct Grants {
 impl Grants {
     fn find(&self, name: &str, now: Timestamp) -> Option<Arc<Grant>> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(name).filter(|(until, _)| now < *until).map(|(_, grant)| Arc::clone(grant))
+        kept.get(name)
+            .filter(|(until, _)| now < *until)
+            .map(|(_, grant)| Arc::clone(grant))
     }
 
     fn keep(&self, name: String, until: Timestamp, now: Timestamp, grant: Arc<Grant>) {
@@ -82,14 +84,16 @@ pub(crate) async fn authorize(
             match kind {
                 "NONE" => Ok(None),
                 "COGNITO_USER_POOLS" => {
-                    let authorizer = authorizer.ok_or_else(|| Failure::authorizer_configuration("the authorizer is gone"))?;
+                    let authorizer =
+                        authorizer.ok_or_else(|| Failure::authorizer_configuration("the authorizer is gone"))?;
                     let scopes = method.method.authorization_scopes.as_deref().unwrap_or_default();
                     let claims = token(gateway, authorizer, call, scopes).await?;
                     call.authorizer = Some(json!({ "claims": claims }));
                     Ok(None)
                 }
                 _ => {
-                    let authorizer = authorizer.ok_or_else(|| Failure::authorizer_configuration("the authorizer is gone"))?;
+                    let authorizer =
+                        authorizer.ok_or_else(|| Failure::authorizer_configuration("the authorizer is gone"))?;
                     let grant = function(gateway, compiled, authorizer, call).await?;
                     judge(gateway, compiled, call, &grant)?;
                     call.authorizer = Some(Value::Object(shown(&grant)));
@@ -101,22 +105,39 @@ pub(crate) async fn authorize(
 }
 
 /// Identity policies and the API's own, over the authorizer.
-async fn ask_policies(gateway: &ApiGateway, compiled: &Compiled, call: &Call, principal: &Principal) -> Result<(), Failure> {
+async fn ask_policies(
+    gateway: &ApiGateway,
+    compiled: &Compiled,
+    call: &Call,
+    principal: &Principal,
+) -> Result<(), Failure> {
     let arn = call.arn(compiled.scope.region.as_str());
     let context = RequestContext {
         request_id: call.request_id,
         source_ip: call.source_ip,
         secure: call.secure,
         host: call.domain.clone(),
-        user_agent: call.header("user-agent").unwrap_or_default().chars().take(1024).collect(),
+        user_agent: call
+            .header("user-agent")
+            .unwrap_or_default()
+            .chars()
+            .take(1024)
+            .collect(),
         ..RequestContext::inside(compiled.scope.clone(), principal.clone(), None)
     };
-    let asked = gateway.parts.authorizer.authorize(&context, &Access::new(ACTION, &arn)).await;
+    let asked = gateway
+        .parts
+        .authorizer
+        .authorize(&context, &Access::new(ACTION, &arn))
+        .await;
     asked.map_err(|error| {
         // AWS hides most of the account's id here.
         let account = compiled.scope.account.as_str();
         let hidden = format!("********{}", &account[account.len().saturating_sub(4)..]);
-        let words = error.message.replace(&format!(":{account}:{}/", compiled.api_id), &format!(":{hidden}:{}/", compiled.api_id));
+        let words = error.message.replace(
+            &format!(":{account}:{}/", compiled.api_id),
+            &format!(":{hidden}:{}/", compiled.api_id),
+        );
         let words = words.split(" because no ").next().unwrap_or(&words).to_owned();
         Failure::access_denied(words)
     })
@@ -129,7 +150,11 @@ fn identity(authorizer: &Authorizer, call: &Call) -> Result<Vec<String>, Failure
     let mut values = Vec::new();
     for source in sources.split(',').map(str::trim).filter(|source| !source.is_empty()) {
         let value = super::mapping::source(source, call, &context, call.stage_variables.as_ref());
-        values.push(value.filter(|value| !value.is_empty()).ok_or_else(Failure::unauthorized)?);
+        values.push(
+            value
+                .filter(|value| !value.is_empty())
+                .ok_or_else(Failure::unauthorized)?,
+        );
     }
     let pattern = authorizer.identity_validation_expression.as_deref().unwrap_or_default();
     if let (Some(first), false) = (values.first(), pattern.is_empty())
@@ -140,12 +165,20 @@ fn identity(authorizer: &Authorizer, call: &Call) -> Result<Vec<String>, Failure
     Ok(values)
 }
 
-async fn token(gateway: &ApiGateway, authorizer: &Authorizer, call: &Call, scopes: &[String]) -> Result<Map<String, Value>, Failure> {
+async fn token(
+    gateway: &ApiGateway,
+    authorizer: &Authorizer,
+    call: &Call,
+    scopes: &[String],
+) -> Result<Map<String, Value>, Failure> {
     let values = identity(authorizer, call)?;
     let token = values.first().ok_or_else(Failure::unauthorized)?;
     let token = token.strip_prefix("Bearer ").unwrap_or(token);
     let issuers = authorizer.provider_arns.as_deref().unwrap_or_default();
-    let claims = gateway.tokens.verify(&gateway.outbound, token, issuers, gateway.now()).await;
+    let claims = gateway
+        .tokens
+        .verify(&gateway.outbound, token, issuers, gateway.now())
+        .await;
     let claims = claims.map_err(|error| match error {
         TokenError::Expired => Failure::expired_token(),
         TokenError::Keys(why) => Failure::authorizer_failure(why),
@@ -153,20 +186,35 @@ async fn token(gateway: &ApiGateway, authorizer: &Authorizer, call: &Call, scope
     })?;
     if !scopes.is_empty() {
         let granted = claims.get("scope").and_then(Value::as_str).unwrap_or_default();
-        if !granted.split(' ').any(|granted| scopes.iter().any(|scope| scope == granted)) {
+        if !granted
+            .split(' ')
+            .any(|granted| scopes.iter().any(|scope| scope == granted))
+        {
             return Err(Failure::unauthorized());
         }
     }
     // The context holds texts alone.
     let text = |value: Value| match value {
         Value::String(text) => text,
-        Value::Array(items) => items.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), Into::into)).collect::<Vec<_>>().join(","),
+        Value::Array(items) => items
+            .iter()
+            .map(|item| item.as_str().map_or_else(|| item.to_string(), Into::into))
+            .collect::<Vec<_>>()
+            .join(","),
         other => other.to_string(),
     };
-    Ok(claims.into_iter().map(|(name, value)| (name, Value::from(text(value)))).collect())
+    Ok(claims
+        .into_iter()
+        .map(|(name, value)| (name, Value::from(text(value))))
+        .collect())
 }
 
-async fn function(gateway: &ApiGateway, compiled: &Compiled, authorizer: &Authorizer, call: &Call) -> Result<Arc<Grant>, Failure> {
+async fn function(
+    gateway: &ApiGateway,
+    compiled: &Compiled,
+    authorizer: &Authorizer,
+    call: &Call,
+) -> Result<Arc<Grant>, Failure> {
     let values = identity(authorizer, call)?;
     let id = authorizer.id.as_deref().unwrap_or_default();
     let name = json!([compiled.api_id, compiled.stage_name, compiled.version, id, values]).to_string();
@@ -182,8 +230,13 @@ async fn function(gateway: &ApiGateway, compiled: &Compiled, authorizer: &Author
     grant.latency = gateway.now().as_millis() - now.as_millis();
     let grant = Arc::new(grant);
     if keeps {
-        let kept = Grant { latency: 0, ..(*grant).clone() };
-        gateway.grants.keep(name, now.plus_millis(i64::from(ttl) * 1000), now, Arc::new(kept));
+        let kept = Grant {
+            latency: 0,
+            ..(*grant).clone()
+        };
+        gateway
+            .grants
+            .keep(name, now.plus_millis(i64::from(ttl) * 1000), now, Arc::new(kept));
     }
     Ok(grant)
 }
@@ -207,19 +260,35 @@ pub(crate) async fn ask(
 ) -> Result<Value, Failure> {
     let scope = compiled.scope.clone();
     let id = authorizer.id.as_deref().unwrap_or_default();
-    let uri = super::substituted(authorizer.authorizer_uri.as_deref().unwrap_or_default(), compiled.stage.variables.as_ref());
+    let uri = super::substituted(
+        authorizer.authorizer_uri.as_deref().unwrap_or_default(),
+        compiled.stage.variables.as_ref(),
+    );
     let function: Option<Arn> = function_of(&uri).and_then(|arn| arn.parse().ok());
     let function = function.ok_or_else(|| Failure::authorizer_configuration("Invalid authorizer URI"))?;
     let source = SourceResource {
-        arn: format!("arn:aws:execute-api:{}:{}:{}/authorizers/{id}", scope.region, scope.account, compiled.api_id),
+        arn: format!(
+            "arn:aws:execute-api:{}:{}:{}/authorizers/{id}",
+            scope.region, scope.account, compiled.api_id
+        ),
         account: scope.account.clone(),
     };
     let service = "apigateway.amazonaws.com";
-    let principal = match authorizer.authorizer_credentials.as_deref().filter(|role| !role.is_empty()) {
+    let principal = match authorizer
+        .authorizer_credentials
+        .as_deref()
+        .filter(|role| !role.is_empty())
+    {
         None => Principal::Service(service.into()),
         Some(role) => {
-            let role = role.parse().map_err(|_| Failure::authorizer_configuration("Invalid authorizer credentials"))?;
-            let acting = gateway.parts.roles.act_as(&role, service, "ApiGatewayAuthorizer", Some(&source)).await;
+            let role = role
+                .parse()
+                .map_err(|_| Failure::authorizer_configuration("Invalid authorizer credentials"))?;
+            let acting = gateway
+                .parts
+                .roles
+                .act_as(&role, service, "ApiGatewayAuthorizer", Some(&source))
+                .await;
             acting.map_err(|error| Failure::authorizer_configuration(error.message))?
         }
     };
@@ -232,9 +301,13 @@ pub(crate) async fn ask(
     };
     let invoked = gateway.parts.invoker.invoke(&context, request);
     let answered = tokio::time::timeout(super::AUTHORIZER_TIMEOUT, invoked).await;
-    let answered = answered.map_err(|_| Failure::authorizer_failure("Execution failed due to an authorizer timeout"))?;
+    let answered =
+        answered.map_err(|_| Failure::authorizer_failure("Execution failed due to an authorizer timeout"))?;
     let answered = answered.map_err(|error| {
-        Failure::authorizer_configuration(format!("Execution failed due to configuration error: {}", error.message))
+        Failure::authorizer_configuration(format!(
+            "Execution failed due to configuration error: {}",
+            error.message
+        ))
     })?;
     let answer: Value = serde_json::from_slice(&answered.payload).unwrap_or_default();
     if answered.function_error.is_some() {
@@ -242,7 +315,9 @@ pub(crate) async fn ask(
         if answer["errorMessage"] == "Unauthorized" {
             return Err(Failure::unauthorized());
         }
-        return Err(Failure::authorizer_failure(format!("The authorizer function failed: {answer}")));
+        return Err(Failure::authorizer_failure(format!(
+            "The authorizer function failed: {answer}"
+        )));
     }
     Ok(answer)
 }
@@ -250,7 +325,9 @@ pub(crate) async fn ask(
 /// Reads what an authorizer function answered.
 pub(crate) fn read(answer: &Value) -> Result<Grant, Failure> {
     let invalid = |why: &str| {
-        Failure::authorizer_configuration(format!("Execution failed due to configuration error: Authorizer response is invalid: {why}"))
+        Failure::authorizer_configuration(format!(
+            "Execution failed due to configuration error: Authorizer response is invalid: {why}"
+        ))
     };
     let policy = &answer["policyDocument"];
     if !policy.is_object() {
@@ -290,12 +367,17 @@ fn judge(gateway: &ApiGateway, compiled: &Compiled, call: &Call, grant: &Grant) 
     let arn = call.arn(compiled.scope.region.as_str());
     let conditions = [
         ("aws:SourceIp", call.source_ip.to_string()),
-        ("aws:UserAgent", call.header("user-agent").unwrap_or_default().to_owned()),
+        (
+            "aws:UserAgent",
+            call.header("user-agent").unwrap_or_default().to_owned(),
+        ),
         ("aws:SecureTransport", call.secure.to_string()),
     ];
     match gateway.parts.language.judge(&grant.policy, ACTION, &arn, &conditions) {
         Ok(Verdict::Allowed) => Ok(()),
-        Ok(Verdict::Denied) => Err(Failure::access_denied("User is not authorized to access this resource with an explicit deny")),
+        Ok(Verdict::Denied) => Err(Failure::access_denied(
+            "User is not authorized to access this resource with an explicit deny",
+        )),
         Ok(Verdict::Silent) => Err(Failure::access_denied("User is not authorized to access this resource")),
         Err(why) => Err(Failure::authorizer_configuration(format!(
             "Execution failed due to configuration error: Invalid policy document: {why}"

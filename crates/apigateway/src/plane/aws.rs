@@ -12,7 +12,9 @@ use serde_json::{Map, Value, json};
 pub(super) async fn answer(work: &Work<'_>, asked: &Asked) -> Result<Answer, Failure> {
     let mut uri = work.with_variables(work.method.integration.uri.as_deref().unwrap_or_default());
     for (name, value) in &asked.mapped.path {
-        uri = uri.replace(&format!("{{{name}}}"), value).replace(&format!("{{{name}+}}"), value);
+        uri = uri
+            .replace(&format!("{{{name}}}"), value)
+            .replace(&format!("{{{name}+}}"), value);
     }
     let invalid = || Failure::configuration("Execution failed due to configuration error: Invalid endpoint address");
     let parts: Vec<&str> = uri.splitn(6, ':').collect();
@@ -36,13 +38,17 @@ pub(super) async fn answer(work: &Work<'_>, asked: &Asked) -> Result<Answer, Fai
         let path = place.strip_prefix("path/").ok_or_else(invalid)?;
         by_path(work, asked, service, subdomain, path).ok_or_else(invalid)?
     };
-    work.journal.note(|| format!("Sending request to {}:{}", call.service, call.operation));
+    work.journal
+        .note(|| format!("Sending request to {}:{}", call.service, call.operation));
     let context = work.acting().await?;
     let is_object = call.operation == "GetObject";
     match work.gateway.parts.api.call(&context, call).await {
         Ok(output) => Ok(success(output, is_object)),
         Err(error) if error.code == "NotImplementedException" || error.code == "UnknownOperationException" => {
-            Err(Failure::configuration(format!("Execution failed due to configuration error: {}", error.message)))
+            Err(Failure::configuration(format!(
+                "Execution failed due to configuration error: {}",
+                error.message
+            )))
         }
         Err(error) => Ok(refusal(&error)),
     }
@@ -71,7 +77,9 @@ fn refusal(error: &ServiceError) -> Answer {
     Answer {
         status: error.status,
         headers: vec![("x-amzn-ErrorType".into(), error.code.into())],
-        body: json!({ "__type": error.code, "message": error.message }).to_string().into(),
+        body: json!({ "__type": error.code, "message": error.message })
+            .to_string()
+            .into(),
         selector: error.status.to_string(),
     }
 }
@@ -102,9 +110,14 @@ fn form(text: &str) -> Map<String, Value> {
 
 /// `MessageAttribute.1.Name=x` as query services write members of lists and maps.
 fn insert(members: &mut Map<String, Value>, name: &str, value: String) {
-    let parts: Vec<&str> = name.split('.').filter(|part| !matches!(*part, "member" | "entry")).collect();
+    let parts: Vec<&str> = name
+        .split('.')
+        .filter(|part| !matches!(*part, "member" | "entry"))
+        .collect();
     match parts.as_slice() {
-        [attributes, number, rest @ ..] if number.parse::<usize>().is_ok() && attributes.starts_with("MessageAttribute") => {
+        [attributes, number, rest @ ..]
+            if number.parse::<usize>().is_ok() && attributes.starts_with("MessageAttribute") =>
+        {
             let list = members.entry("#attributes").or_insert_with(|| json!({}));
             if let Value::Object(list) = list {
                 let slot = list.entry(*number).or_insert_with(|| json!({}));
@@ -120,15 +133,27 @@ fn insert(members: &mut Map<String, Value>, name: &str, value: String) {
 
 /// Turns the numbered attributes collected so far into the map that the operation takes.
 fn settle_attributes(members: &mut Map<String, Value>) {
-    let Some(Value::Object(numbered)) = members.get("#attributes").cloned() else { return };
+    let Some(Value::Object(numbered)) = members.get("#attributes").cloned() else {
+        return;
+    };
     let mut attributes = Map::new();
     for attribute in numbered.values() {
-        let Some(name) = attribute["Name"].as_str().or(attribute["Key"].as_str()) else { continue };
+        let Some(name) = attribute["Name"].as_str().or(attribute["Key"].as_str()) else {
+            continue;
+        };
         let member = |member: &str| {
             let found = &attribute[format!("Value.{member}")];
             found.as_str().map(|text| (member.to_owned(), Value::from(text)))
         };
-        attributes.insert(name.into(), Value::Object(["DataType", "StringValue", "BinaryValue"].iter().filter_map(|name| member(name)).collect()));
+        attributes.insert(
+            name.into(),
+            Value::Object(
+                ["DataType", "StringValue", "BinaryValue"]
+                    .iter()
+                    .filter_map(|name| member(name))
+                    .collect(),
+            ),
+        );
     }
     members.insert("MessageAttributes".into(), Value::Object(attributes));
 }
@@ -157,11 +182,22 @@ fn by_path(work: &Work<'_>, asked: &Asked, service: &str, subdomain: Option<&str
             _ => None,
         };
     }
-    let target = asked.mapped.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("x-amz-target"));
+    let target = asked
+        .mapped
+        .headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("x-amz-target"));
     let body = String::from_utf8_lossy(&asked.body);
-    let named = target.and_then(|(_, target)| target.split('.').next_back()).map(str::to_owned);
+    let named = target
+        .and_then(|(_, target)| target.split('.').next_back())
+        .map(str::to_owned);
     let in_form = form(&body).get("Action").and_then(Value::as_str).map(str::to_owned);
-    let in_query = asked.mapped.query.iter().find(|(name, _)| name == "Action").map(|(_, action)| action.clone());
+    let in_query = asked
+        .mapped
+        .query
+        .iter()
+        .find(|(name, _)| name == "Action")
+        .map(|(_, action)| action.clone());
     let operation = named.or(in_form).or(in_query)?;
     let mut input = input(asked);
     if service == "sqs"
@@ -187,6 +223,9 @@ mod tests {
             "Action=SendMessage&MessageBody=%7B%7D&MessageAttribute.1.Name=agent&MessageAttribute.1.Value.DataType=String&MessageAttribute.1.Value.StringValue=x",
         );
         assert_eq!(members["MessageBody"], "{}");
-        assert_eq!(members["MessageAttributes"]["agent"], json!({ "DataType": "String", "StringValue": "x" }));
+        assert_eq!(
+            members["MessageAttributes"]["agent"],
+            json!({ "DataType": "String", "StringValue": "x" })
+        );
     }
 }

@@ -2,7 +2,12 @@
 
 /// Whether a media type (of a `Content-Type` or `Accept` header; the first counts) is one of the API's binary types.
 pub(crate) fn is_binary(kind: &str, binary_types: &[String]) -> bool {
-    let kind = kind.split([',', ';']).next().unwrap_or_default().trim().to_ascii_lowercase();
+    let kind = kind
+        .split([',', ';'])
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     binary_types.iter().any(|own| {
         let own = own.to_ascii_lowercase();
         let (family, _) = kind.split_once('/').unwrap_or((&kind, ""));
@@ -16,9 +21,8 @@ mod tests {
 
     #[test]
     fn families_and_everything() {
-        let fits = |kind: &str, types: &[&str]| {
-            is_binary(kind, &types.iter().map(ToString::to_string).collect::<Vec<_>>())
-        };
+        let fits =
+            |kind: &str, types: &[&str]| is_binary(kind, &types.iter().map(ToString::to_string).collect::<Vec<_>>());
         assert!(fits("image/png", &["image/*"]));
         assert!(fits("image/PNG; q=1, text/html", &["image/png"]));
         assert!(fits("text/plain", &["*/*"]));

@@ -94,7 +94,9 @@ impl Call {
     /// The call that a request makes; what it is at which API is filled in by [`Call::at`].
     pub(crate) fn new(parts: &Parts, body: Bytes, origin: &Origin<'_>) -> Self {
         let (domain, port) = match origin.host.rsplit_once(':') {
-            Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => (name, port.to_owned()),
+            Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => {
+                (name, port.to_owned())
+            }
             _ => (origin.host, if origin.secure { "443" } else { "80" }.to_owned()),
         };
         let mut call = Self {
@@ -111,7 +113,11 @@ impl Call {
             source_ip: origin.source_ip,
             secure: origin.secure,
             domain: domain.to_owned(),
-            protocol: if parts.version == Version::HTTP_2 { "HTTP/2.0" } else { "HTTP/1.1" },
+            protocol: if parts.version == Version::HTTP_2 {
+                "HTTP/2.0"
+            } else {
+                "HTTP/1.1"
+            },
             trace_id: String::new(),
             stage_variables: None,
             stage_name: String::new(),
@@ -124,8 +130,17 @@ impl Call {
             authorizer: None,
         };
         call.headers = headers(&parts.headers, parts.version);
-        call.trace_id = trace_id(parts.headers.get("x-amzn-trace-id").and_then(|value| value.to_str().ok()), origin.now);
-        let forwarded = parts.headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+        call.trace_id = trace_id(
+            parts
+                .headers
+                .get("x-amzn-trace-id")
+                .and_then(|value| value.to_str().ok()),
+            origin.now,
+        );
+        let forwarded = parts
+            .headers
+            .get("x-forwarded-for")
+            .and_then(|value| value.to_str().ok());
         let forwarded = match forwarded {
             Some(before) => format!("{before}, {}", origin.source_ip),
             None => origin.source_ip.to_string(),
@@ -156,7 +171,11 @@ impl Call {
 
     /// The last value of a header, whose name is given in lower case.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().rev().find(|(own, _)| own.eq_ignore_ascii_case(name));
+        let found = self
+            .headers
+            .iter()
+            .rev()
+            .find(|(own, _)| own.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
@@ -168,7 +187,11 @@ impl Call {
     /// What `$input.params()` has.
     pub(crate) fn params(&self) -> Params {
         Params {
-            path: self.path_parameters.iter().map(|(name, value)| (name.clone(), url_decode(value))).collect(),
+            path: self
+                .path_parameters
+                .iter()
+                .map(|(name, value)| (name.clone(), url_decode(value)))
+                .collect(),
             querystring: self.query.iter().cloned().collect(),
             header: self.headers.iter().cloned().collect(),
         }
@@ -257,9 +280,15 @@ impl Call {
 
 /// Headers as functions see them: HTTP/1 clients write capitals, HTTP/2 has none.
 fn headers(headers: &HeaderMap, version: Version) -> Vec<(String, String)> {
-    let kept = headers.iter().filter(|(name, _)| !DROPPED.contains(&name.as_str()) && *name != header::HOST);
+    let kept = headers
+        .iter()
+        .filter(|(name, _)| !DROPPED.contains(&name.as_str()) && *name != header::HOST);
     kept.map(|(name, value)| {
-        let name = if version == Version::HTTP_2 { name.as_str().to_owned() } else { title_case(name.as_str()) };
+        let name = if version == Version::HTTP_2 {
+            name.as_str().to_owned()
+        } else {
+            title_case(name.as_str())
+        };
         (name, String::from_utf8_lossy(value.as_bytes()).into_owned())
     })
     .collect()
@@ -300,8 +329,6 @@ fn trace_id(given: Option<&str>, now: Timestamp) -> String {
 
 /// `22/Nov/2026:04:05:06 +0000`.
 pub(crate) fn clf_time(now: Timestamp) -> String {
-    let format = time::macros::format_description!(
-        "[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000"
-    );
+    let format = time::macros::format_description!("[day]/[month repr:short]/[year]:[hour]:[minute]:[second] +0000");
     now.to_datetime().format(format).unwrap_or_default()
 }

@@ -77,7 +77,10 @@ pub(crate) fn selection(pattern: &str) -> Option<Regex> {
 fn responses(integration: &Integration, method: &Method) -> Vec<CompiledResponse> {
     let all = integration.integration_responses.iter().flatten();
     let made = all.map(|(status, response)| {
-        let pattern = response.selection_pattern.as_deref().filter(|pattern| !pattern.is_empty());
+        let pattern = response
+            .selection_pattern
+            .as_deref()
+            .filter(|pattern| !pattern.is_empty());
         let declared = method.method_responses.as_ref().and_then(|all| all.get(status));
         let models = declared.and_then(|declared| declared.response_models.as_ref());
         CompiledResponse {
@@ -123,10 +126,19 @@ impl Compiled {
     fn method(definition: &Definition, method: &Method, id: &str, path: &str) -> CompiledMethod {
         let integration = method.method_integration.clone().unwrap_or_default();
         let by_id = |id: &Option<String>, wanted: &Option<String>| wanted.is_some() && id == wanted;
-        let authorizer = definition.authorizers.iter().find(|own| by_id(&own.id, &method.authorizer_id));
-        let validator = definition.validators.iter().find(|own| by_id(&own.id, &method.request_validator_id));
+        let authorizer = definition
+            .authorizers
+            .iter()
+            .find(|own| by_id(&own.id, &method.authorizer_id));
+        let validator = definition
+            .validators
+            .iter()
+            .find(|own| by_id(&own.id, &method.request_validator_id));
         let schema = |name: &str| {
-            let model = definition.models.iter().find(|model| model.name.as_deref() == Some(name))?;
+            let model = definition
+                .models
+                .iter()
+                .find(|model| model.name.as_deref() == Some(name))?;
             let schema = models::flattened(model.schema.as_deref()?, &definition.models);
             Schema::new(serde_json::from_str(&schema).ok()?).ok()
         };
@@ -139,7 +151,9 @@ impl Compiled {
             integration,
             authorizer: authorizer.cloned(),
             validator: validator.cloned(),
-            schemas: schemas.filter_map(|(kind, name)| Some((kind.clone(), schema(name)?))).collect(),
+            schemas: schemas
+                .filter_map(|(kind, name)| Some((kind.clone(), schema(name)?)))
+                .collect(),
             method: method.clone(),
         }
     }

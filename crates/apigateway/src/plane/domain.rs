@@ -27,7 +27,9 @@ pub(crate) struct Mapped {
 pub(crate) async fn owner(gateway: &ApiGateway, host: &str) -> Result<Option<Owner>, Error> {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-    let cannot_be = !name.contains('.') || name.ends_with(".amazonaws.com") || name.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let cannot_be = !name.contains('.')
+        || name.ends_with(".amazonaws.com")
+        || name.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     if cannot_be || name.len() > 253 {
         return Ok(None);
     }
@@ -49,7 +51,11 @@ pub(crate) async fn mapping(gateway: &ApiGateway, owner: &Owner, path: &str) -> 
     let view = gateway.store.snapshot().await?;
     let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
     for count in (0..=parts.len().min(MAX_SEGMENTS)).rev() {
-        let base = if count == 0 { "(none)".to_owned() } else { parts[..count].join("/") };
+        let base = if count == 0 {
+            "(none)".to_owned()
+        } else {
+            parts[..count].join("/")
+        };
         if base.is_empty() {
             continue;
         }
@@ -60,7 +66,9 @@ pub(crate) async fn mapping(gateway: &ApiGateway, owner: &Owner, path: &str) -> 
             Some(stage) => stage,
             // Without a stage in the mapping the path names it.
             None => {
-                let Some((stage, below)) = rest.split_first() else { return Ok(None) };
+                let Some((stage, below)) = rest.split_first() else {
+                    return Ok(None);
+                };
                 rest = below;
                 (*stage).to_owned()
             }

@@ -63,7 +63,12 @@ fn body(call: &Call, binary_types: &[String]) -> (Value, bool) {
 fn single(values: &[(String, String)]) -> Value {
     let mut names: Vec<&(String, String)> = values.iter().collect();
     names.sort_by(|a, b| a.0.cmp(&b.0));
-    Value::Object(names.into_iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect())
+    Value::Object(
+        names
+            .into_iter()
+            .map(|(name, value)| (name.clone(), value.as_str().into()))
+            .collect(),
+    )
 }
 
 /// All values of each name.

@@ -58,8 +58,12 @@ impl Failure {
     }
 
     pub(crate) fn missing_token() -> Self {
-        Self::new("MISSING_AUTHENTICATION_TOKEN", 403, "MissingAuthenticationTokenException")
-            .saying("Missing Authentication Token")
+        Self::new(
+            "MISSING_AUTHENTICATION_TOKEN",
+            403,
+            "MissingAuthenticationTokenException",
+        )
+        .saying("Missing Authentication Token")
     }
 
     pub(crate) fn access_denied(message: impl Into<String>) -> Self {
@@ -83,7 +87,12 @@ impl Failure {
     }
 
     pub(crate) fn authorizer_configuration(cause: impl Into<String>) -> Self {
-        Self::new("AUTHORIZER_CONFIGURATION_ERROR", 500, "AuthorizerConfigurationException").because(cause)
+        Self::new(
+            "AUTHORIZER_CONFIGURATION_ERROR",
+            500,
+            "AuthorizerConfigurationException",
+        )
+        .because(cause)
     }
 
     pub(crate) fn invalid_api_key() -> Self {
@@ -152,33 +161,53 @@ impl Failure {
         *response.status_mut() = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         headers.insert(http::header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(HeaderName::from_static("x-amzn-errortype"), HeaderValue::from_static(self.error_type));
+        headers.insert(
+            HeaderName::from_static("x-amzn-errortype"),
+            HeaderValue::from_static(self.error_type),
+        );
         response
     }
 
     /// AWS writes what policies refuse with a capital letter.
     fn member(&self) -> &'static str {
-        if self.error_type == "AccessDeniedException" { "Message" } else { "message" }
+        if self.error_type == "AccessDeniedException" {
+            "Message"
+        } else {
+            "message"
+        }
     }
 
     /// The response that the API has for it.
     pub(crate) fn response(&self, compiled: &Compiled, call: &Call) -> Response<Body> {
-        let by_status = if self.status < 500 { "DEFAULT_4XX" } else { "DEFAULT_5XX" };
-        let set = compiled.gateway_responses.get(self.kind).or_else(|| compiled.gateway_responses.get(by_status));
+        let by_status = if self.status < 500 {
+            "DEFAULT_4XX"
+        } else {
+            "DEFAULT_5XX"
+        };
+        let set = compiled
+            .gateway_responses
+            .get(self.kind)
+            .or_else(|| compiled.gateway_responses.get(by_status));
         let Some(set) = set else {
             return self.bare();
         };
         let default = by_default(self.kind);
         let status = set.status_code.as_deref().and_then(|status| status.parse().ok());
         let none = BTreeMap::new();
-        let templates = set.response_templates.as_ref().or(default.response_templates.as_ref()).unwrap_or(&none);
+        let templates = set
+            .response_templates
+            .as_ref()
+            .or(default.response_templates.as_ref())
+            .unwrap_or(&none);
         let accept = call.header("accept").unwrap_or_default();
         let wanted = accept.split([',', ';']).next().unwrap_or_default().trim();
         let chosen = templates
             .get_key_value(wanted)
             .or_else(|| templates.get_key_value("application/json"))
             .or_else(|| templates.iter().next());
-        let (kind, template) = chosen.map_or(("application/json", DEFAULT_TEMPLATE), |(kind, text)| (kind.as_str(), text.as_str()));
+        let (kind, template) = chosen.map_or(("application/json", DEFAULT_TEMPLATE), |(kind, text)| {
+            (kind.as_str(), text.as_str())
+        });
         let mut context = call.context();
         let message = Value::from(self.message.clone());
         context["error"] = serde_json::json!({
@@ -202,9 +231,14 @@ impl Failure {
         if let Ok(kind) = HeaderValue::try_from(kind) {
             headers.insert(http::header::CONTENT_TYPE, kind);
         }
-        headers.insert(HeaderName::from_static("x-amzn-errortype"), HeaderValue::from_static(self.error_type));
+        headers.insert(
+            HeaderName::from_static("x-amzn-errortype"),
+            HeaderValue::from_static(self.error_type),
+        );
         for (target, source) in set.response_parameters.iter().flatten() {
-            let name = target.strip_prefix("gatewayresponse.header.").and_then(|name| HeaderName::try_from(name).ok());
+            let name = target
+                .strip_prefix("gatewayresponse.header.")
+                .and_then(|name| HeaderName::try_from(name).ok());
             let value = mapping::source(source, call, &context, compiled.stage.variables.as_ref());
             if let (Some(name), Some(value)) = (name, value.and_then(|value| HeaderValue::try_from(value).ok())) {
                 headers.insert(name, value);

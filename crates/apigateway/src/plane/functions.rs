@@ -17,7 +17,12 @@ fn function(work: &Work<'_>) -> Result<Arn, Failure> {
     })
 }
 
-async fn invoke(work: &Work<'_>, function: Arn, kind: InvocationType, payload: Bytes) -> Result<InvokeResponse, Failure> {
+async fn invoke(
+    work: &Work<'_>,
+    function: Arn,
+    kind: InvocationType,
+    payload: Bytes,
+) -> Result<InvokeResponse, Failure> {
     let context = work.acting().await?;
     work.journal.note(|| format!("Sending request to {function}"));
     let request = InvokeRequest {
@@ -37,8 +42,13 @@ fn refused(function: &Arn, error: &ServiceError) -> Failure {
             "Execution failed due to configuration error: Invalid permissions on Lambda function: {}",
             error.message
         )),
-        "TooManyRequestsException" => Failure::configuration(format!("Lambda invocation failed with status: 429. {}", error.message)),
-        _ => Failure::configuration(format!("Invocation of {function} failed with status: {}. {}", error.status, error.message)),
+        "TooManyRequestsException" => {
+            Failure::configuration(format!("Lambda invocation failed with status: 429. {}", error.message))
+        }
+        _ => Failure::configuration(format!(
+            "Invocation of {function} failed with status: {}. {}",
+            error.status, error.message
+        )),
     }
 }
 
@@ -51,7 +61,13 @@ pub(super) async fn proxy(work: &Work<'_>) -> Result<InvokeResponse, Failure> {
         ));
     }
     let function = function(work)?;
-    let types = work.compiled.definition.api.binary_media_types.as_deref().unwrap_or_default();
+    let types = work
+        .compiled
+        .definition
+        .api
+        .binary_media_types
+        .as_deref()
+        .unwrap_or_default();
     let event = match &integration.request_parameters {
         Some(mappings) => {
             let mut call = work.call.clone();
@@ -64,13 +80,18 @@ pub(super) async fn proxy(work: &Work<'_>) -> Result<InvokeResponse, Failure> {
         None => event::proxy(work.call, types),
     };
     let payload = event.to_string();
-    work.journal.note(|| format!("Endpoint request body after transformations: {}", cut(&payload)));
+    work.journal
+        .note(|| format!("Endpoint request body after transformations: {}", cut(&payload)));
     let is_async = integration
         .request_parameters
         .as_ref()
         .and_then(|mappings| mappings.get("integration.request.header.X-Amz-Invocation-Type"))
         .is_some_and(|kind| kind == "'Event'");
-    let kind = if is_async { InvocationType::Event } else { InvocationType::RequestResponse };
+    let kind = if is_async {
+        InvocationType::Event
+    } else {
+        InvocationType::RequestResponse
+    };
     invoke(work, function, kind, payload.into()).await
 }
 
@@ -81,10 +102,23 @@ pub(super) async fn custom(work: &Work<'_>, asked: &Asked) -> Result<Answer, Fai
         let name = name.to_ascii_lowercase();
         matches!(name.as_str(), "x-amz-invocation-type" | "invocationtype") && value == "Event"
     });
-    let kind = if wants_async { InvocationType::Event } else { InvocationType::RequestResponse };
-    let body = if asked.body.is_empty() { Bytes::from_static(b"{}") } else { asked.body.clone() };
+    let kind = if wants_async {
+        InvocationType::Event
+    } else {
+        InvocationType::RequestResponse
+    };
+    let body = if asked.body.is_empty() {
+        Bytes::from_static(b"{}")
+    } else {
+        asked.body.clone()
+    };
     let answered = invoke(work, function, kind, body).await?;
-    work.journal.note(|| format!("Endpoint response body before transformations: {}", cut(&String::from_utf8_lossy(&answered.payload))));
+    work.journal.note(|| {
+        format!(
+            "Endpoint response body before transformations: {}",
+            cut(&String::from_utf8_lossy(&answered.payload))
+        )
+    });
     let selector = if answered.function_error.is_some() {
         let error: Value = serde_json::from_slice(&answered.payload).unwrap_or_default();
         error["errorMessage"].as_str().unwrap_or_default().to_owned()

@@ -62,9 +62,15 @@ async fn send(
         Some(method) => method,
     };
     work.journal.note(|| format!("Sending request to {uri}"));
-    let mut request = Request::builder().method(method).uri(uri).header(http::header::HOST, host);
+    let mut request = Request::builder()
+        .method(method)
+        .uri(uri)
+        .header(http::header::HOST, host);
     for (name, value) in &headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) {
+        if let (Ok(name), Ok(value)) = (
+            HeaderName::try_from(name.as_str()),
+            HeaderValue::try_from(value.as_str()),
+        ) {
             request = request.header(name, value);
         }
     }
@@ -75,15 +81,21 @@ async fn send(
         super::outbound::OutboundError::Closed(_) => {
             Failure::configuration(format!("Execution failed due to configuration error: {error}"))
         }
-        _ => Failure::unreachable(format!("Execution failed due to a network error communicating with endpoint: {error}")),
+        _ => Failure::unreachable(format!(
+            "Execution failed due to a network error communicating with endpoint: {error}"
+        )),
     })?;
     let (parts, body) = response.into_parts();
     let body = body.map_err(|error| Box::new(error) as BodyError).boxed_unsync();
     let body = read_body(body, MAX_ANSWER).await;
     let body = body.map_err(|error| Failure::unreachable(format!("The endpoint's answer cannot be read: {error}")))?;
-    work.journal.note(|| format!("Received response. Status: {}", parts.status.as_u16()));
+    work.journal
+        .note(|| format!("Received response. Status: {}", parts.status.as_u16()));
     let header = |(name, value): (&HeaderName, &HeaderValue)| {
-        (super::call::title_case(name.as_str()), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        (
+            super::call::title_case(name.as_str()),
+            String::from_utf8_lossy(value.as_bytes()).into_owned(),
+        )
     };
     Ok(Answer {
         status: parts.status.as_u16(),
@@ -105,7 +117,10 @@ pub(super) async fn custom(work: &Work<'_>, asked: &Asked) -> Result<Answer, Fai
     let mut headers = own_headers(work);
     headers.push(("Accept".into(), "application/json".into()));
     headers.push(("Content-Type".into(), work.call.content_type().to_owned()));
-    headers.push(("User-Agent".into(), format!("AmazonAPIGateway_{}", work.compiled.api_id)));
+    headers.push((
+        "User-Agent".into(),
+        format!("AmazonAPIGateway_{}", work.compiled.api_id),
+    ));
     for (name, value) in &asked.mapped.headers {
         set(&mut headers, name, value.clone());
     }
@@ -114,13 +129,23 @@ pub(super) async fn custom(work: &Work<'_>, asked: &Asked) -> Result<Answer, Fai
 
 /// The client's request, and the backend's answer, but for what belongs to each connection.
 pub(super) async fn proxy(work: &Work<'_>) -> Result<Outcome, Failure> {
-    let mapped = mapping::request(work.method.integration.request_parameters.as_ref(), work.call, &work.context());
+    let mapped = mapping::request(
+        work.method.integration.request_parameters.as_ref(),
+        work.call,
+        &work.context(),
+    );
     let forwarded = ["x-forwarded-for", "x-forwarded-port"];
     let kept = |name: &String| {
         let name = name.to_ascii_lowercase();
         !KEPT_BACK.contains(&name.as_str()) && !forwarded.contains(&name.as_str())
     };
-    let mut headers: Vec<(String, String)> = work.call.headers.iter().filter(|(name, _)| kept(name)).cloned().collect();
+    let mut headers: Vec<(String, String)> = work
+        .call
+        .headers
+        .iter()
+        .filter(|(name, _)| kept(name))
+        .cloned()
+        .collect();
     for (name, value) in own_headers(work).into_iter().chain(mapped.headers.iter().cloned()) {
         set(&mut headers, &name, value);
     }
@@ -130,7 +155,10 @@ pub(super) async fn proxy(work: &Work<'_>) -> Result<Outcome, Failure> {
         query.push((name.clone(), value.clone()));
     }
     let answer = send(work, &mapped, &query, headers, work.call.body.clone()).await?;
-    let passed = answer.headers.into_iter().filter_map(|(name, value)| Some((passed_on(&name)?, value)));
+    let passed = answer
+        .headers
+        .into_iter()
+        .filter_map(|(name, value)| Some((passed_on(&name)?, value)));
     Ok(Outcome {
         status: answer.status,
         headers: passed.collect(),

@@ -118,8 +118,15 @@ impl Work<'_> {
             Some("arn:aws:iam::*:user/*") => self.caller.clone(),
             Some(role) => {
                 let role = self.with_variables(role);
-                let role = role.parse().map_err(|_| Failure::configuration("Invalid credentials of the integration"))?;
-                let acting = self.gateway.parts.roles.act_as(&role, service, "BackplaneAssumeRoleSession", Some(&source)).await;
+                let role = role
+                    .parse()
+                    .map_err(|_| Failure::configuration("Invalid credentials of the integration"))?;
+                let acting = self
+                    .gateway
+                    .parts
+                    .roles
+                    .act_as(&role, service, "BackplaneAssumeRoleSession", Some(&source))
+                    .await;
                 acting.map_err(|error| {
                     Failure::configuration(format!(
                         "Execution failed due to configuration error: API Gateway does not have permission to assume the provided role: {}",
@@ -166,7 +173,8 @@ impl Work<'_> {
         let text = String::from_utf8_lossy(&body);
         let rendered = rendered(template, &self.scene(&text, &context, &self.call.params()))?;
         override_request(&mut mapped, rendered.request_override.as_ref());
-        self.journal.note(|| format!("Endpoint request body after transformations: {}", cut(&rendered.text)));
+        self.journal
+            .note(|| format!("Endpoint request body after transformations: {}", cut(&rendered.text)));
         Ok(Asked {
             mapped,
             body: rendered.text.into(),
@@ -176,14 +184,28 @@ impl Work<'_> {
 
     /// The body as the integration's content handling wants it.
     pub(crate) fn request_body(&self) -> Bytes {
-        let types = self.compiled.definition.api.binary_media_types.as_deref().unwrap_or_default();
+        let types = self
+            .compiled
+            .definition
+            .api
+            .binary_media_types
+            .as_deref()
+            .unwrap_or_default();
         let is_binary = binary::is_binary(self.call.header("content-type").unwrap_or("application/json"), types);
-        convert(&self.call.body, self.method.integration.content_handling.as_deref(), is_binary)
+        convert(
+            &self.call.body,
+            self.method.integration.content_handling.as_deref(),
+            is_binary,
+        )
     }
 
     /// The response for what an integration that is no proxy answered.
     fn respond(&self, asked: &Asked, answer: &Answer) -> Result<Outcome, Failure> {
-        let fits = |pattern: &Option<regex::Regex>| pattern.as_ref().is_some_and(|pattern| pattern.is_match(&answer.selector));
+        let fits = |pattern: &Option<regex::Regex>| {
+            pattern
+                .as_ref()
+                .is_some_and(|pattern| pattern.is_match(&answer.selector))
+        };
         let responses = &self.method.responses;
         let chosen = responses.iter().find(|response| fits(&response.pattern));
         let chosen = chosen.or_else(|| responses.iter().find(|response| response.pattern.is_none()));
@@ -193,7 +215,13 @@ impl Work<'_> {
             )
         })?;
         let context = self.context();
-        let types = self.compiled.definition.api.binary_media_types.as_deref().unwrap_or_default();
+        let types = self
+            .compiled
+            .definition
+            .api
+            .binary_media_types
+            .as_deref()
+            .unwrap_or_default();
         let accept = self.call.header("accept").unwrap_or("application/json");
         let (kind, template) = choose_response(&chosen.templates, accept);
         let mut outcome = Outcome {
@@ -210,10 +238,18 @@ impl Work<'_> {
         }
         let handling = chosen.response.content_handling.as_deref();
         outcome.body = convert(&outcome.body, handling, binary::is_binary(accept, types));
-        let kind = kind.or(chosen.content_type.clone()).unwrap_or_else(|| "application/json".into());
+        let kind = kind
+            .or(chosen.content_type.clone())
+            .unwrap_or_else(|| "application/json".into());
         outcome.headers.push(("Content-Type".into(), kind));
         for (target, from) in chosen.response.response_parameters.iter().flatten() {
-            let value = mapping::of_response(from, answer, self.call, &context, self.compiled.stage.variables.as_ref());
+            let value = mapping::of_response(
+                from,
+                answer,
+                self.call,
+                &context,
+                self.compiled.stage.variables.as_ref(),
+            );
             if let (Some(name), Some(value)) = (target.strip_prefix("method.response.header."), value) {
                 set(&mut outcome.headers, name, value);
             }
@@ -222,7 +258,10 @@ impl Work<'_> {
             override_response(&mut outcome, &overrides);
         }
         self.journal.note(|| {
-            format!("Method response body after transformations: {}", cut(&String::from_utf8_lossy(&outcome.body)))
+            format!(
+                "Method response body after transformations: {}",
+                cut(&String::from_utf8_lossy(&outcome.body))
+            )
         });
         Ok(outcome)
     }
@@ -270,9 +309,13 @@ fn choose_response<'t>(
     templates: &'t Templates,
     accept: &str,
 ) -> (Option<String>, Option<&'t Result<Template, VtlError>>) {
-    let mut accepted = accept.split(',').map(|kind| kind.split(';').next().unwrap_or_default().trim());
+    let mut accepted = accept
+        .split(',')
+        .map(|kind| kind.split(';').next().unwrap_or_default().trim());
     let found = accepted.find_map(|kind| templates.get_key_value(kind));
-    let found = found.or_else(|| templates.get_key_value("application/json")).or_else(|| templates.iter().next());
+    let found = found
+        .or_else(|| templates.get_key_value("application/json"))
+        .or_else(|| templates.iter().next());
     match found {
         Some((kind, template)) => (Some(kind.clone()), Some(template)),
         None => (None, None),
@@ -310,7 +353,9 @@ fn override_response(outcome: &mut Outcome, overrides: &Value) {
         Value::String(text) => text.parse().ok(),
         other => other.as_u64(),
     };
-    let status = status.and_then(|status| u16::try_from(status).ok()).filter(|status| (100..600).contains(status));
+    let status = status
+        .and_then(|status| u16::try_from(status).ok())
+        .filter(|status| (100..600).contains(status));
     outcome.status = status.unwrap_or(outcome.status);
     for (name, value) in pairs(overrides, "header") {
         set(&mut outcome.headers, &name, value);

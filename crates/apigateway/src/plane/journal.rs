@@ -58,11 +58,21 @@ impl Journal {
 
 /// Writes the call's lines to `API-Gateway-Execution-Logs_{api}/{stage}`, and the cause of a failure also where the
 /// function logs, because that is where its developer looks.
-pub(crate) fn write(gateway: &ApiGateway, compiled: &Compiled, call: &Call, method: Option<&CompiledMethod>, failure: Option<&Failure>, journal: &Journal) {
+pub(crate) fn write(
+    gateway: &ApiGateway,
+    compiled: &Compiled,
+    call: &Call,
+    method: Option<&CompiledMethod>,
+    failure: Option<&Failure>,
+    journal: &Journal,
+) {
     let cause = failure.and_then(|failure| failure.cause.as_deref());
     if let Some(cause) = cause {
         journal.failure(cause.to_owned());
-        journal.failure(format!("Method completed with status: {}", failure.map_or(500, |failure| failure.status)));
+        journal.failure(format!(
+            "Method completed with status: {}",
+            failure.map_or(500, |failure| failure.status)
+        ));
     }
     let lines = journal.take();
     if lines.is_empty() {
@@ -78,7 +88,10 @@ pub(crate) fn write(gateway: &ApiGateway, compiled: &Compiled, call: &Call, meth
         timestamp: now,
         message: format!("({}) {line}", call.request_id),
     };
-    gateway.parts.logs.write(&stream, lines.into_iter().map(event).collect());
+    gateway
+        .parts
+        .logs
+        .write(&stream, lines.into_iter().map(event).collect());
     let function = method.and_then(|method| crate::integrations::function_of(method.integration.uri.as_deref()?));
     if let (Some(cause), Some(function)) = (cause, function) {
         tell_function(gateway, &compiled.scope, call, function, cause, now);
@@ -86,7 +99,9 @@ pub(crate) fn write(gateway: &ApiGateway, compiled: &Compiled, call: &Call, meth
 }
 
 fn tell_function(gateway: &ApiGateway, scope: &Scope, call: &Call, function: &str, cause: &str, now: Timestamp) {
-    let Some((_, name)) = function.split_once(":function:") else { return };
+    let Some((_, name)) = function.split_once(":function:") else {
+        return;
+    };
     let name = name.split(':').next().unwrap_or_default();
     if name.is_empty() || name.contains("${") {
         return;
@@ -95,8 +110,20 @@ fn tell_function(gateway: &ApiGateway, scope: &Scope, call: &Call, function: &st
     let stream = LogStreamName {
         scope: scope.clone(),
         group: format!("/aws/lambda/{name}"),
-        stream: format!("{:04}/{:02}/{:02}/[api-gateway]{}", date.year(), u8::from(date.month()), date.day(), call.api_id),
+        stream: format!(
+            "{:04}/{:02}/{:02}/[api-gateway]{}",
+            date.year(),
+            u8::from(date.month()),
+            date.day(),
+            call.api_id
+        ),
     };
     let message = format!("API Gateway, {} {}: {cause}", call.http_method, call.full_path);
-    gateway.parts.logs.write(&stream, vec![LogEvent { timestamp: now, message }]);
+    gateway.parts.logs.write(
+        &stream,
+        vec![LogEvent {
+            timestamp: now,
+            message,
+        }],
+    );
 }

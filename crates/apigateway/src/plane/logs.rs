@@ -14,10 +14,22 @@ use serde_json::{Value, json};
 const STREAMS: usize = 16;
 
 /// Writes the line for an answered request.
-pub(crate) fn access(gateway: &ApiGateway, compiled: &Compiled, call: &Call, response: &Response<Body>, failure: Option<&Failure>) {
-    let Some(settings) = &compiled.stage.access_log_settings else { return };
-    let (Some(destination), Some(format)) = (&settings.destination_arn, &settings.format) else { return };
-    let Some(stream) = stream(compiled, destination, call) else { return };
+pub(crate) fn access(
+    gateway: &ApiGateway,
+    compiled: &Compiled,
+    call: &Call,
+    response: &Response<Body>,
+    failure: Option<&Failure>,
+) {
+    let Some(settings) = &compiled.stage.access_log_settings else {
+        return;
+    };
+    let (Some(destination), Some(format)) = (&settings.destination_arn, &settings.format) else {
+        return;
+    };
+    let Some(stream) = stream(compiled, destination, call) else {
+        return;
+    };
     let mut context = call.context();
     context["status"] = response.status().as_u16().to_string().into();
     context["responseLength"] = response.body().size_hint().exact().unwrap_or(0).to_string().into();
@@ -43,7 +55,11 @@ pub(crate) fn access(gateway: &ApiGateway, compiled: &Compiled, call: &Call, res
 
 fn stream(compiled: &Compiled, destination: &str, call: &Call) -> Option<LogStreamName> {
     let arn: danbi_core::Arn = destination.parse().ok()?;
-    let group = arn.resource.strip_prefix("log-group:")?.trim_end_matches(":*").to_owned();
+    let group = arn
+        .resource
+        .strip_prefix("log-group:")?
+        .trim_end_matches(":*")
+        .to_owned();
     // Logs go to groups of the API's own account and region only.
     let scope: Scope = arn.scope().filter(|scope| *scope == compiled.scope)?;
     let id = call.request_id.to_string();
@@ -61,7 +77,9 @@ fn line(format: &str, context: &Value) -> String {
     let mut rest = format;
     while let Some((before, after)) = rest.split_once("$context.") {
         out.push_str(before);
-        let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_')).unwrap_or(after.len());
+        let end = after
+            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '.' || c == '_'))
+            .unwrap_or(after.len());
         let name = after[..end].trim_end_matches('.');
         match context.pointer(&format!("/{}", name.replace('.', "/"))) {
             None | Some(Value::Null) => out.push('-'),
@@ -81,7 +99,10 @@ mod tests {
     fn formats_are_filled_in() {
         let context = json!({ "requestId": "r", "identity": { "sourceIp": "1.2.3.4", "user": null }, "status": "200" });
         assert_eq!(
-            line(r#"$context.identity.sourceIp $context.identity.user {"id":"$context.requestId"} $context.status."#, &context),
+            line(
+                r#"$context.identity.sourceIp $context.identity.user {"id":"$context.requestId"} $context.status."#,
+                &context
+            ),
             r#"1.2.3.4 - {"id":"r"} 200."#
         );
     }

@@ -29,7 +29,12 @@ pub(crate) fn source(
     match place {
         "header" => call.header(&name.to_ascii_lowercase()).map(Into::into),
         "multivalueheader" => joined(&call.headers, |own| own.eq_ignore_ascii_case(name)),
-        "querystring" => call.query.iter().rev().find(|(own, _)| own == name).map(|(_, value)| value.clone()),
+        "querystring" => call
+            .query
+            .iter()
+            .rev()
+            .find(|(own, _)| own == name)
+            .map(|(_, value)| value.clone()),
         "multivaluequerystring" => joined(&call.query, |own| own == name),
         "path" => call.path_parameters.get(name).cloned(),
         "body" => {
@@ -41,7 +46,11 @@ pub(crate) fn source(
 }
 
 fn joined(values: &[(String, String)], is: impl Fn(&str) -> bool) -> Option<String> {
-    let found: Vec<&str> = values.iter().filter(|(own, _)| is(own)).map(|(_, value)| value.as_str()).collect();
+    let found: Vec<&str> = values
+        .iter()
+        .filter(|(own, _)| is(own))
+        .map(|(_, value)| value.as_str())
+        .collect();
     (!found.is_empty()).then(|| found.join(","))
 }
 
@@ -69,7 +78,12 @@ pub(crate) fn of_response(
     }
     let (place, name) = rest.split_once('.')?;
     match place {
-        "header" => answer.headers.iter().rev().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone()),
+        "header" => answer
+            .headers
+            .iter()
+            .rev()
+            .find(|(own, _)| own.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.clone()),
         "multivalueheader" => joined(&answer.headers, |own| own.eq_ignore_ascii_case(name)),
         "body" => {
             let body: Value = serde_json::from_slice(&answer.body).ok()?;
@@ -93,7 +107,9 @@ pub(crate) fn request(mappings: Option<&BTreeMap<String, String>>, call: &Call, 
         let Some(value) = source(from, call, context, call.stage_variables.as_ref()) else {
             continue;
         };
-        let place = target.strip_prefix("integration.request.").and_then(|rest| rest.split_once('.'));
+        let place = target
+            .strip_prefix("integration.request.")
+            .and_then(|rest| rest.split_once('.'));
         match place {
             Some(("header", name)) => mapped.headers.push((name.into(), value)),
             Some(("querystring", name)) => mapped.query.push((name.into(), value)),

@@ -21,7 +21,9 @@ pub(super) fn answer(asked: &Asked) -> Result<Answer, Failure> {
 
 fn status(text: &str) -> Option<u16> {
     let (_, rest) = text.split_once("statusCode")?;
-    let rest = rest.trim_start_matches(['"', '\'', ' ', '\t', '\r', '\n']).strip_prefix(':')?;
+    let rest = rest
+        .trim_start_matches(['"', '\'', ' ', '\t', '\r', '\n'])
+        .strip_prefix(':')?;
     let rest = rest.trim_start_matches(['"', '\'', ' ', '\t', '\r', '\n']);
     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     rest[..end].parse().ok().filter(|status| (100..600).contains(status))

@@ -55,7 +55,11 @@ pub(crate) fn substituted(text: &str, variables: Option<&BTreeMap<String, String
         let Some((name, after)) = after.split_once('}') else {
             return out;
         };
-        out.push_str(variables.and_then(|variables| variables.get(name)).map_or("", String::as_str));
+        out.push_str(
+            variables
+                .and_then(|variables| variables.get(name))
+                .map_or("", String::as_str),
+        );
         rest = after;
     }
     out + rest

@@ -59,15 +59,24 @@ impl Outbound {
         let mut connector = HttpConnector::new_with_resolver(Resolver);
         connector.enforce_http(false);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        let builder = HttpsConnectorBuilder::new().with_native_roots().map_err(OutboundError::Roots)?;
+        let builder = HttpsConnectorBuilder::new()
+            .with_native_roots()
+            .map_err(OutboundError::Roots)?;
         let connector = builder.https_or_http().enable_http1().wrap_connector(connector);
-        let client = Client::builder(TokioExecutor::new()).pool_idle_timeout(IDLE_TIMEOUT).build(connector);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .build(connector);
         Ok(self.client.get_or_init(|| client))
     }
 
     /// Sends a request whose URI is absolute.
     pub(crate) async fn send(&self, mut request: Request<Body>) -> Result<Response<Incoming>, OutboundError> {
-        let host = request.uri().host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase();
+        let host = request
+            .uri()
+            .host()
+            .unwrap_or_default()
+            .trim_matches(['[', ']'])
+            .to_ascii_lowercase();
         let port = request.uri().port_u16();
         let is_own_name = host == "localhost" || host.ends_with(".localhost");
         let literal = host.parse::<IpAddr>().ok();
@@ -76,7 +85,11 @@ impl Outbound {
             if port.is_none() || port != self.own_port {
                 return Err(OutboundError::Closed(host));
             }
-            let own = format!("http://127.0.0.1:{}{}", port.unwrap_or(80), request.uri().path_and_query().map_or("/", |path| path.as_str()));
+            let own = format!(
+                "http://127.0.0.1:{}{}",
+                port.unwrap_or(80),
+                request.uri().path_and_query().map_or("/", |path| path.as_str())
+            );
             if let Ok(uri) = own.parse::<Uri>() {
                 *request.uri_mut() = uri;
             }
@@ -134,7 +147,9 @@ impl tower_service::Service<Name> for Resolver {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let open: Vec<SocketAddr> = found.filter(|address| is_open(address.ip())).collect();
             if open.is_empty() {
-                return Err(std::io::Error::other("the name has no address that is open to integrations"));
+                return Err(std::io::Error::other(
+                    "the name has no address that is open to integrations",
+                ));
             }
             Ok(open.into_iter())
         })
@@ -148,8 +163,19 @@ mod tests {
     #[test]
     fn metadata_and_this_machine_are_closed() {
         for closed in [
-            "127.0.0.1", "127.8.8.8", "0.0.0.0", "169.254.169.254", "224.0.0.1", "255.255.255.255", "::1", "::",
-            "fe80::1", "fd00:ec2::254", "::ffff:169.254.169.254", "::ffff:127.0.0.1", "100.100.100.200",
+            "127.0.0.1",
+            "127.8.8.8",
+            "0.0.0.0",
+            "169.254.169.254",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+            "::",
+            "fe80::1",
+            "fd00:ec2::254",
+            "::ffff:169.254.169.254",
+            "::ffff:127.0.0.1",
+            "100.100.100.200",
         ] {
             assert!(!is_open(closed.parse().unwrap()), "{closed}");
         }
@@ -159,9 +185,18 @@ mod tests {
     #[tokio::test]
     async fn other_ports_of_this_machine_are_refused_by_name_and_number() {
         let outbound = Outbound::new(Some(4566));
-        for uri in ["http://localhost:22/", "http://127.0.0.1/", "http://x.localhost:1/", "http://[::1]:80/", "http://169.254.169.254/latest"] {
+        for uri in [
+            "http://localhost:22/",
+            "http://127.0.0.1/",
+            "http://x.localhost:1/",
+            "http://[::1]:80/",
+            "http://169.254.169.254/latest",
+        ] {
             let request = Request::builder().uri(uri).body(danbi_core::empty_body()).unwrap();
-            assert!(matches!(outbound.send(request).await, Err(OutboundError::Closed(_))), "{uri}");
+            assert!(
+                matches!(outbound.send(request).await, Err(OutboundError::Closed(_))),
+                "{uri}"
+            );
         }
     }
 }

@@ -21,9 +21,17 @@ pub(crate) async fn check(
         return Ok(());
     }
     let by_authorizer = compiled.definition.api.api_key_source.as_deref() == Some("AUTHORIZER");
-    let value = if by_authorizer { given } else { call.header("x-api-key").map(Into::into) };
-    let value = value.filter(|value| (1..=128).contains(&value.len())).ok_or_else(Failure::invalid_api_key)?;
-    let found = find(gateway, compiled, &value).await.map_err(|error| Failure::configuration(error.to_string()))?;
+    let value = if by_authorizer {
+        given
+    } else {
+        call.header("x-api-key").map(Into::into)
+    };
+    let value = value
+        .filter(|value| (1..=128).contains(&value.len()))
+        .ok_or_else(Failure::invalid_api_key)?;
+    let found = find(gateway, compiled, &value)
+        .await
+        .map_err(|error| Failure::configuration(error.to_string()))?;
     let (key, plan) = found.ok_or_else(Failure::invalid_api_key)?;
     call.identity.api_key = Some(value);
     call.identity.api_key_id = Some(key.clone());
@@ -31,12 +39,27 @@ pub(crate) async fn check(
     let own = |stage: &&ApiStage| {
         stage.api_id.as_deref() == Some(&*compiled.api_id) && stage.stage.as_deref() == Some(&*compiled.stage_name)
     };
-    let of_methods = plan.api_stages.iter().flatten().find(own).and_then(|stage| stage.throttle.as_ref());
-    let name = format!("{}/{}", method.resource_path, method.method.http_method.as_deref().unwrap_or_default());
-    let of_method = of_methods.and_then(|throttle| throttle.get(&name).or_else(|| throttle.get(name.trim_start_matches('/'))));
+    let of_methods = plan
+        .api_stages
+        .iter()
+        .flatten()
+        .find(own)
+        .and_then(|stage| stage.throttle.as_ref());
+    let name = format!(
+        "{}/{}",
+        method.resource_path,
+        method.method.http_method.as_deref().unwrap_or_default()
+    );
+    let of_method = of_methods.and_then(|throttle| {
+        throttle
+            .get(&name)
+            .or_else(|| throttle.get(name.trim_start_matches('/')))
+    });
     for (place, settings) in [(name.as_str(), of_method), ("*", plan.throttle.as_ref())] {
         if let Some(rate) = settings.and_then(rate)
-            && !gateway.throttle.admits(format!("plan/{id}/{key}/{place}"), rate, call.time)
+            && !gateway
+                .throttle
+                .admits(format!("plan/{id}/{key}/{place}"), rate, call.time)
         {
             return Err(Failure::throttled());
         }
@@ -65,8 +88,11 @@ async fn find(gateway: &ApiGateway, compiled: &Compiled, value: &str) -> Result<
     if key.and_then(|key| key.enabled) != Some(true) {
         return Ok(None);
     }
-    let plans: Vec<String> =
-        view.all(KeyRange::prefix(keys::stage_plans(&compiled.api_id, &compiled.stage_name).build())).await?;
+    let plans: Vec<String> = view
+        .all(KeyRange::prefix(
+            keys::stage_plans(&compiled.api_id, &compiled.stage_name).build(),
+        ))
+        .await?;
     for plan in plans {
         if view.bytes(&keys::key_plan(scope, &id, &plan)).await?.is_some()
             && let Some(plan) = view.record::<UsagePlan>(&keys::plan(scope, &plan)).await?

@@ -11,7 +11,14 @@ use danbi_core::InvokeResponse;
 use serde_json::Value;
 
 const MALFORMED: &str = "Execution failed due to configuration error: Malformed Lambda proxy response";
-const MEMBERS: [&str; 6] = ["statusCode", "headers", "multiValueHeaders", "body", "isBase64Encoded", "cookies"];
+const MEMBERS: [&str; 6] = [
+    "statusCode",
+    "headers",
+    "multiValueHeaders",
+    "body",
+    "isBase64Encoded",
+    "cookies",
+];
 
 /// Response headers that API Gateway keeps for itself: a backend's go by another name.
 const REMAPPED: [&str; 12] = [
@@ -44,7 +51,12 @@ pub(super) fn passed_on(name: &str) -> Option<String> {
 
 /// The response that the function's answer asks for.
 pub(super) fn outcome(work: &Work<'_>, answer: &InvokeResponse) -> Result<Outcome, Failure> {
-    work.journal.note(|| format!("Endpoint response body before transformations: {}", cut(&String::from_utf8_lossy(&answer.payload))));
+    work.journal.note(|| {
+        format!(
+            "Endpoint response body before transformations: {}",
+            cut(&String::from_utf8_lossy(&answer.payload))
+        )
+    });
     if answer.status == 202 {
         // Queued: there is no answer of the function.
         return Ok(Outcome {
@@ -53,16 +65,27 @@ pub(super) fn outcome(work: &Work<'_>, answer: &InvokeResponse) -> Result<Outcom
             body: Bytes::new(),
         });
     }
-    let types = work.compiled.definition.api.binary_media_types.as_deref().unwrap_or_default();
+    let types = work
+        .compiled
+        .definition
+        .api
+        .binary_media_types
+        .as_deref()
+        .unwrap_or_default();
     let accept = work.call.header("accept").unwrap_or("*/*");
     let made = read(&answer.payload, binary::is_binary(accept, types));
     let mut outcome = made.map_err(|why| {
         let shown = String::from_utf8_lossy(&answer.payload);
-        let error = answer.function_error.as_deref().map_or(String::new(), |kind| format!(" (the function failed: {kind})"));
+        let error = answer
+            .function_error
+            .as_deref()
+            .map_or(String::new(), |kind| format!(" (the function failed: {kind})"));
         Failure::malformed(format!("{MALFORMED}: {why}{error}. It answered: {}", cut(&shown)))
     })?;
     // Tells clients where to look in the traces.
-    outcome.headers.push(("X-Amzn-Trace-Id".into(), work.call.trace_id.clone()));
+    outcome
+        .headers
+        .push(("X-Amzn-Trace-Id".into(), work.call.trace_id.clone()));
     Ok(outcome)
 }
 
@@ -78,7 +101,9 @@ fn read(payload: &[u8], decodes: bool) -> Result<Outcome, &'static str> {
         Some(Value::String(status)) => status.trim().parse().ok(),
         _ => None,
     };
-    let status = status.and_then(|status| u16::try_from(status).ok()).filter(|status| (100..600).contains(status));
+    let status = status
+        .and_then(|status| u16::try_from(status).ok())
+        .filter(|status| (100..600).contains(status));
     let status = status.ok_or("its statusCode is not one")?;
     let body = match answer.get("body") {
         None | Some(Value::Null) => "",
@@ -143,8 +168,10 @@ fn headers(single: Option<&Value>, multi: Option<&Value>) -> Result<Vec<(String,
         }
         Some(_) => return Err("its headers are not an object"),
     }
-    let mut passed: Vec<(String, String)> =
-        all.into_iter().filter_map(|(name, value)| Some((passed_on(&name)?, value))).collect();
+    let mut passed: Vec<(String, String)> = all
+        .into_iter()
+        .filter_map(|(name, value)| Some((passed_on(&name)?, value)))
+        .collect();
     if !passed.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
         passed.push(("Content-Type".into(), "application/json".into()));
     }

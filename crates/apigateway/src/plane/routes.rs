@@ -57,7 +57,10 @@ impl Routes {
         let method = self.root.find(path, http_method, &mut parameters, 0)?;
         Some(Found {
             method,
-            parameters: parameters.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            parameters: parameters
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
         })
     }
 }
@@ -80,7 +83,11 @@ impl Branch {
         let (part, below) = rest.split_once('/').unwrap_or((rest, ""));
         let ends_with_empty = rest.len() > part.len() && below.is_empty();
         if depth < MAX_SEGMENTS && !part.is_empty() && !ends_with_empty {
-            if let Some(found) = self.named.get(part).and_then(|next| next.find(below, http_method, parameters, depth + 1)) {
+            if let Some(found) = self
+                .named
+                .get(part)
+                .and_then(|next| next.find(below, http_method, parameters, depth + 1))
+            {
                 return Some(found);
             }
             if let Some((name, next)) = &self.variable {
@@ -125,7 +132,11 @@ mod tests {
         let routes = routes();
         let found = |path, method| {
             let found = routes.find(path, method)?;
-            let parameters: Vec<_> = found.parameters.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+            let parameters: Vec<_> = found
+                .parameters
+                .into_iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
             Some((found.method, parameters.join("&")))
         };
         assert_eq!(found("/", "GET"), Some((0, String::new())));

@@ -60,7 +60,8 @@ impl ApiGateway {
         };
         let found = self.cache.stage(&self.store, &api_id.to_ascii_lowercase(), stage).await;
         let place = found.map(|compiled| {
-            let compiled = compiled.filter(|compiled| compiled.definition.api.disable_execute_api_endpoint != Some(true))?;
+            let compiled =
+                compiled.filter(|compiled| compiled.definition.api.disable_execute_api_endpoint != Some(true))?;
             let full_path = format!("/{stage}{rest}");
             Some(Place {
                 compiled,
@@ -132,7 +133,9 @@ impl ApiGateway {
             method = Some(found);
         }
         let journal = Journal::of(compiled, method);
-        let answered = self.answer(compiled, method, &mut call, (&parts, body), dispatcher, &journal).await;
+        let answered = self
+            .answer(compiled, method, &mut call, (&parts, body), dispatcher, &journal)
+            .await;
         let response = match &answered {
             Ok(outcome) => response(outcome),
             Err(failure) => failure.response(compiled, &call),
@@ -140,7 +143,11 @@ impl ApiGateway {
         journal.note(|| format!("Method completed with status: {}", response.status().as_u16()));
         journal::write(self, compiled, &call, method, answered.as_ref().err(), &journal);
         logs::access(self, compiled, &call, &response, answered.as_ref().err());
-        self.count(compiled, response.status().as_u16(), self.now().as_millis() - call.time.as_millis());
+        self.count(
+            compiled,
+            response.status().as_u16(),
+            self.now().as_millis() - call.time.as_millis(),
+        );
         signed_off(response, Some(&call))
     }
 
@@ -155,7 +162,11 @@ impl ApiGateway {
     ) -> Result<Outcome, Failure> {
         let method = method.ok_or_else(Failure::missing_token)?;
         let is_signed = method.method.authorization_type.as_deref() == Some("AWS_IAM");
-        let (caller, body) = if is_signed { signature(call, parts, body, dispatcher).await? } else { (Principal::Anonymous, body) };
+        let (caller, body) = if is_signed {
+            signature(call, parts, body, dispatcher).await?
+        } else {
+            (Principal::Anonymous, body)
+        };
         call.body = whole(body).await?;
         let usage_key = authorize(self, compiled, method, call, &caller).await?;
         plans::check(self, compiled, method, call, usage_key).await?;
@@ -184,17 +195,29 @@ impl ApiGateway {
         if rate < 0.0 || burst < 0 {
             return Ok(());
         }
-        let name = format!("{}/{}/{}/{}", compiled.api_id, compiled.stage_name, method.resource_id, call.http_method);
+        let name = format!(
+            "{}/{}/{}/{}",
+            compiled.api_id, compiled.stage_name, method.resource_id, call.http_method
+        );
         let rate = Rate {
             per_second: rate,
             burst: burst.into(),
         };
-        if self.throttle.admits(name, rate, call.time) { Ok(()) } else { Err(Failure::throttled()) }
+        if self.throttle.admits(name, rate, call.time) {
+            Ok(())
+        } else {
+            Err(Failure::throttled())
+        }
     }
 }
 
 /// Who signed the request; what signs and does so wrongly is refused.
-async fn signature(call: &mut Call, parts: &Parts, body: Body, dispatcher: &Dispatcher) -> Result<(Principal, Body), Failure> {
+async fn signature(
+    call: &mut Call,
+    parts: &Parts,
+    body: Body,
+    dispatcher: &Dispatcher,
+) -> Result<(Principal, Body), Failure> {
     let verified = dispatcher.authenticate(parts, body, "execute-api", MAX_BODY).await;
     let (signer, body) = verified.map_err(|error| match error.code {
         "RequestEntityTooLargeException" => Failure::too_large(),
@@ -211,7 +234,9 @@ async fn signature(call: &mut Call, parts: &Parts, body: Body, dispatcher: &Disp
         call.identity.caller = Some(account.as_str().to_owned());
         call.identity.user = Some(account.as_str().to_owned());
     }
-    let credential = call.header("authorization").and_then(|text| text.split("Credential=").nth(1));
+    let credential = call
+        .header("authorization")
+        .and_then(|text| text.split("Credential=").nth(1));
     call.identity.access_key = credential.and_then(|text| text.split('/').next()).map(Into::into);
     Ok((signer.principal, body))
 }
@@ -232,7 +257,10 @@ fn response(outcome: &Outcome) -> Response<Body> {
     let mut response = Response::new(full_body(outcome.body.clone()));
     *response.status_mut() = StatusCode::from_u16(outcome.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     for (name, value) in &outcome.headers {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name.as_str()), HeaderValue::try_from(value.as_str())) {
+        if let (Ok(name), Ok(value)) = (
+            HeaderName::try_from(name.as_str()),
+            HeaderValue::try_from(value.as_str()),
+        ) {
             response.headers_mut().append(name, value);
         }
     }
@@ -241,7 +269,10 @@ fn response(outcome: &Outcome) -> Response<Body> {
 
 /// Adds what every answer carries.
 fn signed_off(mut response: Response<Body>, call: Option<&Call>) -> Response<Body> {
-    let fresh = (danbi_core::RequestId::new().to_string(), crate::ids::extended_request_id());
+    let fresh = (
+        danbi_core::RequestId::new().to_string(),
+        crate::ids::extended_request_id(),
+    );
     let (request_id, extended) = match call {
         Some(call) => (call.request_id.to_string(), call.extended_request_id.clone()),
         None => fresh,

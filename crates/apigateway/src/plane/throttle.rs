@@ -58,7 +58,10 @@ impl Throttle {
 
 fn level(bucket: &Bucket, now: Timestamp) -> f64 {
     let elapsed = (now.as_millis() - bucket.filled.as_millis()).max(0);
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds between two requests are exact in an f64")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "milliseconds between two requests are exact in an f64"
+    )]
     let seconds = elapsed as f64 / 1000.0;
     (bucket.tokens + seconds * bucket.rate.per_second).min(bucket.rate.burst)
 }
@@ -70,7 +73,10 @@ mod tests {
     #[test]
     fn buckets_empty_and_fill() {
         let throttle = Throttle::default();
-        let rate = Rate { per_second: 2.0, burst: 2.0 };
+        let rate = Rate {
+            per_second: 2.0,
+            burst: 2.0,
+        };
         let at = |millis| throttle.admits("k".into(), rate, Timestamp::from_millis(millis));
         assert!(at(0) && at(0));
         assert!(!at(0));
@@ -78,6 +84,13 @@ mod tests {
         assert!(at(600));
         assert!(!at(600));
         assert!(throttle.admits("other".into(), rate, Timestamp::from_millis(600)));
-        assert!(!throttle.admits("none".into(), Rate { per_second: 0.0, burst: 0.0 }, Timestamp::from_millis(0)));
+        assert!(!throttle.admits(
+            "none".into(),
+            Rate {
+                per_second: 0.0,
+                burst: 0.0
+            },
+            Timestamp::from_millis(0)
+        ));
     }
 }

@@ -61,7 +61,9 @@ fn issuer_of(provider: &str) -> Option<String> {
 }
 
 fn part(text: &str) -> Result<Map<String, Value>, TokenError> {
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| TokenError::Invalid("not base64"))?;
+    let bytes = URL_SAFE_NO_PAD
+        .decode(text)
+        .map_err(|_| TokenError::Invalid("not base64"))?;
     match serde_json::from_slice(&bytes) {
         Ok(Value::Object(members)) => Ok(members),
         _ => Err(TokenError::Invalid("not JSON")),
@@ -81,22 +83,31 @@ impl Tokens {
             return Err(TokenError::Invalid("too long"));
         }
         let mut parts = token.split('.');
-        let (Some(header), Some(payload), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
         else {
             return Err(TokenError::Invalid("not three parts"));
         };
         let (head, claims) = (part(header)?, part(payload)?);
-        let text = |members: &Map<String, Value>, name: &str| members.get(name).and_then(Value::as_str).map(str::to_owned);
+        let text =
+            |members: &Map<String, Value>, name: &str| members.get(name).and_then(Value::as_str).map(str::to_owned);
         if text(&head, "alg").as_deref() != Some("RS256") {
             return Err(TokenError::Invalid("another algorithm"));
         }
         let issuer = text(&claims, "iss").map(|issuer| issuer.trim_end_matches('/').to_owned());
-        let issuer = issuer.filter(|issuer| providers.iter().filter_map(|arn| issuer_of(arn)).any(|known| known == *issuer));
+        let issuer = issuer.filter(|issuer| {
+            providers
+                .iter()
+                .filter_map(|arn| issuer_of(arn))
+                .any(|known| known == *issuer)
+        });
         let issuer = issuer.ok_or(TokenError::Invalid("another issuer"))?;
         let id = text(&head, "kid").ok_or(TokenError::Invalid("no key"))?;
         let key = self.key(outbound, &issuer, &id, now).await?;
         let signed = &token[..header.len() + 1 + payload.len()];
-        let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| TokenError::Invalid("not base64"))?;
+        let signature = URL_SAFE_NO_PAD
+            .decode(signature)
+            .map_err(|_| TokenError::Invalid("not base64"))?;
         let key = RsaPublicKeyComponents { n: &key.0, e: &key.1 };
         key.verify(&RSA_PKCS1_2048_8192_SHA256, signed.as_bytes(), &signature)
             .map_err(|_| TokenError::Invalid("another signature"))?;
@@ -142,13 +153,18 @@ impl Tokens {
 
 async fn fetch(outbound: &Outbound, issuer: &str) -> Result<HashMap<String, Key>, TokenError> {
     let failed = |why: &dyn std::fmt::Display| TokenError::Keys(why.to_string());
-    let request = Request::builder().uri(format!("{issuer}/.well-known/jwks.json")).body(empty_body());
+    let request = Request::builder()
+        .uri(format!("{issuer}/.well-known/jwks.json"))
+        .body(empty_body());
     let request = request.map_err(|error| failed(&error))?;
     let response = outbound.send(request).await.map_err(|error| failed(&error))?;
     if !response.status().is_success() {
         return Err(TokenError::Keys(format!("it answers {}", response.status())));
     }
-    let body = response.into_body().map_err(|error| Box::new(error) as BodyError).boxed_unsync();
+    let body = response
+        .into_body()
+        .map_err(|error| Box::new(error) as BodyError)
+        .boxed_unsync();
     let body = read_body(body, MAX_KEYS).await.map_err(|error| failed(&error))?;
     let set: Value = serde_json::from_slice(&body).map_err(|error| failed(&error))?;
     let read = |key: &Value| {
@@ -182,7 +198,9 @@ mod tests {
         let none = encode(serde_json::json!({ "alg": "none", "kid": "1" }));
         let claims = encode(serde_json::json!({ "iss": "https://id.example", "exp": 9e9 }));
         for token in ["", "a.b", "a.b.c", &format!("{none}.{claims}."), &"x".repeat(20_000)] {
-            let verified = Tokens::default().verify(&outbound, token, &providers, Timestamp::default()).await;
+            let verified = Tokens::default()
+                .verify(&outbound, token, &providers, Timestamp::default())
+                .await;
             assert!(matches!(verified, Err(TokenError::Invalid(_))), "{token}");
         }
     }

@@ -30,7 +30,10 @@ pub(crate) type Tried = (Outcome, String);
 
 fn call(compiled: &Compiled, trial: &Trial, now: Timestamp) -> Result<Call, Error> {
     let path = format!("/{}", trial.path.trim_start_matches('/'));
-    let request = Request::builder().method(trial.http_method.as_str()).uri(path.as_str()).body(empty_body());
+    let request = Request::builder()
+        .method(trial.http_method.as_str())
+        .uri(path.as_str())
+        .body(empty_body());
     let request = request.map_err(|_| Error::bad("Invalid path or method specified"))?;
     let (parts, _) = request.into_parts();
     let origin = Origin {
@@ -75,11 +78,15 @@ pub(crate) async fn try_method(
         };
         compiled.methods.iter().find(of)
     };
-    let method = own(&trial.http_method).or_else(|| own("ANY")).ok_or_else(Error::method)?;
+    let method = own(&trial.http_method)
+        .or_else(|| own("ANY"))
+        .ok_or_else(Error::method)?;
     if trial.http_method == "ANY" {
         call.http_method = "GET".into();
     }
-    let parameters = compiled.route(&call.path, &call.http_method).map(|(_, parameters)| parameters);
+    let parameters = compiled
+        .route(&call.path, &call.http_method)
+        .map(|(_, parameters)| parameters);
     call.found(method, parameters.unwrap_or_default());
     let journal = Journal::new(true);
     let path: Vec<(String, String)> = call.path_parameters.clone().into_iter().collect();
@@ -146,7 +153,10 @@ pub(crate) async fn try_authorizer(
     let now = gateway.now();
     let call = call(compiled, trial, now)?;
     let mut log = format!("Execution log for request {}\n", call.request_id);
-    log += &dated(now, &format!("Starting authorizer: {}", authorizer.id.as_deref().unwrap_or_default()));
+    log += &dated(
+        now,
+        &format!("Starting authorizer: {}", authorizer.id.as_deref().unwrap_or_default()),
+    );
     let arn = call.arn(compiled.scope.region.as_str());
     let source = authorizer.identity_source.as_deref().unwrap_or_default();
     let event = if authorizer.r#type.as_deref() == Some("TOKEN") {
@@ -164,7 +174,14 @@ pub(crate) async fn try_authorizer(
     let result = match grant {
         Ok(grant) => Ok(grant.parts()),
         Err(failure) => {
-            log += &dated(now, failure.cause.as_deref().or(failure.message.as_deref()).unwrap_or_default());
+            log += &dated(
+                now,
+                failure
+                    .cause
+                    .as_deref()
+                    .or(failure.message.as_deref())
+                    .unwrap_or_default(),
+            );
             Err(failure.status)
         }
     };

@@ -20,14 +20,23 @@ pub(crate) fn check(call: &Call, method: &CompiledMethod) -> Result<(), Failure>
 }
 
 fn check_parameters(call: &Call, method: &CompiledMethod) -> Result<(), Failure> {
-    let required = method.method.request_parameters.iter().flatten().filter(|(_, required)| **required);
+    let required = method
+        .method
+        .request_parameters
+        .iter()
+        .flatten()
+        .filter(|(_, required)| **required);
     let missing: Vec<&str> = required
         .filter_map(|(location, _)| location.strip_prefix("method.request.")?.split_once('.'))
         .filter(|(place, name)| {
             let value = match *place {
                 "header" => call.header(&name.to_ascii_lowercase()),
                 "path" => call.path_parameters.get(*name).map(String::as_str),
-                _ => call.query.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str()),
+                _ => call
+                    .query
+                    .iter()
+                    .find(|(own, _)| own == name)
+                    .map(|(_, value)| value.as_str()),
             };
             value.is_none_or(str::is_empty)
         })
@@ -36,7 +45,10 @@ fn check_parameters(call: &Call, method: &CompiledMethod) -> Result<(), Failure>
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Failure::bad_parameters(format!("Missing required request parameters: [{}]", missing.join(", "))))
+    Err(Failure::bad_parameters(format!(
+        "Missing required request parameters: [{}]",
+        missing.join(", ")
+    )))
 }
 
 fn check_body(call: &Call, method: &CompiledMethod) -> Result<(), Failure> {

@@ -53,7 +53,9 @@ impl<'s, 't> Machine<'s, 't> {
     pub(super) fn run(mut self, nodes: &'t [Node]) -> Done<Rendered> {
         self.block(nodes)?;
         let overridden = |name: &str| {
-            let Value::Map(entries) = &self.context else { return None };
+            let Value::Map(entries) = &self.context else {
+                return None;
+            };
             let made = entries.borrow().get(name)?.to_json();
             let changed = made.as_object()?.values().any(|value| match value {
                 Json::Object(members) => !members.is_empty(),
@@ -154,11 +156,7 @@ impl<'s, 't> Machine<'s, 't> {
                 return self.block(other);
             }
             Node::Foreach { name, over, body } => return self.foreach(name, over, body),
-            Node::Macro {
-                name,
-                parameters,
-                body,
-            } => {
+            Node::Macro { name, parameters, body } => {
                 self.macros.insert(name, (parameters, body));
             }
             Node::Call {
@@ -192,7 +190,10 @@ impl<'s, 't> Machine<'s, 't> {
                 ("first", Value::Bool(at == 0)),
                 ("last", Value::Bool(at + 1 == count)),
             ];
-            let state = state.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let state = state
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect();
             self.variables.insert("foreach".into(), Value::map(state));
             self.variables.insert("velocityCount".into(), Value::Int(place + 1));
             match self.block(body)? {
@@ -251,7 +252,9 @@ impl<'s, 't> Machine<'s, 't> {
             "context" => self.context.clone(),
             "stageVariables" => {
                 let variables = self.scene.stage_variables.into_iter().flatten();
-                let entries: Entries = variables.map(|(name, value)| (name.clone(), Value::text(value))).collect();
+                let entries: Entries = variables
+                    .map(|(name, value)| (name.clone(), Value::text(value)))
+                    .collect();
                 Value::map(entries)
             }
             _ => Value::Null,
@@ -456,7 +459,11 @@ fn arithmetic(operator: Operator, left: &Value, right: &Value) -> Value {
         Operator::Divided => a / b,
         _ => a % b,
     };
-    if result.is_finite() { Value::Float(result) } else { Value::Null }
+    if result.is_finite() {
+        Value::Float(result)
+    } else {
+        Value::Null
+    }
 }
 
 /// `$value[index]`.
@@ -464,7 +471,9 @@ pub(super) fn element(value: &Value, index: &Value) -> Value {
     match (value, index) {
         (Value::List(items) | Value::Array(items), Value::Int(index)) => {
             let items = items.borrow();
-            place(*index, items.len()).and_then(|at| items.get(at).cloned()).unwrap_or(Value::Null)
+            place(*index, items.len())
+                .and_then(|at| items.get(at).cloned())
+                .unwrap_or(Value::Null)
         }
         (Value::Map(entries), index) => entries.borrow().get(&index.show(1024)).cloned().unwrap_or(Value::Null),
         _ => Value::Null,

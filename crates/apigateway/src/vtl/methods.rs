@@ -1,8 +1,8 @@
 //! The methods of Java's texts, lists, maps and numbers that mapping templates use.
 
+use super::VtlError;
 use super::eval::{Machine, element, put_element, same};
 use super::value::{Tool, Value};
-use super::VtlError;
 use std::rc::Rc;
 
 type Done = Result<Value, VtlError>;
@@ -81,7 +81,12 @@ impl Machine<'_, '_> {
             None => return Ok(Value::Null),
         };
         let text = text.trim();
-        let float = || text.parse().ok().filter(|float: &f64| float.is_finite()).map_or(Value::Null, Value::Float);
+        let float = || {
+            text.parse()
+                .ok()
+                .filter(|float: &f64| float.is_finite())
+                .map_or(Value::Null, Value::Float)
+        };
         Ok(text.parse().map_or_else(|_| float(), Value::Int))
     }
 
@@ -93,9 +98,7 @@ impl Machine<'_, '_> {
         self.spend(text.len())?;
         let arg = |at: usize| shown.get(at).map_or("", String::as_str);
         // Java counts in UTF-16; characters of the basic plane are the same.
-        let place = |found: Option<usize>| {
-            found.map_or(Value::Int(-1), |at| int(text[..at].chars().count()))
-        };
+        let place = |found: Option<usize>| found.map_or(Value::Int(-1), |at| int(text[..at].chars().count()));
         Ok(match name {
             "length" => int(text.encode_utf16().count()),
             "isEmpty" => Value::Bool(text.is_empty()),
@@ -110,7 +113,10 @@ impl Machine<'_, '_> {
             "toLowerCase" => Value::text(text.to_lowercase()),
             "toUpperCase" => Value::text(text.to_uppercase()),
             "concat" => self.made(format!("{text}{}", arg(0)))?,
-            "charAt" => text.chars().nth(index(arguments.first())).map_or(Value::Null, |c| Value::text(c.to_string())),
+            "charAt" => text
+                .chars()
+                .nth(index(arguments.first()))
+                .map_or(Value::Null, |c| Value::text(c.to_string())),
             "substring" => {
                 let (from, to) = (index(arguments.first()), arguments.get(1).map(|end| index(Some(end))));
                 let count = to.map_or(usize::MAX, |to| to.saturating_sub(from));
@@ -123,7 +129,9 @@ impl Machine<'_, '_> {
             }
             "replaceAll" | "replaceFirst" | "matches" | "split" => self.with_pattern(text, name, &shown)?,
             "hashCode" => {
-                let hash = text.encode_utf16().fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
+                let hash = text
+                    .encode_utf16()
+                    .fold(0_i32, |hash, unit| hash.wrapping_mul(31).wrapping_add(unit.into()));
                 Value::Int(hash.into())
             }
             "parseInt" | "parseLong" => self.parsed(arguments)?,
@@ -135,10 +143,18 @@ impl Machine<'_, '_> {
     fn with_pattern(&mut self, text: &str, name: &str, shown: &[String]) -> Done {
         let arg = |at: usize| shown.get(at).map_or("", String::as_str);
         self.spend(text.len() + 4096)?;
-        let pattern = if name == "matches" { format!("^(?:{})$", arg(0)) } else { arg(0).to_owned() };
+        let pattern = if name == "matches" {
+            format!("^(?:{})$", arg(0))
+        } else {
+            arg(0).to_owned()
+        };
         let built = regex::RegexBuilder::new(&pattern).size_limit(1 << 18).build();
         let Ok(pattern) = built else {
-            return Ok(if name == "matches" { Value::Bool(false) } else { Value::text(text) });
+            return Ok(if name == "matches" {
+                Value::Bool(false)
+            } else {
+                Value::text(text)
+            });
         };
         Ok(match name {
             "matches" => Value::Bool(pattern.is_match(text)),
@@ -179,9 +195,11 @@ impl Machine<'_, '_> {
             ("isEmpty", _) => Value::Bool(items.borrow().is_empty()),
             ("get", Some(index)) => element(list, index),
             ("contains", Some(wanted)) => Value::Bool(items.borrow().iter().any(|item| item.equals(wanted))),
-            ("indexOf", Some(wanted)) => {
-                items.borrow().iter().position(|item| item.equals(wanted)).map_or(Value::Int(-1), int)
-            }
+            ("indexOf", Some(wanted)) => items
+                .borrow()
+                .iter()
+                .position(|item| item.equals(wanted))
+                .map_or(Value::Int(-1), int),
             ("add", Some(value)) => {
                 let value = arguments.get(1).unwrap_or(value);
                 fits(value)?;
@@ -214,7 +232,11 @@ impl Machine<'_, '_> {
             ("remove", Some(Value::Int(at))) => {
                 let at = usize::try_from(*at).unwrap_or(usize::MAX);
                 let mut items = items.borrow_mut();
-                if at < items.len() { items.remove(at) } else { Value::Null }
+                if at < items.len() {
+                    items.remove(at)
+                } else {
+                    Value::Null
+                }
             }
             ("remove", Some(wanted)) => {
                 let place = items.borrow().iter().position(|item| item.equals(wanted));

@@ -27,7 +27,6 @@ mod value;
 mod tests;
 
 pub(crate) use tools::url_decode;
-pub(crate) use value::Value;
 
 use eval::Machine;
 use serde_json::Value as Json;

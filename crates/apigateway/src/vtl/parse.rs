@@ -5,11 +5,7 @@ use super::tree::{Expression, Node, Operator, Reference, Step};
 use super::{MAX_DEPTH, VtlError};
 
 pub(super) fn parse(text: &str) -> Result<Vec<Node>, VtlError> {
-    let mut parser = Parser {
-        text,
-        at: 0,
-        depth: 0,
-    };
+    let mut parser = Parser { text, at: 0, depth: 0 };
     let (nodes, _) = parser.block(&[])?;
     Ok(nodes)
 }
@@ -41,7 +37,11 @@ const LEVELS: [&[(&str, Operator)]; 6] = [
         ("ge", Operator::MoreOrEqual),
     ],
     &[("+", Operator::Plus), ("-", Operator::Minus)],
-    &[("*", Operator::Times), ("/", Operator::Divided), ("%", Operator::Modulo)],
+    &[
+        ("*", Operator::Times),
+        ("/", Operator::Divided),
+        ("%", Operator::Modulo),
+    ],
 ];
 
 fn is_name_start(c: char) -> bool {
@@ -239,12 +239,20 @@ impl<'t> Parser<'t> {
 
     fn open(&mut self) -> Result<(), VtlError> {
         self.spaces();
-        if self.eat("(") { Ok(()) } else { self.wrong("a ( is missing") }
+        if self.eat("(") {
+            Ok(())
+        } else {
+            self.wrong("a ( is missing")
+        }
     }
 
     fn close(&mut self) -> Result<(), VtlError> {
         self.spaces();
-        if self.eat(")") { Ok(()) } else { self.wrong("a ) is missing") }
+        if self.eat(")") {
+            Ok(())
+        } else {
+            self.wrong("a ) is missing")
+        }
     }
 
     fn set(&mut self) -> Result<Node, VtlError> {
@@ -324,11 +332,7 @@ impl<'t> Parser<'t> {
         self.close()?;
         self.line_end();
         let (body, _) = self.block(&["end"])?;
-        Ok(Node::Macro {
-            name,
-            parameters,
-            body,
-        })
+        Ok(Node::Macro { name, parameters, body })
     }
 
     /// `#name(…)`, or text.

@@ -11,7 +11,11 @@ use std::fmt::Write as _;
 impl Machine<'_, '_> {
     /// `$input.body`: an empty body is an empty object.
     pub(super) fn input_body(&self) -> Value {
-        Value::text(if self.scene.body.is_empty() { "{}" } else { self.scene.body })
+        Value::text(if self.scene.body.is_empty() {
+            "{}"
+        } else {
+            self.scene.body
+        })
     }
 
     pub(super) fn input(&mut self, name: &str, arguments: &[Value]) -> Result<Value, VtlError> {
@@ -51,15 +55,27 @@ impl Machine<'_, '_> {
         ];
         let Some(name) = name else {
             let map = |values: &std::collections::BTreeMap<String, String>| {
-                Value::map(values.iter().map(|(name, value)| (name.clone(), Value::text(value))).collect())
+                Value::map(
+                    values
+                        .iter()
+                        .map(|(name, value)| (name.clone(), Value::text(value)))
+                        .collect(),
+                )
             };
-            let entries: Entries = all.iter().map(|(place, values)| ((*place).to_owned(), map(values))).collect();
+            let entries: Entries = all
+                .iter()
+                .map(|(place, values)| ((*place).to_owned(), map(values)))
+                .collect();
             return Value::map(entries);
         };
         let exact = all.iter().find_map(|(_, values)| values.get(name));
         // Headers have no case.
         let found = exact.or_else(|| {
-            params.header.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+            params
+                .header
+                .iter()
+                .find(|(own, _)| own.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value)
         });
         Value::text(found.map_or("", String::as_str))
     }

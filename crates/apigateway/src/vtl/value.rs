@@ -64,9 +64,12 @@ impl Value {
             },
             Json::String(text) => Self::text(text),
             Json::Array(items) => Self::Array(Rc::new(RefCell::new(items.iter().map(Self::from_json).collect()))),
-            Json::Object(members) => {
-                Self::map(members.iter().map(|(name, value)| (name.clone(), Self::from_json(value))).collect())
-            }
+            Json::Object(members) => Self::map(
+                members
+                    .iter()
+                    .map(|(name, value)| (name.clone(), Self::from_json(value)))
+                    .collect(),
+            ),
         }
     }
 
@@ -84,16 +87,25 @@ impl Value {
             Self::Int(int) => Json::from(*int),
             Self::Float(float) => Json::from(*float),
             Self::Text(text) => Json::from(&**text),
-            Self::List(items) | Self::Array(items) => {
-                items.borrow().iter().map(|item| item.to_json_within(depth + 1)).collect()
-            }
+            Self::List(items) | Self::Array(items) => items
+                .borrow()
+                .iter()
+                .map(|item| item.to_json_within(depth + 1))
+                .collect(),
             Self::Map(entries) => {
                 let entries = entries.borrow();
-                Json::Object(entries.iter().map(|(name, value)| (name.clone(), value.to_json_within(depth + 1))).collect())
+                Json::Object(
+                    entries
+                        .iter()
+                        .map(|(name, value)| (name.clone(), value.to_json_within(depth + 1)))
+                        .collect(),
+                )
             }
-            Self::Entry(entry) => {
-                Json::Object([(entry.0.clone(), entry.1.to_json_within(depth + 1))].into_iter().collect())
-            }
+            Self::Entry(entry) => Json::Object(
+                [(entry.0.clone(), entry.1.to_json_within(depth + 1))]
+                    .into_iter()
+                    .collect(),
+            ),
         }
     }
 
@@ -196,7 +208,10 @@ impl Value {
             Self::List(items) | Self::Array(items) => {
                 items.borrow().iter().any(|item| item.reaches(container, depth + 1))
             }
-            Self::Map(entries) => entries.borrow().values().any(|value| value.reaches(container, depth + 1)),
+            Self::Map(entries) => entries
+                .borrow()
+                .values()
+                .any(|value| value.reaches(container, depth + 1)),
             Self::Entry(entry) => entry.1.reaches(container, depth + 1),
             _ => false,
         }
