@@ -106,6 +106,8 @@ fn is_open(ip: IpAddr) -> bool {
     let closed = match ip {
         IpAddr::V4(v4) => {
             v4.is_link_local() || v4.is_unspecified() || v4.is_broadcast() || v4.octets()[0] == 0
+                // The sandboxes of functions.
+                || (v4.octets()[0] == 198 && matches!(v4.octets()[1], 18 | 19))
                 // Alibaba's and Oracle's metadata services.
                 || v4 == Ipv4Addr::new(100, 100, 100, 200) || v4 == Ipv4Addr::new(192, 0, 0, 192)
         }
@@ -176,6 +178,7 @@ mod tests {
             "::ffff:169.254.169.254",
             "::ffff:127.0.0.1",
             "100.100.100.200",
+            "198.18.0.3",
         ] {
             assert!(!is_open(closed.parse().unwrap()), "{closed}");
         }

@@ -1,0 +1,416 @@
+//! REST APIs, their resources, methods and integrations.
+
+use crate::access::{DELETE, GET, PATCH, POST, PUT, ask};
+use crate::shapes::operations as op;
+use crate::{ApiGateway, integrations, methods, openapi, resources, rest_apis, test_invoke};
+use danbi_wire::ServiceBuilder;
+
+pub(super) fn add(service: ServiceBuilder<ApiGateway>) -> ServiceBuilder<ApiGateway> {
+    service
+        // REST APIs.
+        .on(
+            op::CreateRestApi,
+            |_, c, _| ask(c, POST, &["restapis"]),
+            rest_apis::create,
+        )
+        .on(
+            op::GetRestApi,
+            |_, c, i| ask(c, GET, &["restapis", &i.rest_api_id]),
+            rest_apis::get,
+        )
+        .on(op::GetRestApis, |_, c, _| ask(c, GET, &["restapis"]), rest_apis::list)
+        .on(
+            op::UpdateRestApi,
+            |_, c, i| ask(c, PATCH, &["restapis", &i.rest_api_id]),
+            rest_apis::update,
+        )
+        .on(
+            op::DeleteRestApi,
+            |_, c, i| ask(c, DELETE, &["restapis", &i.rest_api_id]),
+            rest_apis::delete,
+        )
+        .on(
+            op::ImportRestApi,
+            |_, c, _| ask(c, POST, &["restapis"]),
+            openapi::import,
+        )
+        .on(
+            op::PutRestApi,
+            |_, c, i| ask(c, PUT, &["restapis", &i.rest_api_id]),
+            openapi::put,
+        )
+        .on(
+            op::GetExport,
+            |_, c, i| {
+                ask(
+                    c,
+                    GET,
+                    &[
+                        "restapis",
+                        &i.rest_api_id,
+                        "stages",
+                        &i.stage_name,
+                        "exports",
+                        &i.export_type,
+                    ],
+                )
+            },
+            openapi::export,
+        )
+        // Resources, methods, integrations.
+        .on(
+            op::CreateResource,
+            |_, c, i| ask(c, POST, &["restapis", &i.rest_api_id, "resources", &i.parent_id]),
+            resources::create,
+        )
+        .on(
+            op::GetResource,
+            |_, c, i| ask(c, GET, &["restapis", &i.rest_api_id, "resources", &i.resource_id]),
+            resources::get,
+        )
+        .on(
+            op::GetResources,
+            |_, c, i| ask(c, GET, &["restapis", &i.rest_api_id, "resources"]),
+            resources::list,
+        )
+        .on(
+            op::UpdateResource,
+            |_, c, i| ask(c, PATCH, &["restapis", &i.rest_api_id, "resources", &i.resource_id]),
+            resources::update,
+        )
+        .on(
+            op::DeleteResource,
+            |_, c, i| ask(c, DELETE, &["restapis", &i.rest_api_id, "resources", &i.resource_id]),
+            resources::delete,
+        )
+        .on(
+            op::PutMethod,
+            |_, c, i| {
+                ask(
+                    c,
+                    PUT,
+                    &[
+                        "restapis",
+                        &i.rest_api_id,
+                        "resources",
+                        &i.resource_id,
+                        "methods",
+                        &i.http_method,
+                    ],
+                )
+            },
+            methods::put,
+        )
+        .on(
+            op::GetMethod,
+            |_, c, i| {
+                ask(
+                    c,
+                    GET,
+                    &[
+                        "restapis",
+                        &i.rest_api_id,
+                        "resources",
+                        &i.resource_id,
+                        "methods",
+                        &i.http_method,
+                    ],
+                )
+            },
+            methods::get,
+        )
+        .on(
+            op::UpdateMethod,
+            |_, c, i| {
+                ask(
+                    c,
+                    PATCH,
+                    &[
+                        "restapis",
+                        &i.rest_api_id,
+                        "resources",
+                        &i.resource_id,
+                        "methods",
+                        &i.http_method,
+                    ],
+                )
+            },
+            methods::update,
+        )
+        .on(
+            op::DeleteMethod,
+            |_, c, i| {
+                ask(
+                    c,
+                    DELETE,
+                    &[
+                        "restapis",
+                        &i.rest_api_id,
+                        "resources",
+                        &i.resource_id,
+                        "methods",
+                        &i.http_method,
+                    ],
+                )
+            },
+            methods::delete,
+        )
+        .on(
+            op::PutMethodResponse,
+            |_, c, i| {
+                ask(
+                    c,
+                    PUT,
+                    &[
+                        "restapis",
+                        &i.rest_api_id,
+                        "resources",
+                        &i.resource_id,
+                        "methods",
+                        &i.http_method,
+                        "responses",
+                        &i.status_code,
+                    ],
+                )
+            },
+            methods::put_response,
+        )
+        .on(
+            op::GetMethodResponse,
+            |_, c, i| {
+                ask(
+                    c,
+                    GET,
+                    &[
+                        "restapis",
+                        &i.rest_api_id,
+                        "resources",
+                        &i.resource_id,
+                        "methods",
+                        &i.http_method,
+                        "responses",
+                        &i.status_code,
+                    ],
+                )
+            },
+            methods::get_response,
+        )
+        .on(
+            op::UpdateMethodResponse,
+            |_, c, i| {
+                ask(
+                    c,
+                    PATCH,
+                    &[
+                        "restapis",
+                        &i.rest_api_id,
+                        "resources",
+                        &i.resource_id,
+                        "methods",
+                        &i.http_method,
+                        "responses",
+                        &i.status_code,
+                    ],
+                )
+            },
+            methods::update_response,
+        )
+        .on(
+            op::DeleteMethodResponse,
+            |_, c, i| {
+                ask(
+                    c,
+                    DELETE,
+                    &[
+                        "restapis",
+                        &i.rest_api_id,
+                        "resources",
+                        &i.resource_id,
+                        "methods",
+                        &i.http_method,
+                        "responses",
+                        &i.status_code,
+                    ],
+                )
+            },
+            methods::delete_response,
+        )
+        .on(
+            op::PutIntegration,
+            |_, c, i| {
+                ask(
+                    c,
+                    PUT,
+                    &[
+                        "restapis",
+                        &i.rest_api_id,
+                        "resources",
+                        &i.resource_id,
+                        "methods",
+                        &i.http_method,
+                        "integration",
+                    ],
+                )
+            },
+            integrations::put,
+        )
+        .on(
+            op::GetIntegration,
+            |_, c, i| {
+                ask(
+                    c,
+                    GET,
+                    &[
+                        "restapis",
+                        &i.rest_api_id,
+                        "resources",
+                        &i.resource_id,
+                        "methods",
+                        &i.http_method,
+                        "integration",
+                    ],
+                )
+            },
+            integrations::get,
+        )
+        .on(
+            op::UpdateIntegration,
+            |_, c, i| {
+                ask(
+                    c,
+                    PATCH,
+                    &[
+                        "restapis",
+                        &i.rest_api_id,
+                        "resources",
+                        &i.resource_id,
+                        "methods",
+                        &i.http_method,
+                        "integration",
+                    ],
+                )
+            },
+            integrations::update,
+        )
+        .on(
+            op::DeleteIntegration,
+            |_, c, i| {
+                ask(
+                    c,
+                    DELETE,
+                    &[
+                        "restapis",
+                        &i.rest_api_id,
+                        "resources",
+                        &i.resource_id,
+                        "methods",
+                        &i.http_method,
+                        "integration",
+                    ],
+                )
+            },
+            integrations::delete,
+        )
+        .on(
+            op::PutIntegrationResponse,
+            |_, c, i| {
+                ask(
+                    c,
+                    PUT,
+                    &[
+                        "restapis",
+                        &i.rest_api_id,
+                        "resources",
+                        &i.resource_id,
+                        "methods",
+                        &i.http_method,
+                        "integration",
+                        "responses",
+                        &i.status_code,
+                    ],
+                )
+            },
+            integrations::put_response,
+        )
+        .on(
+            op::GetIntegrationResponse,
+            |_, c, i| {
+                ask(
+                    c,
+                    GET,
+                    &[
+                        "restapis",
+                        &i.rest_api_id,
+                        "resources",
+                        &i.resource_id,
+                        "methods",
+                        &i.http_method,
+                        "integration",
+                        "responses",
+                        &i.status_code,
+                    ],
+                )
+            },
+            integrations::get_response,
+        )
+        .on(
+            op::UpdateIntegrationResponse,
+            |_, c, i| {
+                ask(
+                    c,
+                    PATCH,
+                    &[
+                        "restapis",
+                        &i.rest_api_id,
+                        "resources",
+                        &i.resource_id,
+                        "methods",
+                        &i.http_method,
+                        "integration",
+                        "responses",
+                        &i.status_code,
+                    ],
+                )
+            },
+            integrations::update_response,
+        )
+        .on(
+            op::DeleteIntegrationResponse,
+            |_, c, i| {
+                ask(
+                    c,
+                    DELETE,
+                    &[
+                        "restapis",
+                        &i.rest_api_id,
+                        "resources",
+                        &i.resource_id,
+                        "methods",
+                        &i.http_method,
+                        "integration",
+                        "responses",
+                        &i.status_code,
+                    ],
+                )
+            },
+            integrations::delete_response,
+        )
+        .on(
+            op::TestInvokeMethod,
+            |_, c, i| {
+                ask(
+                    c,
+                    POST,
+                    &[
+                        "restapis",
+                        &i.rest_api_id,
+                        "resources",
+                        &i.resource_id,
+                        "methods",
+                        &i.http_method,
+                    ],
+                )
+            },
+            test_invoke::method,
+        )
+}
