@@ -1,5 +1,5 @@
 //! From text to a tree. The white space around directives goes as in Velocity 1.7: the rest of a line behind a
-//! directive that ends it goes, and so does the space before `#set`.
+//! directive that ends it goes, and so does the indentation of `#set`.
 
 use super::tree::{Expression, Node, Operator, Reference, Step};
 use super::{MAX_DEPTH, VtlError};
@@ -213,9 +213,12 @@ impl<'t> Parser<'t> {
     fn directive(&mut self, plain: &mut String) -> Result<Option<Node>, VtlError> {
         let begin = self.at;
         if self.directive_named(&["set"]).is_some() {
-            // The space before #set on its line belongs to it.
-            let kept = plain.trim_end_matches([' ', '\t']).len();
-            plain.truncate(kept);
+            // The space between the beginning of the line and #set belongs to it.
+            let before = self.text[..begin].trim_end_matches([' ', '\t']);
+            if before.is_empty() || before.ends_with('\n') {
+                let kept = plain.trim_end_matches([' ', '\t']).len();
+                plain.truncate(kept);
+            }
             return self.deeper(Self::set).map(Some);
         }
         if self.directive_named(&["if"]).is_some() {
