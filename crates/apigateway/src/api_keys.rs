@@ -1,5 +1,5 @@
 use crate::deployments::non_empty;
-use crate::patch::{self, Holds, REPLACE, Rule, Words, rule};
+use crate::patch::{self, ADD_REMOVE, Holds, REPLACE, Rule, Words, rule};
 use crate::records::{self, Read};
 use crate::shapes::*;
 use crate::{ApiGateway, Error, ids, keys};
@@ -18,6 +18,7 @@ const RULES: &[Rule] = &[
     rule("/enabled", Holds::Bool, REPLACE),
     rule("/name", Holds::Text, REPLACE),
     rule("/customerId", Holds::Text, REPLACE),
+    rule("/stages", Holds::Set, ADD_REMOVE).member("/stageKeys"),
 ];
 
 fn unknown() -> Error {
@@ -167,6 +168,7 @@ pub(crate) async fn update(
             let old: ApiKey = tx.record(&place).await?.ok_or_else(unknown)?;
             let mut new = patch::apply(&old, input.patch_operations.as_deref(), RULES, Words::Listing)?;
             new.last_updated_date = Some(now);
+            new.stage_keys.get_or_insert_default();
             check(&new)?;
             records::put(&tx, &place, &new)?;
             Ok::<_, Error>(new)
