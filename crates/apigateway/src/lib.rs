@@ -59,7 +59,7 @@ mod validators;
 mod vtl;
 
 pub use error::Error;
-pub use plane::{ApiPolicies, Visit};
+pub use plane::{ApiPolicies, DomainVisit, Visit};
 
 use danbi_core::{
     Api, Authorizer, Clock, Invoker, LogSink, MetricDatum, MetricSink, PolicyLanguage, ServiceRoles, Timestamp,

@@ -2,7 +2,7 @@
 
 use crate::gateway::route::{Door, door};
 use crate::gateway::{Handler, Peer};
-use danbi_apigateway::{ApiGateway, Visit};
+use danbi_apigateway::{ApiGateway, DomainVisit, Visit};
 use danbi_core::{Body, Principal, RequestId, ServiceError, full_body};
 use danbi_lambda::{FunctionUrls, Lambda, UrlCaller, UrlEndpoint};
 use danbi_s3::{S3, WebsiteRequest};
@@ -162,8 +162,8 @@ impl Handler for Platform {
         match door(&host, &path) {
             // A host name that is nothing of the platform's own may be a custom domain of an API.
             Door::Aws => match self.apis.serve_domain(request, visit(&host, peer), &self.dispatcher).await {
-                Ok(response) => response,
-                Err(request) => self.call(request, peer).await,
+                DomainVisit::Answered(response) => response,
+                DomainVisit::Elsewhere(request) => self.call(request, peer).await,
             },
             Door::FunctionUrl { url_id, region, path } => {
                 let mut found = self.urls.by_url_id(url_id).await;

@@ -31,7 +31,7 @@ mod trial;
 mod validate;
 
 pub use policies::ApiPolicies;
-pub use serve::Visit;
+pub use serve::{DomainVisit, Visit};
 
 pub(crate) use authorize::Grants;
 pub(crate) use compiled::{Cache, Compiled, selection};

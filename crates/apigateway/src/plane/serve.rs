@@ -34,6 +34,15 @@ pub struct Visit<'a> {
     pub secure: bool,
 }
 
+/// What became of a request that may have been one to a custom domain name.
+#[derive(Debug)]
+pub enum DomainVisit {
+    /// It was.
+    Answered(Response<Body>),
+    /// The host is no custom domain name.
+    Elsewhere(Request<Body>),
+}
+
 /// The stage that a request addresses, and the path below it.
 struct Place<'p> {
     compiled: Arc<Compiled>,
@@ -72,25 +81,25 @@ impl ApiGateway {
         self.at(place, request, visit, dispatcher).await
     }
 
-    /// Answers a request to a custom domain name; `None` when the host is none, and the request is handed back.
+    /// Answers a request to a custom domain name; hands it back when the host is none.
     pub async fn serve_domain(
         &self,
         request: Request<Body>,
         visit: Visit<'_>,
         dispatcher: &Dispatcher,
-    ) -> Result<Response<Body>, Request<Body>> {
+    ) -> DomainVisit {
         let owner = match domain::owner(self, visit.host).await {
             Ok(Some(owner)) => owner,
-            Ok(None) => return Err(request),
-            Err(error) => return Ok(failed(&error).bare()),
+            Ok(None) => return DomainVisit::Elsewhere(request),
+            Err(error) => return DomainVisit::Answered(signed_off(failed(&error).bare(), None)),
         };
         let path = request.uri().path().to_owned();
         let mapped = match domain::mapping(self, &owner, &path).await {
             Ok(mapped) => mapped,
-            Err(error) => return Ok(failed(&error).bare()),
+            Err(error) => return DomainVisit::Answered(signed_off(failed(&error).bare(), None)),
         };
         let Some(mapped) = mapped else {
-            return Ok(signed_off(Failure::forbidden().bare(), None));
+            return DomainVisit::Answered(signed_off(Failure::forbidden().bare(), None));
         };
         let found = self.cache.stage(&self.store, &mapped.api, &mapped.stage).await;
         let place = found.map(|compiled| {
@@ -100,7 +109,7 @@ impl ApiGateway {
                 full_path: path.clone(),
             })
         });
-        Ok(self.at(place, request, visit, dispatcher).await)
+        DomainVisit::Answered(self.at(place, request, visit, dispatcher).await)
     }
 
     async fn at(
