@@ -353,8 +353,9 @@ impl PolicyLanguage for PolicyAuthorizer {
             resource_account: None,
             context: &context,
         };
+        let own = [Arc::new(policy)];
         let policies = PolicySet {
-            identity: vec![Arc::new(policy)],
+            identity: &own,
             ..PolicySet::default()
         };
         Ok(match decide(&request, &policies) {
