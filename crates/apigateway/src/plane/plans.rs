@@ -56,14 +56,26 @@ async fn within(
     };
     let stage = plan.api_stages.iter().flatten().find(own);
     let throttles = stage.and_then(|stage| stage.throttle.as_ref());
-    let name = format!("{}/{}", method.resource_path, method.method.http_method.as_deref().unwrap_or_default());
+    let name = format!(
+        "{}/{}",
+        method.resource_path,
+        method.method.http_method.as_deref().unwrap_or_default()
+    );
     let named = |throttles: &'_ std::collections::BTreeMap<String, ThrottleSettings>| {
-        throttles.get(&name).or_else(|| throttles.get(name.trim_start_matches('/'))).and_then(rate)
+        throttles
+            .get(&name)
+            .or_else(|| throttles.get(name.trim_start_matches('/')))
+            .and_then(rate)
     };
-    let limits = [(name.as_str(), throttles.and_then(named)), ("*", plan.throttle.as_ref().and_then(rate))];
+    let limits = [
+        (name.as_str(), throttles.and_then(named)),
+        ("*", plan.throttle.as_ref().and_then(rate)),
+    ];
     for (place, limit) in limits {
         if let Some(limit) = limit
-            && !gateway.throttle.admits(format!("plan/{id}/{key}/{place}"), limit, call.time)
+            && !gateway
+                .throttle
+                .admits(format!("plan/{id}/{key}/{place}"), limit, call.time)
         {
             return Err(Failure::throttled());
         }
@@ -83,7 +95,11 @@ fn rate(settings: &ThrottleSettings) -> Option<Rate> {
 
 /// The key's id and the plan under which it may use the stage; without a plan when the key names the stage itself, as
 /// keys did before there were plans.
-async fn find(gateway: &ApiGateway, compiled: &Compiled, value: &str) -> Result<Option<(String, Option<UsagePlan>)>, Error> {
+async fn find(
+    gateway: &ApiGateway,
+    compiled: &Compiled,
+    value: &str,
+) -> Result<Option<(String, Option<UsagePlan>)>, Error> {
     let view = gateway.store.snapshot().await?;
     let scope = &compiled.scope;
     let Some(id) = view.record::<String>(&keys::key_value(scope, value)).await? else {

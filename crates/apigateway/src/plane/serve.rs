@@ -82,12 +82,7 @@ impl ApiGateway {
     }
 
     /// Answers a request to a custom domain name; hands it back when the host is none.
-    pub async fn serve_domain(
-        &self,
-        request: Request<Body>,
-        visit: Visit<'_>,
-        dispatcher: &Dispatcher,
-    ) -> DomainVisit {
+    pub async fn serve_domain(&self, request: Request<Body>, visit: Visit<'_>, dispatcher: &Dispatcher) -> DomainVisit {
         let owner = match domain::owner(self, visit.host).await {
             Ok(Some(owner)) => owner,
             Ok(None) => return DomainVisit::Elsewhere(request),

@@ -156,7 +156,7 @@ fn maps_and_lists_change() {
             "#set($s = 'a,b,,')$s.split(',').size() $s.replaceAll('[ab]', 'x') $s.length()",
             ""
         ),
-        "2 x,x,, 4"
+        "2 x,x,, 5"
     );
     assert_eq!(
         text("#set($n = 7 / 2 * 2 + 1 - 3 % 2)$n #set($t = 'a' + 1)$t", ""),
