@@ -62,7 +62,7 @@ pub use error::Error;
 pub use plane::{ApiPolicies, DomainVisit, Visit};
 
 use danbi_core::{
-    Api, Authorizer, Clock, Invoker, LogSink, MetricDatum, MetricSink, PolicyLanguage, ServiceRoles, Timestamp,
+    Api, Authorizer, Clock, Invoker, LogSink, MetricSink, MetricValue, PolicyLanguage, ServiceRoles, Timestamp,
 };
 use danbi_store::Store;
 use danbi_wire::Service;
@@ -128,33 +128,30 @@ impl ApiGateway {
         self.parts.clock.now()
     }
 
-    /// Counts an answered request, with the names that CloudWatch has for it.
+    /// Counts an answered request under the names and dimensions that CloudWatch has for it.
     fn count(&self, compiled: &Compiled, status: u16, latency_ms: i64) {
         let Some(metrics) = &self.parts.metrics else { return };
-        let dimensions = vec![
-            ("ApiName", compiled.definition.api.name.clone().unwrap_or_default()),
-            ("Stage", compiled.stage_name.clone()),
-        ];
-        let datum = |name, value, unit| MetricDatum {
-            namespace: "AWS/ApiGateway",
-            name,
-            dimensions: dimensions.clone(),
-            value,
-            unit,
-        };
+        let name = compiled.definition.api.name.as_deref().unwrap_or_default();
+        let value = |name, value, unit| MetricValue { name, unit, value };
         let is = |class: u16| if status / 100 == class { 1.0 } else { 0.0 };
         #[expect(
             clippy::cast_precision_loss,
             reason = "milliseconds of one request are exact in an f64"
         )]
         let latency = latency_ms as f64;
-        metrics.put(
+        metrics.record(
             &compiled.scope,
+            "AWS/ApiGateway",
             &[
-                datum("Count", 1.0, "Count"),
-                datum("4XXError", is(4), "Count"),
-                datum("5XXError", is(5), "Count"),
-                datum("Latency", latency, "Milliseconds"),
+                &[("ApiName", name)],
+                &[("ApiName", name), ("Stage", &compiled.stage_name)],
+            ],
+            self.now(),
+            &[
+                value("Count", 1.0, "Count"),
+                value("4XXError", is(4), "Count"),
+                value("5XXError", is(5), "Count"),
+                value("Latency", latency, "Milliseconds"),
             ],
         );
     }

@@ -293,7 +293,7 @@ async fn serve_until_told(
         authorizer: Arc::clone(&authorizer) as _,
         language: Arc::clone(&authorizer) as _,
         logs: Arc::clone(&logs) as _,
-        metrics: Some(Arc::clone(&logs) as _),
+        metrics: Some(Arc::clone(&metrics) as _),
         own_port: Some(address.port()),
     });
 
