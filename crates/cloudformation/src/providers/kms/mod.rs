@@ -1,0 +1,8 @@
+//! AWS::KMS
+
+mod alias;
+mod key;
+
+use super::Provider;
+
+pub(super) const ALL: &[&dyn Provider] = &[&key::Key, &alias::Alias];
