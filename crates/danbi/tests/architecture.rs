@@ -53,6 +53,10 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
             "danbi-patterns",
         ],
     ),
+    (
+        "danbi-rds",
+        &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs", "danbi-sandbox"],
+    ),
     ("danbi-iam", &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"]),
     (
         "danbi-logs",

@@ -37,6 +37,7 @@ mod mounts;
 mod namespaces;
 mod netlink;
 mod network;
+mod ownership;
 mod prepare;
 mod probe;
 mod program;

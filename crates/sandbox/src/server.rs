@@ -17,7 +17,7 @@ use crate::namespaces::{self, Forked};
 use crate::network::{Egress, Link};
 use crate::prepare::{self, Family, Plan, Prepared};
 use crate::protocol::{self, Channel, Event, InitRequest, Request};
-use crate::{Isolation, LauncherOptions, Network, SandboxSpec, mounts, probe};
+use crate::{Isolation, LauncherOptions, Network, SandboxSpec, mounts, ownership, probe};
 
 /// How soon the removal of a sandbox is tried again while a dying process holds its cgroup.
 const REMOVE_AGAIN: Duration = Duration::from_millis(20);
@@ -563,6 +563,11 @@ impl Server {
         };
         // Only root can open what the sandbox's own user may not pass through on the host.
         let detached = matches!(self.kit.ids, HostIds::Range { .. }) && slot.plan.identity.is_some();
+        if detached && let Some(identity) = &slot.plan.identity {
+            for folder in &waiting.spec.owned {
+                ownership::give(folder, identity.host_uid, identity.host_gid)?;
+            }
+        }
         let sources = waiting.spec.mounts.iter().filter(|_| detached).map(mounts::open_source);
         let sources: Vec<OwnedFd> = sources.collect::<io::Result<_>>()?;
         // Last of what can fail, for limits set half-way are not taken back.

@@ -50,6 +50,10 @@ pub struct SandboxSpec {
     pub hostname: String,
     /// What to show besides the system; applied in order. At most [`SandboxSpec::MAX_MOUNTS`].
     pub mounts: Vec<Mount>,
+    /// Host folders, sources of writable mounts, that outlive their sandboxes: before the program starts, each tree is
+    /// given to the user that the program will be on the host, who is another one each time. Nothing else may use such
+    /// a folder meanwhile. At most [`SandboxSpec::MAX_OWNED_FILES`] files.
+    pub owned: Vec<PathBuf>,
     /// Size of `/tmp`. Its pages count as memory of the sandbox.
     pub tmp_bytes: u64,
     /// Memory limit for the whole tree, page cache and `/tmp` included.
@@ -83,6 +87,8 @@ impl SandboxSpec {
     pub const MAX_ARGUMENTS_BYTES: usize = 96 * 1024;
     /// Most mounts in one sandbox.
     pub const MAX_MOUNTS: usize = 64;
+    /// Most files and folders below [`SandboxSpec::owned`].
+    pub const MAX_OWNED_FILES: usize = 200_000;
     /// Most listeners and UDP sockets in one sandbox.
     pub const MAX_SOCKETS: usize = 32;
     /// Where a template finds its control socket (Unix, seqpacket).
@@ -96,6 +102,7 @@ impl SandboxSpec {
             cwd: PathBuf::from("/"),
             hostname: "sandbox".to_owned(),
             mounts: Vec::new(),
+            owned: Vec::new(),
             tmp_bytes: 512 << 20,
             memory_bytes: Some(512 << 20),
             pids_max: 1024,
@@ -172,6 +179,13 @@ impl SandboxSpec {
         }
         if isolation == Isolation::Process && !self.mounts.is_empty() {
             return invalid("without namespaces there are no mounts: use the host's paths".to_owned());
+        }
+        for folder in &self.owned {
+            check_path("owned folder", folder)?;
+            let is_mounted = |mount: &Mount| mount.source == *folder && !mount.read_only;
+            if isolation == Isolation::Namespaces && !self.mounts.iter().any(is_mounted) {
+                return invalid(format!("{} is no writable mount", folder.display()));
+            }
         }
         for mount in &self.mounts {
             check_path("mount source", &mount.source)?;
@@ -258,6 +272,10 @@ mod tests {
         assert!(refused(
             |spec| spec.mounts = vec![mount("/srv", "/opt"); SandboxSpec::MAX_MOUNTS + 1]
         ));
+        assert!(refused(|spec| {
+            spec.mounts.push(mount("/srv", "/data"));
+            spec.owned.push("/srv".into());
+        }));
     }
 
     #[test]

@@ -34,9 +34,14 @@ pub static SCHEDULER: LazyModel = LazyModel::new("scheduler", include_str!("../m
 pub static SNS: LazyModel = LazyModel::new("sns", include_str!("../models/sns.json"));
 /// Amazon CloudWatch (metrics and alarms), 2010-08-01.
 pub static CLOUDWATCH: LazyModel = LazyModel::new("cloudwatch", include_str!("../models/cloudwatch.json"));
+/// Amazon Relational Database Service, 2014-10-31.
+pub static RDS: LazyModel = LazyModel::new("rds", include_str!("../models/rds.json")).validation_code("InvalidParameterValue");
+/// The Data API of Amazon RDS, 2018-08-01.
+pub static RDS_DATA: LazyModel =
+    LazyModel::new("rds-data", include_str!("../models/rds-data.json")).validation_code("BadRequestException");
 
 /// All of them.
-pub static ALL: [&LazyModel; 14] = [
+pub static ALL: [&LazyModel; 16] = [
     &LAMBDA,
     &LOGS,
     &S3,
@@ -51,4 +56,6 @@ pub static ALL: [&LazyModel; 14] = [
     &SCHEDULER,
     &SNS,
     &CLOUDWATCH,
+    &RDS,
+    &RDS_DATA,
 ];

@@ -130,8 +130,42 @@ pub(super) const SERVICES: &[Service] = &[
         open_enums: &[],
         own_types: &[],
     },
+    Service {
+        name: "rds",
+        home: "rds",
+        file: "shapes.rs",
+        operations: RDS,
+        open_enums: &[],
+        own_types: &[],
+    },
+    Service {
+        name: "rds-data",
+        home: "rds",
+        file: "data_shapes.rs",
+        operations: &["BatchExecuteStatement", "BeginTransaction", "CommitTransaction", "ExecuteStatement", "RollbackTransaction"],
+        open_enums: &[],
+        own_types: &[],
+    },
 ];
 
+#[rustfmt::skip]
+const RDS: &[&str] = &[
+    "CreateDBInstance", "DescribeDBInstances", "ModifyDBInstance", "StartDBInstance", "StopDBInstance",
+    "RebootDBInstance", "DeleteDBInstance",
+    "CreateDBCluster", "DescribeDBClusters", "ModifyDBCluster", "StartDBCluster", "StopDBCluster", "RebootDBCluster",
+    "DeleteDBCluster",
+    "CreateDBSnapshot", "CopyDBSnapshot", "DescribeDBSnapshots", "DeleteDBSnapshot",
+    "CreateDBClusterSnapshot", "CopyDBClusterSnapshot", "DescribeDBClusterSnapshots", "DeleteDBClusterSnapshot",
+    "RestoreDBInstanceFromDBSnapshot", "RestoreDBInstanceToPointInTime", "RestoreDBClusterFromSnapshot",
+    "RestoreDBClusterToPointInTime", "DescribeDBInstanceAutomatedBackups",
+    "CreateDBParameterGroup", "DescribeDBParameterGroups", "ModifyDBParameterGroup", "ResetDBParameterGroup",
+    "DeleteDBParameterGroup", "DescribeDBParameters",
+    "CreateDBClusterParameterGroup", "DescribeDBClusterParameterGroups", "ModifyDBClusterParameterGroup",
+    "ResetDBClusterParameterGroup", "DeleteDBClusterParameterGroup", "DescribeDBClusterParameters",
+    "CreateDBSubnetGroup", "DescribeDBSubnetGroups", "ModifyDBSubnetGroup", "DeleteDBSubnetGroup",
+    "DescribeDBEngineVersions", "DescribeOrderableDBInstanceOptions",
+    "AddTagsToResource", "ListTagsForResource", "RemoveTagsFromResource",
+];
 #[rustfmt::skip]
 const LAMBDA: &[&str] = &[
     "CreateFunction", "GetFunction", "GetFunctionConfiguration", "ListFunctions", "UpdateFunctionCode",

@@ -1,0 +1,137 @@
+//! Taking an image of a running database.
+
+use super::image::{Copy, Image, Position, pack};
+use super::binlog;
+use crate::server::{Database, Running};
+use crate::{Error, Result, keys};
+use danbi_blobs::{BlobId, Blobs};
+use danbi_core::Clock;
+use danbi_store::Store;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+/// How long commits may be held until statements under way let them be.
+const STAGE_TIMEOUT: Duration = Duration::from_secs(60);
+/// Blobs that one transaction takes note of.
+const BATCH: usize = 1000;
+
+/// Takes an image; `owner` is who keeps its blobs from being collected.
+pub(crate) async fn image(
+    database: &Database,
+    blobs: &Blobs,
+    store: &Store,
+    clock: &dyn Clock,
+    owner: &str,
+) -> Result<Image> {
+    let lease = database.lease();
+    let running = database.awake(&lease).await?;
+    let staging = database.volume.folder().join(format!("staging-{}", owner.replace('/', "-")));
+    let taken = copy(database, &running, clock, &staging).await;
+    let stored = match taken {
+        Ok((copied, position, taken)) => match copied.store(blobs, staging.clone()).await {
+            Ok((manifest, bytes)) => {
+                let id = blobs.put(pack(&serde_json::to_vec(&manifest)?)).await?;
+                let used: Vec<BlobId> = manifest.blobs().chain([&id]).copied().collect();
+                keep(store, &used, owner).await.map(|()| Image {
+                    manifest: id,
+                    position,
+                    taken,
+                    bytes,
+                })
+            }
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error),
+    };
+    if let Err(error) = tokio::fs::remove_dir_all(&staging).await {
+        tracing::warn!(%error, "the copy of a database could not be removed");
+    }
+    drop(lease);
+    stored
+}
+
+async fn copy(
+    database: &Database,
+    running: &Running,
+    clock: &dyn Clock,
+    staging: &Path,
+) -> Result<(Copy, Position, i64)> {
+    // What an image that was interrupted left behind.
+    let _ = tokio::fs::remove_dir_all(staging).await;
+    let refresh = |mut copied: Copy| {
+        let (volume, staging) = (database.volume.clone(), staging.to_owned());
+        tokio::task::spawn_blocking(move || copied.refresh(&volume, &staging).map(|()| copied))
+    };
+    let copied = refresh(Copy::default()).await.map_err(io::Error::other)??;
+    let mut admin = running.admin().await.map_err(crate::server::ServerError::from)?;
+    let staged = async {
+        for sql in [
+            "SET SESSION lock_wait_timeout = 60",
+            "BACKUP STAGE START",
+            "BACKUP STAGE FLUSH",
+            "BACKUP STAGE BLOCK_DDL",
+            "BACKUP STAGE BLOCK_COMMIT",
+        ] {
+            admin.run(sql).await?;
+        }
+        admin.query("SHOW MASTER STATUS").await
+    };
+    let status = match tokio::time::timeout(STAGE_TIMEOUT, staged).await {
+        Ok(status) => status.map_err(crate::server::ServerError::from)?,
+        Err(_) => return Err(crate::server::ServerError::TimedOut("holding commits for a backup").into()),
+    };
+    let text = |at: usize| {
+        let value = status.rows.first()?.get(at)?.as_ref()?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    };
+    let position = text(0).and_then(|name| {
+        Some(Position {
+            file: binlog::number(&name)?,
+            offset: text(1)?.parse().ok()?,
+        })
+    });
+    let position = position.ok_or_else(|| Error::Damaged("the server does not say where its log stands".to_owned()))?;
+    let taken = clock.now().as_millis();
+    running.sandbox.freeze().await.map_err(|error| io::Error::other(error.to_string()))?;
+    // Whatever comes of the copy, the server goes on.
+    let copied = refresh(copied).await;
+    let thawed = running.sandbox.thaw().await;
+    let copied = copied.map_err(io::Error::other)??;
+    thawed.map_err(|error| io::Error::other(error.to_string()))?;
+    // Closing the connection ends the stage.
+    drop(admin);
+    Ok((copied, position, taken))
+}
+
+/// Takes note that `owner` needs `blobs`.
+pub(crate) async fn keep(store: &Store, blobs: &[BlobId], owner: &str) -> Result<()> {
+    for batch in blobs.chunks(BATCH) {
+        store
+            .transact(async |tx| {
+                for id in batch {
+                    tx.put(&keys::blob(id, owner), Vec::new())?;
+                }
+                Ok::<_, Error>(())
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+/// Forgets that `owner` needs the blobs of an image.
+pub(crate) async fn forget(store: &Store, blobs: &Blobs, image: &Image, owner: &str) -> Result<()> {
+    let manifest = super::image::Manifest::read(blobs, &image.manifest).await?;
+    let used: Vec<BlobId> = manifest.blobs().chain([&image.manifest]).copied().collect();
+    for batch in used.chunks(BATCH) {
+        store
+            .transact(async |tx| {
+                for id in batch {
+                    tx.delete(&keys::blob(id, owner))?;
+                }
+                Ok::<_, Error>(())
+            })
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! A server that runs.
+
+use super::ServerError;
+use super::launch::{ADMIN, DATA_API};
+use super::volume::Door;
+use crate::mysql::client::{Account, ClientError, Connection};
+use crate::mysql::native_password::Secret;
+use danbi_sandbox::Sandbox;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
+
+/// How long a server may take to end by itself, writing out what it holds in memory.
+const END_TIMEOUT: Duration = Duration::from_secs(120);
+const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// What is kept of its last words.
+const LAST_WORDS: usize = 4 * 1024;
+/// `utf8mb4_general_ci`.
+const CHARSET: u8 = 45;
+
+/// A server that runs. Dropping it kills it.
+pub(crate) struct Running {
+    pub(crate) sandbox: Sandbox,
+    /// No other start of any server has this number.
+    pub(crate) generation: u64,
+    pub(crate) door: Option<Door>,
+    passwords: [String; 2],
+    words: Arc<Mutex<String>>,
+    listening: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.listening.iter().for_each(JoinHandle::abort);
+    }
+}
+
+impl Running {
+    pub(super) fn new(mut sandbox: Sandbox, generation: u64, passwords: [String; 2]) -> io::Result<Self> {
+        let words = Arc::new(Mutex::new(String::new()));
+        let mut listening = Vec::new();
+        for pipe in [sandbox.take_stdout(), sandbox.take_stderr()].into_iter().flatten() {
+            let words = Arc::clone(&words);
+            let pipe = Pipe::new(pipe)?;
+            listening.push(tokio::spawn(async move { pipe.listen(&words).await }));
+        }
+        Ok(Self {
+            sandbox,
+            generation,
+            door: None,
+            passwords,
+            words,
+            listening,
+        })
+    }
+
+    /// A connection to its socket.
+    pub(crate) async fn connect(&self) -> io::Result<UnixStream> {
+        match &self.door {
+            Some(door) => door.connect().await,
+            None => Err(io::ErrorKind::NotConnected.into()),
+        }
+    }
+
+    /// A connection of the platform's own account, which may do anything.
+    pub(crate) async fn admin(&self) -> Result<Connection, ClientError> {
+        self.own(ADMIN, &self.passwords[0], b"").await
+    }
+
+    /// A connection of the Data API's account.
+    pub(crate) async fn data_api(&self, database: &str) -> Result<Connection, ClientError> {
+        self.own(DATA_API, &self.passwords[1], database.as_bytes()).await
+    }
+
+    async fn own(&self, user: &str, password: &str, database: &[u8]) -> Result<Connection, ClientError> {
+        let account = Account {
+            user: user.into(),
+            secret: Secret::of_password(password),
+            capabilities: 0,
+            charset: CHARSET,
+        };
+        self.log_in(&account, database).await
+    }
+
+    /// A connection of `account`.
+    pub(crate) async fn log_in(&self, account: &Account, database: &[u8]) -> Result<Connection, ClientError> {
+        let logging_in = async { Connection::log_in(self.connect().await?, account, database).await };
+        match tokio::time::timeout(LOGIN_TIMEOUT, logging_in).await {
+            Ok(connection) => connection,
+            Err(_) => Err(ClientError::Io(io::ErrorKind::TimedOut.into())),
+        }
+    }
+
+    /// What it printed last, after its end.
+    pub(super) async fn last_words(&mut self) -> String {
+        for listening in &mut self.listening {
+            // Its pipes are closed, so this ends; a panic in it has been reported.
+            let _ = listening.await;
+        }
+        self.listening.clear();
+        let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        words.trim().to_owned()
+    }
+
+    /// Lets it end as it should, and kills it when it takes too long.
+    pub(crate) async fn end(&self) -> Result<(), ServerError> {
+        if self.sandbox.signal(rustix::process::Signal::TERM.as_raw()).await.is_ok()
+            && tokio::time::timeout(END_TIMEOUT, self.sandbox.wait()).await.is_ok()
+        {
+            return Ok(());
+        }
+        if self.sandbox.exit().is_none() {
+            tracing::warn!("a database server did not end by itself and is killed; it recovers at its next start");
+        }
+        self.sandbox.kill().await;
+        Ok(())
+    }
+}
+
+/// The end of a pipe out of a sandbox.
+struct Pipe(AsyncFd<File>);
+
+impl Pipe {
+    fn new(pipe: OwnedFd) -> io::Result<Self> {
+        Ok(Self(AsyncFd::new(File::from(pipe))?))
+    }
+
+    async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let mut ready = self.0.readable().await?;
+            match ready.try_io(|file| file.get_ref().read(buffer)) {
+                Ok(read) => return read,
+                Err(_would_block) => continue,
+            }
+        }
+    }
+
+    /// Passes lines on to the platform's log and keeps the last ones.
+    async fn listen(&self, words: &Mutex<String>) {
+        let mut buffer = [0; 4096];
+        while let Ok(count @ 1..) = self.read(&mut buffer).await {
+            let text = String::from_utf8_lossy(&buffer[..count]);
+            for line in text.lines() {
+                tracing::debug!("database server: {line}");
+            }
+            let mut words = words.lock().unwrap_or_else(PoisonError::into_inner);
+            words.push_str(&text);
+            shorten(&mut words, LAST_WORDS);
+        }
+    }
+}
+
+/// The last `limit` bytes that come out of a pipe until it is closed.
+pub(super) async fn tail(pipe: OwnedFd, limit: usize) -> String {
+    let mut words = String::new();
+    let Ok(pipe) = Pipe::new(pipe) else {
+        return words;
+    };
+    let mut buffer = [0; 4096];
+    while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
+        words.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        shorten(&mut words, limit);
+    }
+    words
+}
+
+fn shorten(words: &mut String, limit: usize) {
+    if words.len() > limit {
+        let mut cut = words.len() - limit;
+        while !words.is_char_boundary(cut) {
+            cut += 1;
+        }
+        words.drain(..cut);
+    }
+}
