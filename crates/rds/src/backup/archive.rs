@@ -54,7 +54,7 @@ impl Archive {
         }))
     }
 
-    /// Archives what the server has written since. Says which log is the newest.
+    /// Archives what the server has written since. Says which log is the newest if there are older ones.
     pub(crate) async fn catch_up(&self, volume: &Volume) -> Result<Option<u64>> {
         let folder = volume.open("binlog")?;
         let mut files: Vec<u64> = entries(&folder)?.iter().filter_map(|name| number(name)).collect();
@@ -83,7 +83,7 @@ impl Archive {
             }
             at = Some(Position { file: *file, offset });
         }
-        Ok(files.last().copied())
+        Ok(files.last().copied().filter(|_| files.len() > 1))
     }
 
     async fn add(&self, file: u64, from: u64, segment: &Segment) -> Result<()> {
@@ -213,7 +213,7 @@ mod tests {
         first.extend(event(1));
         std::fs::write(logs.join("log.index"), "x").unwrap();
         std::fs::write(logs.join("log.000001"), &first).unwrap();
-        assert_eq!(archive.catch_up(&volume).await.unwrap(), Some(1));
+        assert_eq!(archive.catch_up(&volume).await.unwrap(), None);
         first.extend(event(2));
         let mut growing = first.clone();
         growing.extend(&event(3)[..10]);

@@ -40,6 +40,8 @@ pub(crate) struct Image {
     /// Milliseconds since the epoch.
     pub(crate) taken: i64,
     pub(crate) bytes: u64,
+    /// Under which its blobs are kept from being collected.
+    pub(crate) owner: String,
 }
 
 /// All files of an image.

@@ -38,6 +38,7 @@ pub(crate) async fn image(
                     position,
                     taken,
                     bytes,
+                    owner: owner.to_owned(),
                 })
             }
             Err(error) => Err(error),
@@ -120,14 +121,14 @@ pub(crate) async fn keep(store: &Store, blobs: &[BlobId], owner: &str) -> Result
 }
 
 /// Forgets that `owner` needs the blobs of an image.
-pub(crate) async fn forget(store: &Store, blobs: &Blobs, image: &Image, owner: &str) -> Result<()> {
+pub(crate) async fn forget(store: &Store, blobs: &Blobs, image: &Image) -> Result<()> {
     let manifest = super::image::Manifest::read(blobs, &image.manifest).await?;
     let used: Vec<BlobId> = manifest.blobs().chain([&image.manifest]).copied().collect();
     for batch in used.chunks(BATCH) {
         store
             .transact(async |tx| {
                 for id in batch {
-                    tx.delete(&keys::blob(id, owner))?;
+                    tx.delete(&keys::blob(id, &image.owner))?;
                 }
                 Ok::<_, Error>(())
             })

@@ -1,0 +1,347 @@
+use crate::backup::Archive;
+use crate::keys::{self, Kind};
+use crate::proxy::{Front, Tls, inside_address};
+use crate::records::{self, Record, Status};
+use crate::server::{Database, Machine, Settings, Volume, launch::memory_of_class};
+use crate::{Error, Result};
+use danbi_blobs::{BlobId, Blobs};
+use danbi_core::{Clock, Scope};
+use danbi_sandbox::{Isolation, Launcher};
+use danbi_store::Store;
+use std::collections::{BTreeMap, HashMap};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+
+/// How often a port that another program has is tried again.
+const BIND_AGAIN: Duration = Duration::from_secs(1);
+/// Ports for databases whose own port is taken on this machine.
+const PORTS: std::ops::Range<u16> = 33_061..34_000;
+
+/// What RDS is made of.
+pub struct Parts {
+    /// Where records are kept.
+    pub store: Store,
+    /// Where backups are kept.
+    pub blobs: Blobs,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Makes the sandboxes of servers.
+    pub launcher: Arc<Launcher>,
+    /// What that launcher was started with.
+    pub isolation: Isolation,
+    /// The folder of the databases' files.
+    pub folder: PathBuf,
+    /// Encrypts clients' connections, if they ask for it.
+    pub tls: Option<Arc<dyn Tls>>,
+    /// How it behaves.
+    pub options: Options,
+}
+
+/// How RDS behaves.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long a database keeps its server without a connection in use, if its cluster says nothing else.
+    pub idle: Duration,
+    /// How often binary logs are archived: a restore may miss what was committed since.
+    pub archive_every: Duration,
+    /// How often automatic backups are taken, and trimmed.
+    pub backup_every: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            idle: Duration::from_secs(300),
+            archive_every: Duration::from_secs(5),
+            backup_every: Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+/// A database whose endpoint is open.
+pub(crate) struct Live {
+    pub(crate) front: Arc<Front>,
+    serving: JoinHandle<()>,
+    archiving: JoinHandle<()>,
+    /// Milliseconds since the epoch up to which it can be restored, while it runs.
+    pub(crate) archived_until: Arc<Mutex<i64>>,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.serving.abort();
+        self.archiving.abort();
+    }
+}
+
+/// Amazon RDS. Give [`crate::service`] to the wire.
+pub struct Rds {
+    pub(crate) store: Store,
+    pub(crate) blobs: Blobs,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) machine: Arc<Machine>,
+    pub(crate) options: Options,
+    folder: PathBuf,
+    tls: Option<Arc<dyn Tls>>,
+    live: Mutex<HashMap<String, Arc<Live>>>,
+    /// Endpoints by the number of their database, for connections from inside sandboxes.
+    doors: Mutex<HashMap<u32, (String, Weak<Front>)>>,
+    work: Mutex<JoinSet<()>>,
+    this: Weak<Rds>,
+}
+
+impl Rds {
+    /// Opens the endpoints of the databases there are, and goes on with what was under way when the platform ended. Must
+    /// be called within a Tokio runtime. End with [`Rds::drain`].
+    ///
+    /// # Errors
+    /// When the records cannot be read.
+    pub async fn start(parts: Parts) -> Result<Arc<Self>> {
+        let this = Arc::new_cyclic(|this| Self {
+            store: parts.store,
+            blobs: parts.blobs,
+            clock: parts.clock,
+            machine: Arc::new(Machine::new(parts.launcher, parts.isolation)),
+            options: parts.options,
+            folder: parts.folder,
+            tls: parts.tls,
+            live: Mutex::default(),
+            doors: Mutex::default(),
+            work: Mutex::default(),
+            this: this.clone(),
+        });
+        for kind in [Kind::Cluster, Kind::Instance] {
+            for record in records::all::<Record>(&this.store, keys::everywhere(kind)).await? {
+                if record.has_server() && !matches!(record.status, Status::Creating | Status::Stopped | Status::Failed) {
+                    this.open(&record).await?;
+                }
+                if !matches!(record.status, Status::Available | Status::Stopped | Status::Failed) {
+                    this.carry_on(&record);
+                }
+            }
+        }
+        this.spawn(crate::work::take_up_snapshots(Arc::clone(&this)));
+        let weak = this.this.clone();
+        this.spawn(crate::work::back_up_now_and_then(weak, this.options.backup_every));
+        Ok(this)
+    }
+
+    /// Stops the servers as they should be stopped, and archives the rest of their logs.
+    pub async fn drain(&self, grace: Duration) {
+        let draining = async {
+            let mut work = std::mem::take(&mut *locked(&self.work));
+            work.shutdown().await;
+            let live: Vec<(String, Arc<Live>)> = locked(&self.live).drain().collect();
+            let mut closing = JoinSet::new();
+            for (resource, live) in live {
+                let archive = self.archive(&resource);
+                closing.spawn(async move { close(&live, &archive).await });
+            }
+            while closing.join_next().await.is_some() {}
+        };
+        if tokio::time::timeout(grace, draining).await.is_err() {
+            tracing::warn!("database servers did not end in time; they recover at their next start");
+        }
+    }
+
+    /// Whether a backup needs this blob.
+    ///
+    /// # Errors
+    /// Of the store.
+    pub async fn uses_blob(&self, id: &BlobId) -> Result<bool> {
+        let snapshot = self.store.snapshot().await?;
+        let found = snapshot.scan(keys::users_of_blob(id), danbi_store::Direction::Forward, 1).await?;
+        Ok(!found.entries.is_empty())
+    }
+
+    /// The address that an endpoint's name has inside functions' sandboxes; `None` for a name that is no endpoint's.
+    pub fn address_inside(&self, name: &str) -> Option<Ipv4Addr> {
+        let first = name.split('.').next()?;
+        let hosts = locked(&self.doors);
+        let found = hosts.iter().find(|(_, (host, _))| host.split('.').next() == Some(first) && same_host(host, name));
+        found.map(|(number, _)| inside_address(*number))
+    }
+
+    /// Serves a connection that a function opened to an address of [`Rds::address_inside`], until it ends.
+    pub async fn connection_inside(&self, stream: TcpStream) {
+        let Ok(address) = stream.local_addr() else { return };
+        let front = crate::proxy::number_at(address)
+            .and_then(|number| locked(&self.doors).get(&number).and_then(|(_, front)| front.upgrade()));
+        if let Some(front) = front {
+            front.client(stream, Ipv4Addr::LOCALHOST.into()).await;
+        }
+    }
+
+    /// Milliseconds since the epoch.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now().as_millis()
+    }
+
+    pub(crate) fn volume(&self, resource: &str) -> Volume {
+        Volume::at(self.folder.join(resource))
+    }
+
+    pub(crate) fn archive(&self, resource: &str) -> Archive {
+        Archive {
+            store: self.store.clone(),
+            blobs: self.blobs.clone(),
+            resource: resource.to_owned(),
+        }
+    }
+
+    /// How the server of a database is run.
+    pub(crate) async fn settings(&self, record: &Record) -> Result<Settings> {
+        let kind = match record.is_cluster {
+            true => Kind::ClusterParameterGroup,
+            false => Kind::ParameterGroup,
+        };
+        let group: Option<records::GroupRecord> =
+            records::load(&self.store, &keys::named(kind, &record.scope, &record.parameter_group)).await?;
+        let idle = match record.capacity {
+            Some((least, _, _)) if least > 0.0 => None,
+            Some((_, _, Some(pause))) => Some(Duration::from_secs(u64::try_from(pause).unwrap_or(300))),
+            _ => Some(self.options.idle),
+        };
+        Ok(Settings {
+            memory_bytes: memory_of_class(&record.class),
+            parameters: group.map(|group| group.parameters).unwrap_or_default(),
+            idle,
+        })
+    }
+
+    pub(crate) fn live(&self, resource: &str) -> Option<Arc<Live>> {
+        locked(&self.live).get(resource).cloned()
+    }
+
+    /// Opens the endpoint of a database.
+    pub(crate) async fn open(&self, record: &Record) -> Result<Arc<Live>> {
+        if let Some(live) = self.live(&record.resource) {
+            return Ok(live);
+        }
+        let settings = self.settings(record).await?;
+        let database = Arc::new(Database::keep(
+            Arc::clone(&self.machine),
+            self.volume(&record.resource),
+            settings,
+        ));
+        // Clients that know MariaDB look behind the first version, which old ones need.
+        let version = format!("5.5.5-{}-MariaDB", record.version);
+        let front = Arc::new(Front::new(Arc::clone(&database), version, self.tls.clone()));
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, record.port));
+        let archived_until = Arc::new(Mutex::new(0));
+        let live = Arc::new(Live {
+            serving: tokio::spawn(listen(Arc::clone(&front), address)),
+            archiving: tokio::spawn(crate::work::archive(
+                database,
+                self.archive(&record.resource),
+                Arc::clone(&self.clock),
+                self.options.archive_every,
+                Arc::clone(&archived_until),
+            )),
+            front,
+            archived_until,
+        });
+        locked(&self.doors).insert(record.number, (host(record), Arc::downgrade(&live.front)));
+        locked(&self.live).insert(record.resource.clone(), Arc::clone(&live));
+        Ok(live)
+    }
+
+    /// Closes the endpoint of a database, stops its server and archives the rest of its logs.
+    pub(crate) async fn shut(&self, record: &Record) {
+        locked(&self.doors).remove(&record.number);
+        let live = locked(&self.live).remove(&record.resource);
+        if let Some(live) = live {
+            close(&live, &self.archive(&record.resource)).await;
+        }
+    }
+
+    /// Does in the background what the record's status says.
+    pub(crate) fn carry_on(&self, record: &Record) {
+        if let Some(this) = self.this.upgrade() {
+            let (kind, scope, name) = (record.kind(), record.scope.clone(), record.name.clone());
+            self.spawn(async move { crate::work::carry_out(&this, kind, &scope, &name).await });
+        }
+    }
+
+    /// Runs work that ends with the platform.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut all = locked(&self.work);
+        while all.try_join_next().is_some() {}
+        all.spawn(work);
+    }
+
+    pub(crate) fn this(&self) -> Option<Arc<Self>> {
+        self.this.upgrade()
+    }
+
+    /// A port of this machine that no database has: the wanted one, else one of a range.
+    pub(crate) async fn free_port(&self, wanted: u16, but: &str) -> Result<u16> {
+        let mut taken = Vec::new();
+        for kind in [Kind::Cluster, Kind::Instance] {
+            let all = records::all::<Record>(&self.store, keys::everywhere(kind)).await?;
+            let others = all.iter().filter(|record| record.has_server() && record.resource != but);
+            taken.extend(others.map(|record| record.port));
+        }
+        for port in std::iter::once(wanted).chain(PORTS) {
+            if !taken.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.is_ok() {
+                return Ok(port);
+            }
+        }
+        Err(Error::Aws(
+            "InsufficientDBInstanceCapacity",
+            400,
+            "No port of this machine is free for another database.".to_owned(),
+        ))
+    }
+
+    /// The records of a scope by their names.
+    pub(crate) async fn all(&self, kind: Kind, scope: &Scope) -> Result<BTreeMap<String, Record>> {
+        let all = records::all::<Record>(&self.store, keys::all_named(kind, scope)).await?;
+        Ok(all.into_iter().map(|record| (record.name.clone(), record)).collect())
+    }
+}
+
+/// The name of a database's endpoint.
+pub(crate) fn host(record: &Record) -> String {
+    use sha1::{Digest, Sha1};
+    let digest = Sha1::digest(format!("{}/{}", record.scope.account, record.scope.region));
+    let hash: String = digest.iter().take(11).map(|byte| char::from(b'a' + byte % 26)).collect();
+    let kind = if record.is_cluster { "cluster-" } else { "" };
+    format!("{}.{kind}c{hash}.{}.rds.localhost", record.name, record.scope.region)
+}
+
+/// Whether `name` is `host`, or the same under AWS's domain.
+fn same_host(host: &str, name: &str) -> bool {
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let stem = host.trim_end_matches("localhost");
+    name == host || name.strip_prefix(stem) == Some("amazonaws.com")
+}
+
+async fn listen(front: Arc<Front>, address: SocketAddr) {
+    loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return front.serve(listener).await,
+            Err(error) => tracing::warn!(%address, %error, "a database's port cannot be opened; trying again"),
+        }
+        tokio::time::sleep(BIND_AGAIN).await;
+    }
+}
+
+async fn close(live: &Live, archive: &Archive) {
+    live.serving.abort();
+    live.archiving.abort();
+    live.front.pool.clear();
+    live.front.database.close().await;
+    if let Err(error) = archive.catch_up(&live.front.database.volume).await {
+        tracing::warn!(%error, "the last binary logs of a database could not be archived; trying again at its next start");
+    }
+}
+
+// A poisoned lock means that a thread panicked between two plain operations: the value is whole.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
