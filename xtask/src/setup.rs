@@ -39,7 +39,16 @@ const DEMO: [Need; 5] = [
 ];
 /// The AWS CLI is Debian's: PyPI's `awscli` is version 1, and its `awscliv2` downloads a binary from elsewhere. The tools to
 /// build with are for `aws-lambda-ric`, whose native part npm compiles. rclone, s3cmd and a browser are clients of S3.
-const TESTS: [Need; 12] = [
+const TESTS: [Need; 14] = [
+    // The parts without the service that Debian starts.
+    Need {
+        package: "mariadb-server-core",
+        there: || Path::new("/usr/sbin/mariadbd").exists(),
+    },
+    Need {
+        package: "mariadb-client",
+        there: || find("mariadb-binlog").is_some(),
+    },
     Need {
         package: "rclone",
         there: || find("rclone").is_some(),
@@ -90,7 +99,8 @@ const TESTS: [Need; 12] = [
     },
 ];
 
-const PYTHON_PACKAGES: [&str; 4] = [
+const PYTHON_PACKAGES: [&str; 5] = [
+    "PyMySQL==1.2.4",
     "boto3==1.43.11",
     "pytest==8.4.2",
     "pytest-xdist==3.8.0",

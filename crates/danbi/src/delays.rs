@@ -33,6 +33,9 @@ pub struct Delays {
     pub deliveries: Option<[Duration; 2]>,
     /// How long a minute of a `rate(…)` is: a minute, but for `DANBI_EVENTS_MINUTE_MS=TIME`.
     pub rate_minute: Option<Duration>,
+    /// How long a database keeps its server without use, and how often its binary logs are archived: five minutes and
+    /// five seconds, but for `DANBI_DATABASES_MS=IDLE,ARCHIVE`.
+    pub databases: Option<[Duration; 2]>,
 }
 
 impl Delays {
@@ -46,6 +49,7 @@ impl Delays {
             app_idle: read("DANBI_APP_IDLE_MS", "300000", variable("DANBI_APP_IDLE_MS"))?.map(|[idle]| idle),
             kms_due: pair("DANBI_KMS_DUE_MS", "60000,86400000")?,
             s3_lifecycle: pair("DANBI_S3_LIFECYCLE_MS", "3600000,86400000")?,
+            databases: pair("DANBI_DATABASES_MS", "300000,5000")?,
             collect: pair("DANBI_COLLECT_MS", "3600000,21600000")?,
             expire: read(
                 "DANBI_DYNAMODB_EXPIRE_MS",

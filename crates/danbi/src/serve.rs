@@ -17,6 +17,7 @@ use danbi_kms::{KeyPolicies, Kms};
 use danbi_lambda::{Lambda, ResourcePolicies};
 use danbi_logs::Logs;
 use danbi_logs::metrics::Metrics;
+use danbi_rds::Rds;
 use danbi_runtime::Runtime;
 use danbi_s3::{Authority, S3};
 use danbi_sandbox::{Launcher, LauncherOptions};
@@ -24,6 +25,7 @@ use danbi_store::{EmbeddedOptions, Store};
 use danbi_wire::{ApiDoor, Dispatcher, Service};
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -63,6 +65,8 @@ enum ServeError {
     S3(danbi_s3::Error),
     #[error("the keys could not be taken up again: {0}")]
     Kms(#[from] danbi_kms::Error),
+    #[error("the databases could not be taken up again: {0}")]
+    Rds(#[from] danbi_rds::Error),
     #[error("{0}")]
     Environment(String),
     #[error("cannot start: {0}")]
@@ -98,10 +102,7 @@ pub fn serve(args: ServeArgs) -> ExitCode {
 
 fn run(args: &ServeArgs) -> Result<(), ServeError> {
     let folder = DataFolder::open(&args.data_folder())?;
-    let isolation = match args.isolation {
-        Isolation::Namespaces => danbi_sandbox::Isolation::Namespaces,
-        Isolation::Process => danbi_sandbox::Isolation::Process,
-    };
+    let isolation = isolation(args);
     // Finding out what the machine allows takes as long as opening the store: side by side they cost half.
     let launcher = std::thread::spawn(move || {
         Launcher::start(LauncherOptions {
@@ -183,7 +184,7 @@ async fn serve_until_told(
     };
     options.app_idle_timeout = delays.app_idle.unwrap_or(options.app_idle_timeout);
     let roles = Arc::clone(&directory) as _;
-    let runtime = Runtime::start(options, launcher, Arc::clone(&logs) as _, roles, Arc::clone(&clock))?;
+    let runtime = Runtime::start(options, Arc::clone(&launcher), Arc::clone(&logs) as _, roles, Arc::clone(&clock))?;
 
     let authorizer = Arc::new(
         PolicyAuthorizer::new(Arc::clone(&clock), Arc::clone(&directory) as _)
@@ -297,6 +298,9 @@ async fn serve_until_told(
         own_port: Some(address.port()),
     });
 
+    let tls = Arc::new(Tls::new(data.to_owned()));
+    let rds = databases(args, data, &store, &blobs, &clock, &launcher, &tls, &delays).await?;
+    door.open_databases(Arc::clone(&rds));
     let mut services = vec![
         apis.service(),
         danbi_lambda::service(Arc::clone(&lambda)),
@@ -306,6 +310,7 @@ async fn serve_until_told(
         dynamodb.streams_service(),
         logs.service(),
         metrics.service(),
+        danbi_rds::service(Arc::clone(&rds)),
     ];
     services.extend(identity);
     services.extend(eventing.services());
@@ -318,7 +323,6 @@ async fn serve_until_told(
     ));
     api.open(&dispatcher);
     let platform = Arc::new(Platform::new(dispatcher, Arc::clone(&lambda), Arc::clone(&s3), apis));
-    let tls = Arc::new(Tls::new(data.to_owned()));
     let server = Server::new(Arc::clone(&platform), Limits::default(), drain).with_tls(Arc::clone(&tls));
     door.open(server.clone());
     // Made apart from the start, which nobody's certificate is to hold up.
@@ -332,6 +336,7 @@ async fn serve_until_told(
         blobs,
         Arc::clone(&lambda),
         Arc::clone(&s3),
+        Arc::clone(&rds),
         delays.collect.unwrap_or([COLLECT_EVERY, COLLECT_GRACE]),
     ));
     let mut serving = tokio::spawn(server.serve(listener, DRAIN_GRACE));
@@ -358,6 +363,8 @@ async fn serve_until_told(
     dynamodb.drain().await;
     kms.drain().await;
     runtime.drain(DRAIN_GRACE).await;
+    // After the functions, which use them.
+    rds.drain(DRAIN_GRACE).await;
     door.close().await;
     logs.drain().await;
     metrics.drain().await;
@@ -381,14 +388,53 @@ fn identity_services(
     [iam::service(Arc::new(iam)), sts::service(Arc::new(sts))]
 }
 
+/// RDS, with the platform's certificates for clients that ask for them.
+#[allow(clippy::too_many_arguments)] // Each is a part that meets the others here.
+async fn databases(
+    args: &ServeArgs,
+    data: &Path,
+    store: &Store,
+    blobs: &Blobs,
+    clock: &Arc<dyn Clock>,
+    launcher: &Arc<Launcher>,
+    tls: &Arc<Tls>,
+    delays: &Delays,
+) -> Result<Arc<Rds>, ServeError> {
+    let mut options = danbi_rds::Options::default();
+    if let Some([idle, archive]) = delays.databases {
+        (options.idle, options.archive_every) = (idle, archive);
+    }
+    let parts = danbi_rds::Parts {
+        store: store.clone(),
+        blobs: blobs.clone(),
+        clock: Arc::clone(clock),
+        launcher: Arc::clone(launcher),
+        isolation: isolation(args),
+        folder: data.join("databases"),
+        tls: Some(Arc::clone(tls) as _),
+        options,
+    };
+    Ok(Rds::start(parts).await?)
+}
+
+fn isolation(args: &ServeArgs) -> danbi_sandbox::Isolation {
+    match args.isolation {
+        Isolation::Namespaces => danbi_sandbox::Isolation::Namespaces,
+        Isolation::Process => danbi_sandbox::Isolation::Process,
+    }
+}
+
 /// Removes the bytes that no record refers to, now and then, for as long as the platform runs.
-async fn collect_blobs(blobs: Blobs, lambda: Arc<Lambda>, s3: Arc<S3>, [every, grace]: [Duration; 2]) {
+async fn collect_blobs(blobs: Blobs, lambda: Arc<Lambda>, s3: Arc<S3>, rds: Arc<Rds>, [every, grace]: [Duration; 2]) {
     loop {
         tokio::time::sleep(every).await;
-        let (lambda, s3) = (&lambda, &s3);
+        let (lambda, s3, rds) = (&lambda, &s3, &rds);
         let is_used = |id| async move {
             let used = lambda.uses_blob(&id).await.map_err(danbi_core::ServiceError::from)?;
-            Ok::<_, danbi_core::ServiceError>(used || s3.uses_blob(&id).await?)
+            if used || s3.uses_blob(&id).await? {
+                return Ok::<_, danbi_core::ServiceError>(true);
+            }
+            Ok(rds.uses_blob(&id).await?)
         };
         match blobs.collect(grace, is_used).await {
             Ok(collected) if collected.removed > 0 => {

@@ -3,7 +3,7 @@ use crate::keys::{self, Kind};
 use crate::proxy::{Front, Tls, inside_address};
 use crate::records::{self, Record, Status};
 use crate::server::{Database, Machine, Settings, Volume, launch::memory_of_class};
-use crate::{Error, Result};
+use crate::{Error, Result, engines};
 use danbi_blobs::{BlobId, Blobs};
 use danbi_core::{Clock, Scope};
 use danbi_sandbox::{Isolation, Launcher};
@@ -78,6 +78,13 @@ impl Drop for Live {
     }
 }
 
+/// An endpoint as functions' sandboxes reach it.
+struct Door {
+    host: String,
+    port: u16,
+    front: Weak<Front>,
+}
+
 /// Amazon RDS. Give [`crate::service`] to the wire.
 pub struct Rds {
     pub(crate) store: Store,
@@ -89,7 +96,7 @@ pub struct Rds {
     tls: Option<Arc<dyn Tls>>,
     live: Mutex<HashMap<String, Arc<Live>>>,
     /// Endpoints by the number of their database, for connections from inside sandboxes.
-    doors: Mutex<HashMap<u32, (String, Weak<Front>)>>,
+    doors: Mutex<HashMap<u32, Door>>,
     work: Mutex<JoinSet<()>>,
     this: Weak<Rds>,
 }
@@ -160,17 +167,26 @@ impl Rds {
 
     /// The address that an endpoint's name has inside functions' sandboxes; `None` for a name that is no endpoint's.
     pub fn address_inside(&self, name: &str) -> Option<Ipv4Addr> {
-        let first = name.split('.').next()?;
-        let hosts = locked(&self.doors);
-        let found = hosts.iter().find(|(_, (host, _))| host.split('.').next() == Some(first) && same_host(host, name));
+        let doors = locked(&self.doors);
+        let found = doors.iter().find(|(_, door)| same_host(&door.host, name));
         found.map(|(number, _)| inside_address(*number))
+    }
+
+    /// The ports of the endpoints, and the protocol's own if there are any.
+    pub fn ports(&self) -> Vec<u16> {
+        let doors = locked(&self.doors);
+        let own = (!doors.is_empty()).then_some(engines::PORT);
+        let mut ports: Vec<u16> = own.into_iter().chain(doors.values().map(|door| door.port)).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports
     }
 
     /// Serves a connection that a function opened to an address of [`Rds::address_inside`], until it ends.
     pub async fn connection_inside(&self, stream: TcpStream) {
         let Ok(address) = stream.local_addr() else { return };
         let front = crate::proxy::number_at(address)
-            .and_then(|number| locked(&self.doors).get(&number).and_then(|(_, front)| front.upgrade()));
+            .and_then(|number| locked(&self.doors).get(&number).and_then(|door| door.front.upgrade()));
         if let Some(front) = front {
             front.client(stream, Ipv4Addr::LOCALHOST.into()).await;
         }
@@ -245,7 +261,12 @@ impl Rds {
             front,
             archived_until,
         });
-        locked(&self.doors).insert(record.number, (host(record), Arc::downgrade(&live.front)));
+        let door = Door {
+            host: host(record),
+            port: record.port,
+            front: Arc::downgrade(&live.front),
+        };
+        locked(&self.doors).insert(record.number, door);
         locked(&self.live).insert(record.resource.clone(), Arc::clone(&live));
         Ok(live)
     }

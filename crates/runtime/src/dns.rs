@@ -1,6 +1,7 @@
 //! Name resolution inside a sandbox. It has no name server of its own: what it asks on `127.0.0.1:53` is handed to the
-//! host's servers, and when the platform serves TLS there, names under `amazonaws.com` are the platform's.
+//! host's servers, but names of databases are the platform's, and those under `amazonaws.com` when it serves TLS there.
 
+use crate::options::PlatformDoor;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ const MAX_QUESTIONS: usize = 64;
 const TTL: u32 = 60;
 
 /// Answers questions until dropped.
-pub(crate) async fn serve(socket: UdpSocket, amazon_is_here: bool) {
+pub(crate) async fn serve(socket: UdpSocket, door: Option<Arc<dyn PlatformDoor>>) {
     let socket = Arc::new(socket);
     let servers: Arc<[SocketAddr]> =
         host_servers(&tokio::fs::read_to_string("/etc/resolv.conf").await.unwrap_or_default());
@@ -29,7 +30,9 @@ pub(crate) async fn serve(socket: UdpSocket, amazon_is_here: bool) {
                 // An ICMP error of an earlier answer; the next question is received as usual.
                 let Ok((length, from)) = received else { continue };
                 let question = &buffer[..length];
-                if amazon_is_here && let Some(answer) = own_answer(question) {
+                if let Some(door) = &door
+                    && let Some(answer) = own_answer(question, &**door)
+                {
                     let _ = socket.send_to(&answer, from).await;
                 } else if questions.len() < MAX_QUESTIONS {
                     questions.spawn(relay(question.to_vec(), from, socket.clone(), servers.clone()));
@@ -77,8 +80,9 @@ fn host_servers(resolv_conf: &str) -> Arc<[SocketAddr]> {
         .collect()
 }
 
-/// The answer to a question about a name under `amazonaws.com`: loopback for A, nothing for other types.
-fn own_answer(question: &[u8]) -> Option<Vec<u8>> {
+/// The answer to a question about a database's name, or one under `amazonaws.com` where the platform serves TLS:
+/// loopback for A, nothing for other types.
+fn own_answer(question: &[u8], door: &dyn PlatformDoor) -> Option<Vec<u8>> {
     let header = question.get(..12)?;
     if header[4..6] != [0, 1] || header[2] & 0x80 != 0 {
         return None;
@@ -98,9 +102,16 @@ fn own_answer(question: &[u8]) -> Option<Vec<u8>> {
         at += length;
     }
     let tail: Vec<&[u8]> = labels.iter().rev().take(2).map(Vec::as_slice).collect();
-    if tail != [b"com".as_slice(), b"amazonaws"] {
+    let is_amazons = tail == [b"com".as_slice(), b"amazonaws"];
+    if !is_amazons && tail.first() != Some(&b"localhost".as_slice()) {
         return None;
     }
+    let name = String::from_utf8_lossy(&labels.join(&b'.')).into_owned();
+    let address = match door.database_address(&name) {
+        Some(address) => address,
+        None if is_amazons && door.serves_tls() => Ipv4Addr::LOCALHOST,
+        None => return None,
+    };
     let kind = question.get(at..at + 2)?;
     let end = at + 4;
     let is_address = kind == [0, 1];
@@ -113,7 +124,8 @@ fn own_answer(question: &[u8]) -> Option<Vec<u8>> {
         // The name of the question, type A, class IN.
         answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1]);
         answer.extend_from_slice(&TTL.to_be_bytes());
-        answer.extend_from_slice(&[0, 4, 127, 0, 0, 1]);
+        answer.extend_from_slice(&[0, 4]);
+        answer.extend_from_slice(&address.octets());
     }
     Some(answer)
 }
@@ -121,6 +133,21 @@ fn own_answer(question: &[u8]) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A platform that serves TLS and has one database.
+    struct Here;
+
+    impl PlatformDoor for Here {
+        fn accept(&self, _: tokio::net::TcpStream, _: &str) {}
+
+        fn serves_tls(&self) -> bool {
+            true
+        }
+
+        fn database_address(&self, name: &str) -> Option<Ipv4Addr> {
+            name.starts_with("todo.").then_some(Ipv4Addr::new(127, 64, 0, 7))
+        }
+    }
 
     fn question(name: &str, kind: u8) -> Vec<u8> {
         let mut message = vec![7, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
@@ -134,14 +161,18 @@ mod tests {
 
     #[test]
     fn amazons_names_are_the_platforms_and_no_others() {
-        let answer = own_answer(&question("s3.EU-west-1.amazonaws.COM", 1)).unwrap();
+        let answer = own_answer(&question("s3.EU-west-1.amazonaws.COM", 1), &Here).unwrap();
         assert_eq!(answer[..4], [7, 7, 0x81, 0x80]);
         assert_eq!(answer[6..8], [0, 1]);
         assert!(answer.ends_with(&[127, 0, 0, 1]));
-        let answer = own_answer(&question("s3.amazonaws.com", 28)).unwrap();
+        let answer = own_answer(&question("s3.amazonaws.com", 28), &Here).unwrap();
         assert_eq!(answer[6..8], [0, 0], "there is no IPv6 address");
-        for other in ["example.com", "amazonaws.com.example.org", "notamazonaws.com"] {
-            assert!(own_answer(&question(other, 1)).is_none(), "{other}");
+        for database in ["todo.c1.us-east-1.rds.amazonaws.com", "todo.c1.us-east-1.rds.localhost"] {
+            let answer = own_answer(&question(database, 1), &Here).unwrap();
+            assert!(answer.ends_with(&[127, 64, 0, 7]));
+        }
+        for other in ["example.com", "amazonaws.com.example.org", "notamazonaws.com", "x.localhost"] {
+            assert!(own_answer(&question(other, 1), &Here).is_none(), "{other}");
         }
     }
 
@@ -149,7 +180,7 @@ mod tests {
     fn broken_questions_are_left_to_the_servers() {
         let whole = question("s3.amazonaws.com", 1);
         for length in 0..whole.len() - 2 {
-            assert!(own_answer(&whole[..length]).is_none());
+            assert!(own_answer(&whole[..length], &Here).is_none());
         }
     }
 
@@ -166,7 +197,7 @@ mod tests {
     async fn a_question_is_answered_on_the_socket() {
         let inside = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = inside.local_addr().unwrap();
-        let server = tokio::spawn(serve(inside, true));
+        let server = tokio::spawn(serve(inside, Some(Arc::new(Here))));
         let client = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         client
             .send_to(&question("lambda.us-east-1.amazonaws.com", 1), address)

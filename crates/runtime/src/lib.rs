@@ -29,7 +29,7 @@ mod templates;
 pub use error::RuntimeError;
 pub use function::{FunctionSpec, LogFormat, LogLevel, LogLevelError};
 pub use invocation::{Invocation, Outcome, StreamEnd, StreamingOutcome, Usage};
-pub use options::{Options, PlatformDoor};
+pub use options::{MAX_DATABASE_PORTS, Options, PlatformDoor};
 pub use runtime::Runtime;
 pub use status::{EnvironmentState, EnvironmentStatus};
 

@@ -2,6 +2,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How many ports of databases an environment listens at.
+pub const MAX_DATABASE_PORTS: usize = 16;
+
 /// Takes the connections that functions open to the platform's own endpoint (`127.0.0.1:4566` inside the sandbox).
 /// Implemented by the composition root, which hands them to its HTTP server.
 pub trait PlatformDoor: Send + Sync + 'static {
@@ -12,6 +15,23 @@ pub trait PlatformDoor: Send + Sync + 'static {
     /// connects to port 443 there is given to [`Self::accept_tls`]; the function must trust the certificate.
     fn serves_tls(&self) -> bool {
         false
+    }
+
+    /// The ports at which databases are reached, now. A new environment gets listeners for them, on all its loopback
+    /// addresses; at most [`MAX_DATABASE_PORTS`] count.
+    fn database_ports(&self) -> Vec<u16> {
+        Vec::new()
+    }
+
+    /// The loopback address that stands for a database, by the name of its endpoint; `None` for other names.
+    fn database_address(&self, _name: &str) -> Option<std::net::Ipv4Addr> {
+        None
+    }
+
+    /// Serves a connection to a database, told by the local address that it came to.
+    fn accept_database(&self, connection: tokio::net::TcpStream, function_arn: &str) {
+        drop(connection);
+        tracing::debug!(function_arn, "a connection to a database of a platform that has none");
     }
 
     /// The same as [`Self::accept`] for a connection that begins with a TLS handshake.

@@ -157,6 +157,15 @@ fn interpreters() -> Vec<Finding> {
             None => Finding::new(tool, Verdict::Note, "not found", advice),
         })
         .collect();
+    findings.push(match danbi_rds::MariaDb::find() {
+        Ok(found) => Finding::new("mariadb", Verdict::Ok, found.server.display().to_string(), ""),
+        Err(error) => Finding::new(
+            "mariadb",
+            Verdict::Note,
+            error.to_string(),
+            &format!("databases need it: `{}`", danbi_rds::MARIADB_ADVICE),
+        ),
+    });
     if printed("python3", &["--version"]).is_some() {
         findings.push(match printed("python3", &["-m", "pip", "--version"]) {
             Some(version) => Finding::new(

@@ -4,6 +4,7 @@
 //! `--json` as one JSON document; progress, warnings and errors go to standard error.
 
 mod app;
+mod db;
 mod deploy;
 mod dev;
 mod doctor;
@@ -68,6 +69,8 @@ pub enum Command {
     Files(files::FilesArgs),
     /// Make tables; store, fetch, query, import and export items (DynamoDB)
     Table(table::TableArgs),
+    /// Make databases that sleep when nobody uses them; back them up, restore them to any second (RDS)
+    Db(db::DbArgs),
     /// Print export lines that point AWS tools at the platform
     Env(env::EnvArgs),
     /// Run a command with AWS tools pointed at the platform, hard-coded amazonaws.com names included
@@ -191,6 +194,7 @@ pub fn run(cli: Cli, serve: fn(ServeArgs) -> ExitCode) -> ExitCode {
         Command::Url(args) => (args.target.json, in_runtime(open::url(args))),
         Command::Open(args) => (args.target.json, in_runtime(open::open(args))),
         Command::Files(args) => (args.json(), in_runtime(files::run(args))),
+        Command::Db(args) => (args.json(), in_runtime(db::run(args))),
         Command::Table(args) => (args.json(), in_runtime(table::run(args))),
         Command::Env(args) => (args.target.json, in_runtime(env::run(args))),
         Command::Exec(args) => (false, in_runtime(exec::run(args))),

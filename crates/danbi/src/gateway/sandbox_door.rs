@@ -1,6 +1,7 @@
 //! The platform's own endpoint as functions see it: connections that come out of sandboxes.
 
 use super::{Handler, Peer, Server};
+use danbi_rds::Rds;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -19,6 +20,7 @@ const MAX_OF_ALL: usize = 8_192;
 /// first; until [`SandboxDoor::open`] it refuses.
 pub struct SandboxDoor<H> {
     server: OnceLock<Server<H>>,
+    databases: OnceLock<Arc<Rds>>,
     connections: Mutex<JoinSet<()>>,
     open: Arc<Counts>,
 }
@@ -65,6 +67,7 @@ impl<H> Default for SandboxDoor<H> {
     fn default() -> Self {
         Self {
             server: OnceLock::new(),
+            databases: OnceLock::new(),
             connections: Mutex::default(),
             open: Arc::default(),
         }
@@ -78,10 +81,32 @@ impl<H: Handler> SandboxDoor<H> {
         let _ = self.server.set(server);
     }
 
+    /// Lets functions reach databases from now on.
+    pub fn open_databases(&self, databases: Arc<Rds>) {
+        // A second call changes nothing either.
+        let _ = self.databases.set(databases);
+    }
+
     /// Drops the connections that are still open.
     pub async fn close(&self) {
         let mut connections = std::mem::take(&mut *self.connections.lock().unwrap_or_else(PoisonError::into_inner));
         connections.shutdown().await;
+    }
+}
+
+impl<H> SandboxDoor<H> {
+    /// Serves a connection of a function, if it has not too many.
+    fn spawn(&self, function_arn: &str, serving: impl Future<Output = ()> + Send + 'static) {
+        let Some(place) = self.open.take(function_arn) else {
+            tracing::warn!(function_arn, "a function has too many connections to the platform open");
+            return;
+        };
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        while connections.try_join_next().is_some() {}
+        connections.spawn(async move {
+            serving.await;
+            drop(place);
+        });
     }
 }
 
@@ -91,20 +116,25 @@ impl<H: Handler> danbi_runtime::PlatformDoor for SandboxDoor<H> {
             tracing::warn!(function_arn, "a function called before the platform was ready");
             return;
         };
-        let Some(place) = self.open.take(function_arn) else {
-            tracing::warn!(function_arn, "a function has too many connections to the platform open");
-            return;
-        };
-        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
-        while connections.try_join_next().is_some() {}
         let peer = Peer {
             ip: INSIDE,
             secure: false,
         };
-        connections.spawn(async move {
-            server.connection(connection, peer).await;
-            drop(place);
-        });
+        self.spawn(function_arn, async move { server.connection(connection, peer).await });
+    }
+
+    fn database_ports(&self) -> Vec<u16> {
+        self.databases.get().map(|databases| databases.ports()).unwrap_or_default()
+    }
+
+    fn database_address(&self, name: &str) -> Option<Ipv4Addr> {
+        self.databases.get()?.address_inside(name)
+    }
+
+    fn accept_database(&self, connection: TcpStream, function_arn: &str) {
+        if let Some(databases) = self.databases.get().cloned() {
+            self.spawn(function_arn, async move { databases.connection_inside(connection).await });
+        }
     }
 }
 

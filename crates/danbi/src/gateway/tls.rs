@@ -66,6 +66,16 @@ impl Tls {
     }
 }
 
+/// Databases answer for the platform's names, and for none at all when the client does not say one.
+#[async_trait::async_trait]
+impl danbi_rds::Tls for Tls {
+    async fn server_config(&self, name: Option<&str>) -> Result<Arc<rustls::ServerConfig>, String> {
+        let authority = self.authority().await.map_err(|error| error.to_string())?;
+        let config = authority.server(name).map_err(|error| error.to_string())?;
+        config.ok_or_else(|| "the client asks for a name that is not ours".to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@ use super::output::Output;
 use crate::dns;
 use crate::lifecycle::Lifecycle;
 use crate::log::EnvironmentLog;
-use crate::options::PlatformDoor;
+use crate::options::{MAX_DATABASE_PORTS, PlatformDoor};
 use crate::program::{Place, Program, for_fork};
 use crate::runtime_api::{self, Call, ContainerCredentials};
 use crate::{FunctionSpec, RuntimeError};
@@ -93,6 +93,8 @@ impl Process {
             let listener = TcpListener::from_std(listener)?;
             if port == program.place.api_port && !app {
                 servers.spawn(runtime_api::serve(listener, sender.clone(), credentials.clone()));
+            } else if let Some(door) = platform.as_ref().filter(|_| listener_is_for_databases(&listener)) {
+                servers.spawn(forward_database(listener, door.clone(), spec.function_arn.to_string()));
             } else if let Some(door) = &platform {
                 let tls = port == TLS_PORT;
                 servers.spawn(forward_platform(
@@ -107,7 +109,7 @@ impl Process {
             socket.set_nonblocking(true)?;
             servers.spawn(dns::serve(
                 tokio::net::UdpSocket::from_std(socket)?,
-                serves_tls(&platform),
+                platform.clone(),
             ));
         }
         let out = Output::new(sandbox.take_stdout())?;
@@ -227,6 +229,20 @@ fn serves_tls(platform: &Option<Arc<dyn PlatformDoor>>) -> bool {
     platform.as_ref().is_some_and(|door| door.serves_tls())
 }
 
+/// Databases have addresses of their own on loopback, so their listeners are on all of it.
+fn listener_is_for_databases(listener: &TcpListener) -> bool {
+    listener.local_addr().is_ok_and(|address| address.ip().is_unspecified())
+}
+
+async fn forward_database(listener: TcpListener, door: Arc<dyn PlatformDoor>, function_arn: String) {
+    loop {
+        match listener.accept().await {
+            Ok((connection, _)) => door.accept_database(connection, &function_arn),
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
 async fn forward_platform(listener: TcpListener, door: Arc<dyn PlatformDoor>, function_arn: String, tls: bool) {
     loop {
         match listener.accept().await {
@@ -261,6 +277,12 @@ fn sandbox_spec(launch: &Launch<'_>) -> SandboxSpec {
     }
     if isolated && serves_tls(platform) {
         listeners.push(loopback(TLS_PORT));
+    }
+    if isolated && let Some(door) = platform {
+        let ports = door.database_ports().into_iter().take(MAX_DATABASE_PORTS);
+        let taken = [api_port, platform_port, TLS_PORT, DNS_PORT];
+        let free = ports.filter(|port| !taken.contains(port));
+        listeners.extend(free.map(|port| SocketAddr::from(([0, 0, 0, 0], port))));
     }
     // Without a network of its own the program uses the host's name servers itself.
     let udp = if isolated { vec![loopback(DNS_PORT)] } else { Vec::new() };

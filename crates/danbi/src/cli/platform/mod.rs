@@ -6,6 +6,7 @@ mod dynamodb;
 mod iam;
 mod lambda;
 mod logs;
+mod rds;
 mod s3;
 mod start;
 mod xml;
@@ -16,6 +17,7 @@ pub use lambda::{Alias, FunctionConfiguration, LIVE, Update};
 pub use logs::{LogQuery, LogRecord};
 pub use s3::{ObjectEntry, ObjectHead};
 pub use start::Started;
+pub use xml::Element;
 
 use super::{Failure, Output, Target};
 use client::{Call, Http};
