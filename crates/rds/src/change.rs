@@ -62,27 +62,49 @@ fn from_to(record: &mut Record, from: Status, to: Status) -> Result<()> {
     Ok(())
 }
 
-pub(crate) async fn start_instance(rds: Arc<Rds>, context: RequestContext, input: StartDBInstanceMessage) -> Result<StartDBInstanceResult> {
-    let record = turn(&rds, Kind::Instance, &context.scope, &input.db_instance_identifier, |record| {
-        only_of_an_instance(record, "Starting")?;
-        from_to(record, Status::Stopped, Status::Starting)
-    });
+pub(crate) async fn start_instance(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: StartDBInstanceMessage,
+) -> Result<StartDBInstanceResult> {
+    let record = turn(
+        &rds,
+        Kind::Instance,
+        &context.scope,
+        &input.db_instance_identifier,
+        |record| {
+            only_of_an_instance(record, "Starting")?;
+            from_to(record, Status::Stopped, Status::Starting)
+        },
+    );
     Ok(StartDBInstanceResult {
         db_instance: Some(describe::instance(&rds, &record.await?).await?),
     })
 }
 
-pub(crate) async fn stop_instance(rds: Arc<Rds>, context: RequestContext, input: StopDBInstanceMessage) -> Result<StopDBInstanceResult> {
+pub(crate) async fn stop_instance(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: StopDBInstanceMessage,
+) -> Result<StopDBInstanceResult> {
     let found = describe::load(&rds, Kind::Instance, &context.scope, &input.db_instance_identifier).await?;
     only_of_an_instance(&found, "Stopping")?;
     let last = match &input.db_snapshot_identifier {
-        Some(name) if found.status == Status::Available => Some(snapshots::begin(&rds, &found, name, Default::default()).await?.name),
+        Some(name) if found.status == Status::Available => {
+            Some(snapshots::begin(&rds, &found, name, Default::default()).await?.name)
+        }
         _ => None,
     };
-    let record = turn(&rds, Kind::Instance, &context.scope, &input.db_instance_identifier, |record| {
-        record.final_snapshot.clone_from(&last);
-        from_to(record, Status::Available, Status::Stopping)
-    });
+    let record = turn(
+        &rds,
+        Kind::Instance,
+        &context.scope,
+        &input.db_instance_identifier,
+        |record| {
+            record.final_snapshot.clone_from(&last);
+            from_to(record, Status::Available, Status::Stopping)
+        },
+    );
     Ok(StopDBInstanceResult {
         db_instance: Some(describe::instance(&rds, &record.await?).await?),
     })
@@ -93,28 +115,50 @@ pub(crate) async fn reboot_instance(
     context: RequestContext,
     input: RebootDBInstanceMessage,
 ) -> Result<RebootDBInstanceResult> {
-    let record = turn(&rds, Kind::Instance, &context.scope, &input.db_instance_identifier, |record| {
-        only_of_an_instance(record, "Rebooting")?;
-        from_to(record, Status::Available, Status::Rebooting)
-    });
+    let record = turn(
+        &rds,
+        Kind::Instance,
+        &context.scope,
+        &input.db_instance_identifier,
+        |record| {
+            only_of_an_instance(record, "Rebooting")?;
+            from_to(record, Status::Available, Status::Rebooting)
+        },
+    );
     Ok(RebootDBInstanceResult {
         db_instance: Some(describe::instance(&rds, &record.await?).await?),
     })
 }
 
-pub(crate) async fn start_cluster(rds: Arc<Rds>, context: RequestContext, input: StartDBClusterMessage) -> Result<StartDBClusterResult> {
-    let record = turn(&rds, Kind::Cluster, &context.scope, &input.db_cluster_identifier, |record| {
-        from_to(record, Status::Stopped, Status::Starting)
-    });
+pub(crate) async fn start_cluster(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: StartDBClusterMessage,
+) -> Result<StartDBClusterResult> {
+    let record = turn(
+        &rds,
+        Kind::Cluster,
+        &context.scope,
+        &input.db_cluster_identifier,
+        |record| from_to(record, Status::Stopped, Status::Starting),
+    );
     Ok(StartDBClusterResult {
         db_cluster: Some(describe::cluster(&rds, &record.await?).await?),
     })
 }
 
-pub(crate) async fn stop_cluster(rds: Arc<Rds>, context: RequestContext, input: StopDBClusterMessage) -> Result<StopDBClusterResult> {
-    let record = turn(&rds, Kind::Cluster, &context.scope, &input.db_cluster_identifier, |record| {
-        from_to(record, Status::Available, Status::Stopping)
-    });
+pub(crate) async fn stop_cluster(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: StopDBClusterMessage,
+) -> Result<StopDBClusterResult> {
+    let record = turn(
+        &rds,
+        Kind::Cluster,
+        &context.scope,
+        &input.db_cluster_identifier,
+        |record| from_to(record, Status::Available, Status::Stopping),
+    );
     Ok(StopDBClusterResult {
         db_cluster: Some(describe::cluster(&rds, &record.await?).await?),
     })
@@ -157,10 +201,18 @@ pub(crate) async fn modify_instance(
 ) -> Result<ModifyDBInstanceResult> {
     let found = describe::load(&rds, Kind::Instance, &context.scope, &input.db_instance_identifier).await?;
     if found.cluster.is_some() && (input.master_user_password.is_some() || input.backup_retention_period.is_some()) {
-        return Err(Error::combination("The password and the backups of a member are its DB cluster's: modify that."));
+        return Err(Error::combination(
+            "The password and the backups of a member are its DB cluster's: modify that.",
+        ));
     }
-    if input.new_db_instance_identifier.as_deref().is_some_and(|new| new != found.name) {
-        return Err(Error::NotBuilt("Renaming a DB instance is not built here yet.".to_owned()));
+    if input
+        .new_db_instance_identifier
+        .as_deref()
+        .is_some_and(|new| new != found.name)
+    {
+        return Err(Error::NotBuilt(
+            "Renaming a DB instance is not built here yet.".to_owned(),
+        ));
     }
     if found.status != Status::Available {
         return Err(wrong_state(&found, "available"));
@@ -172,7 +224,9 @@ pub(crate) async fn modify_instance(
         None => None,
     };
     if input.allocated_storage.is_some_and(|gib| gib < found.storage_gib) {
-        return Err(Error::combination("Requested storage size is smaller than the current one: storage cannot shrink."));
+        return Err(Error::combination(
+            "Requested storage size is smaller than the current one: storage cannot shrink.",
+        ));
     }
     let record = turn(&rds, Kind::Instance, &context.scope, &found.name, |record| {
         let before = (record.class.clone(), record.parameter_group.clone());
@@ -182,8 +236,14 @@ pub(crate) async fn modify_instance(
         record.retention_days = retention.unwrap_or(record.retention_days);
         record.storage_gib = input.allocated_storage.unwrap_or(record.storage_gib);
         record.deletion_protection = input.deletion_protection.unwrap_or(record.deletion_protection);
-        record.backup_window = input.preferred_backup_window.clone().unwrap_or_else(|| record.backup_window.clone());
-        let window = input.preferred_maintenance_window.as_ref().map(|window| window.to_lowercase());
+        record.backup_window = input
+            .preferred_backup_window
+            .clone()
+            .unwrap_or_else(|| record.backup_window.clone());
+        let window = input
+            .preferred_maintenance_window
+            .as_ref()
+            .map(|window| window.to_lowercase());
         record.maintenance_window = window.unwrap_or_else(|| record.maintenance_window.clone());
         record.multi_az = input.multi_az.unwrap_or(record.multi_az);
         record.public = input.publicly_accessible.unwrap_or(record.public);
@@ -206,15 +266,25 @@ pub(crate) async fn modify_cluster(
     input: ModifyDBClusterMessage,
 ) -> Result<ModifyDBClusterResult> {
     let found = describe::load(&rds, Kind::Cluster, &context.scope, &input.db_cluster_identifier).await?;
-    if input.new_db_cluster_identifier.as_deref().is_some_and(|new| new != found.name) {
-        return Err(Error::NotBuilt("Renaming a DB cluster is not built here yet.".to_owned()));
+    if input
+        .new_db_cluster_identifier
+        .as_deref()
+        .is_some_and(|new| new != found.name)
+    {
+        return Err(Error::NotBuilt(
+            "Renaming a DB cluster is not built here yet.".to_owned(),
+        ));
     }
     if found.status != Status::Available {
         return Err(wrong_state(&found, "available"));
     }
     let access = access(&rds, &found, input.master_user_password.as_ref(), input.port).await?;
     let retention = input.backup_retention_period.map(create::retention).transpose()?;
-    let capacity = input.serverless_v2_scaling_configuration.as_ref().map(create::capacity).transpose()?;
+    let capacity = input
+        .serverless_v2_scaling_configuration
+        .as_ref()
+        .map(create::capacity)
+        .transpose()?;
     let record = turn(&rds, Kind::Cluster, &context.scope, &found.name, |record| {
         apply_access(record, &access);
         record.retention_days = retention.unwrap_or(record.retention_days);
@@ -246,14 +316,21 @@ pub(crate) async fn delete_instance(
         ));
     }
     if matches!(found.status, Status::Deleting) {
-        return Err(Error::instance_state(format!("Instance {} is already being deleted.", found.name)));
+        return Err(Error::instance_state(format!(
+            "Instance {} is already being deleted.",
+            found.name
+        )));
     }
     let last = match (&input.final_db_snapshot_identifier, skips) {
         (Some(_), true) => {
-            return Err(Error::combination("FinalDBSnapshotIdentifier can not be specified when deleting with SkipFinalSnapshot"));
+            return Err(Error::combination(
+                "FinalDBSnapshotIdentifier can not be specified when deleting with SkipFinalSnapshot",
+            ));
         }
         (None, false) => {
-            return Err(Error::combination("FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."));
+            return Err(Error::combination(
+                "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.",
+            ));
         }
         (None, true) => None,
         (Some(name), false) if found.status == Status::Available => {
@@ -283,13 +360,20 @@ pub(crate) async fn delete_cluster(
         ));
     }
     let members = rds.all(Kind::Instance, &context.scope).await?;
-    if members.values().any(|one| one.cluster.as_ref() == Some(&found.name) && one.status != Status::Deleting) {
-        return Err(Error::cluster_state("Cluster cannot be deleted, it still contains DB instances in non-deleting state."));
+    if members
+        .values()
+        .any(|one| one.cluster.as_ref() == Some(&found.name) && one.status != Status::Deleting)
+    {
+        return Err(Error::cluster_state(
+            "Cluster cannot be deleted, it still contains DB instances in non-deleting state.",
+        ));
     }
     if !input.skip_final_snapshot.unwrap_or(false) {
         return Err(match input.final_db_snapshot_identifier {
             None => Error::combination("FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."),
-            Some(_) => Error::NotBuilt("Snapshots of DB clusters are not built here yet; set SkipFinalSnapshot.".to_owned()),
+            Some(_) => {
+                Error::NotBuilt("Snapshots of DB clusters are not built here yet; set SkipFinalSnapshot.".to_owned())
+            }
         });
     }
     let record = turn(&rds, Kind::Cluster, &context.scope, &found.name, |record| {
@@ -316,7 +400,10 @@ pub(crate) fn must_be_whole(record: &SnapshotRecord) -> Result<()> {
         status => Err(Error::Aws(
             "InvalidDBSnapshotState",
             400,
-            format!("The DB snapshot {} is in the state {status}, not available.", record.name),
+            format!(
+                "The DB snapshot {} is in the state {status}, not available.",
+                record.name
+            ),
         )),
     }
 }

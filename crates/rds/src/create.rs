@@ -11,7 +11,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What every new database has unless something else is asked for.
-pub(crate) fn blank(name: String, scope: &Scope, is_cluster: bool, engine: Engine, version: String, now: i64) -> Record {
+pub(crate) fn blank(
+    name: String,
+    scope: &Scope,
+    is_cluster: bool,
+    engine: Engine,
+    version: String,
+    now: i64,
+) -> Record {
     let id = uuid::Uuid::new_v4().simple().to_string()[..26].to_uppercase();
     let family = engines::major(&version);
     Record {
@@ -54,15 +61,22 @@ pub(crate) fn blank(name: String, scope: &Scope, is_cluster: bool, engine: Engin
 }
 
 /// Master user and password of a new database.
-fn credentials(record: &mut Record, user: Option<&String>, password: Option<&String>, managed: Option<bool>) -> Result<()> {
+fn credentials(
+    record: &mut Record,
+    user: Option<&String>,
+    password: Option<&String>,
+    managed: Option<bool>,
+) -> Result<()> {
     if managed == Some(true) {
         return Err(Error::NotBuilt(
-            "ManageMasterUserPassword needs Secrets Manager, which is not built here yet; give a MasterUserPassword.".to_owned(),
+            "ManageMasterUserPassword needs Secrets Manager, which is not built here yet; give a MasterUserPassword."
+                .to_owned(),
         ));
     }
-    let user = user.ok_or_else(|| Error::invalid("The parameter MasterUsername must be provided and must not be blank."))?;
-    let password =
-        password.ok_or_else(|| Error::invalid("The parameter MasterUserPassword must be provided and must not be blank."))?;
+    let user =
+        user.ok_or_else(|| Error::invalid("The parameter MasterUsername must be provided and must not be blank."))?;
+    let password = password
+        .ok_or_else(|| Error::invalid("The parameter MasterUserPassword must be provided and must not be blank."))?;
     record.master = names::master_user(user)?;
     names::master_password(password)?;
     record.new_password = Some(Secret::of_password(password).kept().text());
@@ -81,19 +95,29 @@ pub(crate) fn retention(days: i32) -> Result<i32> {
 pub(crate) fn wanted_port(port: Option<i32>) -> Result<u16> {
     let port = port.unwrap_or(i32::from(engines::PORT));
     u16::try_from(port).ok().filter(|port| *port >= 1150).ok_or_else(|| {
-        Error::invalid(format!("Invalid database port: {port}. The port must be between 1150 and 65535."))
+        Error::invalid(format!(
+            "Invalid database port: {port}. The port must be between 1150 and 65535."
+        ))
     })
 }
 
 pub(crate) fn capacity(wanted: &ServerlessV2ScalingConfiguration) -> Result<(f64, f64, Option<i32>)> {
     let (least, most) = (wanted.min_capacity.unwrap_or(0.5), wanted.max_capacity.unwrap_or(1.0));
     let steps = |capacity: f64| (capacity * 2.0).fract() == 0.0;
-    if !(0.0..=256.0).contains(&least) || !(1.0..=256.0).contains(&most) || least > most || !steps(least) || !steps(most) {
+    if !(0.0..=256.0).contains(&least)
+        || !(1.0..=256.0).contains(&most)
+        || least > most
+        || !steps(least)
+        || !steps(most)
+    {
         return Err(Error::invalid(
             "Serverless v2 capacity must be between 0 and 256 in steps of 0.5, and the minimum no more than the maximum.",
         ));
     }
-    if wanted.seconds_until_auto_pause.is_some_and(|pause| !(300..=86_400).contains(&pause)) {
+    if wanted
+        .seconds_until_auto_pause
+        .is_some_and(|pause| !(300..=86_400).contains(&pause))
+    {
         return Err(Error::invalid("SecondsUntilAutoPause must be between 300 and 86400."));
     }
     Ok((least, most, wanted.seconds_until_auto_pause))
@@ -113,7 +137,11 @@ pub(crate) async fn check_group(rds: &Rds, kind: Kind, scope: &Scope, name: &str
 /// Writes a new record down, gives it its number and its port, and begins with the work.
 pub(crate) async fn enter(rds: &Rds, mut record: Record, wanted_port: u16) -> Result<Record> {
     let taken = || match record.is_cluster {
-        true => Error::Aws("DBClusterAlreadyExistsFault", 400, "DB Cluster already exists".to_owned()),
+        true => Error::Aws(
+            "DBClusterAlreadyExistsFault",
+            400,
+            "DB Cluster already exists".to_owned(),
+        ),
         false => Error::Aws("DBInstanceAlreadyExists", 400, "DB instance already exists".to_owned()),
     };
     let key = keys::named(record.kind(), &record.scope, &record.name);
@@ -154,7 +182,10 @@ pub(crate) async fn instance(
     let version = engines::version(input.engine_version.as_ref()).await?;
     let mut record = blank(name, &context.scope, false, engine, version, rds.now());
     if !input.db_instance_class.starts_with("db.") {
-        return Err(Error::invalid(format!("Invalid DB Instance class: {}", input.db_instance_class)));
+        return Err(Error::invalid(format!(
+            "Invalid DB Instance class: {}",
+            input.db_instance_class
+        )));
     }
     record.class.clone_from(&input.db_instance_class);
     record.tags = names::tags(input.tags.as_ref())?;
@@ -162,10 +193,14 @@ pub(crate) async fn instance(
     if let Some(cluster) = &input.db_cluster_identifier {
         let cluster = describe::load(&rds, Kind::Cluster, &context.scope, &cluster.to_ascii_lowercase()).await?;
         if cluster.engine != record.engine {
-            return Err(Error::combination("The engine of the DB instance must be that of its DB cluster."));
+            return Err(Error::combination(
+                "The engine of the DB instance must be that of its DB cluster.",
+            ));
         }
         if input.master_username.is_some() || input.master_user_password.is_some() {
-            return Err(Error::combination("The requested DB Instance will be a member of a DB Cluster and its master user is the cluster's."));
+            return Err(Error::combination(
+                "The requested DB Instance will be a member of a DB Cluster and its master user is the cluster's.",
+            ));
         }
         record.cluster = Some(cluster.name);
     } else {
@@ -176,7 +211,9 @@ pub(crate) async fn instance(
             )));
         }
         if input.storage_encrypted == Some(true) || input.kms_key_id.is_some() {
-            return Err(Error::NotBuilt("Encrypted storage of databases is not built here yet.".to_owned()));
+            return Err(Error::NotBuilt(
+                "Encrypted storage of databases is not built here yet.".to_owned(),
+            ));
         }
         credentials(
             &mut record,
@@ -185,7 +222,10 @@ pub(crate) async fn instance(
             input.manage_master_user_password,
         )?;
         let gib = input.allocated_storage.ok_or_else(|| {
-            Error::combination(format!("Invalid storage size for engine name {} and storage type gp2: none", engine.name))
+            Error::combination(format!(
+                "Invalid storage size for engine name {} and storage type gp2: none",
+                engine.name
+            ))
         })?;
         if !(5..=65_536).contains(&gib) {
             return Err(Error::invalid(format!(
@@ -195,10 +235,18 @@ pub(crate) async fn instance(
         }
         record.storage_gib = gib;
     }
-    record.db_name = input.db_name.as_deref().filter(|name| !name.is_empty()).map(names::db_name).transpose()?;
+    record.db_name = input
+        .db_name
+        .as_deref()
+        .filter(|name| !name.is_empty())
+        .map(names::db_name)
+        .transpose()?;
     record.retention_days = input.backup_retention_period.map_or(Ok(1), retention)?;
     record.backup_window = input.preferred_backup_window.unwrap_or(record.backup_window);
-    record.maintenance_window = input.preferred_maintenance_window.unwrap_or(record.maintenance_window).to_lowercase();
+    record.maintenance_window = input
+        .preferred_maintenance_window
+        .unwrap_or(record.maintenance_window)
+        .to_lowercase();
     record.public = input.publicly_accessible.unwrap_or(false);
     record.multi_az = input.multi_az.unwrap_or(false);
     record.minor_upgrades = input.auto_minor_version_upgrade.unwrap_or(true);
@@ -226,7 +274,9 @@ pub(crate) async fn cluster(
     let engine = engines::engine(&input.engine)?;
     let version = engines::version(input.engine_version.as_ref()).await?;
     if input.storage_encrypted == Some(true) || input.kms_key_id.is_some() {
-        return Err(Error::NotBuilt("Encrypted storage of databases is not built here yet.".to_owned()));
+        return Err(Error::NotBuilt(
+            "Encrypted storage of databases is not built here yet.".to_owned(),
+        ));
     }
     let mut record = blank(name, &context.scope, true, engine, version, rds.now());
     credentials(
@@ -235,17 +285,31 @@ pub(crate) async fn cluster(
         input.master_user_password.as_ref(),
         input.manage_master_user_password,
     )?;
-    record.class = input.db_cluster_instance_class.unwrap_or_else(|| "db.serverless".to_owned());
+    record.class = input
+        .db_cluster_instance_class
+        .unwrap_or_else(|| "db.serverless".to_owned());
     record.tags = names::tags(input.tags.as_ref())?;
     record.deletion_protection = input.deletion_protection.unwrap_or(false);
-    record.db_name = input.database_name.as_deref().filter(|name| !name.is_empty()).map(names::db_name).transpose()?;
+    record.db_name = input
+        .database_name
+        .as_deref()
+        .filter(|name| !name.is_empty())
+        .map(names::db_name)
+        .transpose()?;
     record.retention_days = input.backup_retention_period.map_or(Ok(1), retention)?;
     record.backup_window = input.preferred_backup_window.unwrap_or(record.backup_window);
-    record.maintenance_window = input.preferred_maintenance_window.unwrap_or(record.maintenance_window).to_lowercase();
+    record.maintenance_window = input
+        .preferred_maintenance_window
+        .unwrap_or(record.maintenance_window)
+        .to_lowercase();
     record.copy_tags = input.copy_tags_to_snapshot.unwrap_or(false);
     record.http_endpoint = input.enable_http_endpoint.unwrap_or(false);
     record.security_groups = input.vpc_security_group_ids.unwrap_or_default();
-    record.capacity = input.serverless_v2_scaling_configuration.as_ref().map(capacity).transpose()?;
+    record.capacity = input
+        .serverless_v2_scaling_configuration
+        .as_ref()
+        .map(capacity)
+        .transpose()?;
     record.parameter_group = match &input.db_cluster_parameter_group_name {
         Some(group) => check_group(&rds, Kind::ClusterParameterGroup, &context.scope, group).await?,
         None => record.parameter_group,

@@ -27,17 +27,27 @@ pub(crate) async fn load(rds: &Rds, kind: Kind, scope: &Scope, name: &str) -> Re
         _ => name.to_owned(),
     };
     let key = keys::named(kind, scope, &plain.to_ascii_lowercase());
-    records::load(&rds.store, &key).await?.ok_or_else(|| missing(kind, name))
+    records::load(&rds.store, &key)
+        .await?
+        .ok_or_else(|| missing(kind, name))
 }
 
 /// One page of entries in the order of their names, and where the next begins.
-pub(crate) fn page<T>(all: Vec<(String, T)>, limit: Option<i32>, marker: Option<&String>) -> Result<(Vec<T>, Option<String>)> {
+pub(crate) fn page<T>(
+    all: Vec<(String, T)>,
+    limit: Option<i32>,
+    marker: Option<&String>,
+) -> Result<(Vec<T>, Option<String>)> {
     let limit = limit.unwrap_or(PAGE);
     if !(20..=PAGE).contains(&limit) {
-        return Err(Error::invalid(format!("Invalid value {limit} for MaxRecords. Must be between 20 and 100")));
+        return Err(Error::invalid(format!(
+            "Invalid value {limit} for MaxRecords. Must be between 20 and 100"
+        )));
     }
     let limit = usize::try_from(limit).unwrap_or(20);
-    let mut rest = all.into_iter().filter(|(name, _)| marker.is_none_or(|marker| name > marker));
+    let mut rest = all
+        .into_iter()
+        .filter(|(name, _)| marker.is_none_or(|marker| name > marker));
     let mut entries = Vec::new();
     let mut last = None;
     for (name, entry) in rest.by_ref().take(limit) {
@@ -51,7 +61,8 @@ pub(crate) fn page<T>(all: Vec<(String, T)>, limit: Option<i32>, marker: Option<
 /// Whether a record passes filters; `value` gives what it has of each name, `None` for a name that is not known.
 pub(crate) fn passes(filters: Option<&Vec<Filter>>, value: impl Fn(&str) -> Option<Vec<String>>) -> Result<bool> {
     for filter in filters.into_iter().flatten() {
-        let values = value(&filter.name).ok_or_else(|| Error::invalid(format!("Unrecognized filter name: {}", filter.name)))?;
+        let values =
+            value(&filter.name).ok_or_else(|| Error::invalid(format!("Unrecognized filter name: {}", filter.name)))?;
         if !filter.values.iter().any(|wanted| values.contains(wanted)) {
             return Ok(false);
         }
@@ -65,7 +76,8 @@ pub(crate) fn time(millis: i64) -> Timestamp {
 
 pub(crate) async fn subnet_group(rds: &Rds, scope: &Scope, name: Option<&String>) -> Result<Option<DBSubnetGroup>> {
     let Some(name) = name else { return Ok(None) };
-    let group: Option<records::GroupRecord> = records::load(&rds.store, &keys::named(Kind::SubnetGroup, scope, name)).await?;
+    let group: Option<records::GroupRecord> =
+        records::load(&rds.store, &keys::named(Kind::SubnetGroup, scope, name)).await?;
     Ok(group.as_ref().map(crate::groups::subnet_group))
 }
 
@@ -169,7 +181,10 @@ fn security_groups(ids: &[String]) -> Vec<VpcSecurityGroupMembership> {
 
 pub(crate) async fn cluster(rds: &Rds, record: &Record) -> Result<DBCluster> {
     let members = rds.all(Kind::Instance, &record.scope).await?;
-    let mut members: Vec<&Record> = members.values().filter(|one| one.cluster.as_ref() == Some(&record.name)).collect();
+    let mut members: Vec<&Record> = members
+        .values()
+        .filter(|one| one.cluster.as_ref() == Some(&record.name))
+        .collect();
     members.sort_by_key(|one| one.created);
     let bases: Vec<crate::backup::Image> = records::all(&rds.store, keys::bases(&record.resource)).await?;
     let endpoint = host(record);

@@ -35,7 +35,13 @@ const ENGINES: [Engine; 3] = [
 /// Engines of AWS's that are not built here.
 const OTHERS: [&str; 4] = ["postgres", "aurora-postgresql", "aurora", "neptune"];
 /// Classes that are offered; others are taken too.
-const CLASSES: [&str; 5] = ["db.t3.micro", "db.t3.small", "db.t3.medium", "db.t4g.micro", "db.m5.large"];
+const CLASSES: [&str; 5] = [
+    "db.t3.micro",
+    "db.t3.small",
+    "db.t3.medium",
+    "db.t4g.micro",
+    "db.m5.large",
+];
 /// The port of the protocol.
 pub(crate) const PORT: u16 = 3306;
 
@@ -55,7 +61,12 @@ pub(crate) fn engine(name: &str) -> Result<Engine> {
 /// What the installed server's version is. A requested one must be a version; it decides nothing.
 pub(crate) async fn version(requested: Option<&String>) -> Result<String> {
     if let Some(text) = requested {
-        let plain = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+        let plain = |text: &str| {
+            !text.is_empty()
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+        };
         if !plain(text) || !text.starts_with(|first: char| first.is_ascii_digit()) {
             return Err(Error::combination(format!("Cannot find version {text}")));
         }
@@ -74,7 +85,9 @@ pub(crate) async fn describe_versions(
     input: DescribeDBEngineVersionsMessage,
 ) -> Result<DBEngineVersionMessage> {
     let version = version(None).await?;
-    let wanted = ENGINES.iter().filter(|engine| input.engine.as_deref().is_none_or(|name| name == engine.name));
+    let wanted = ENGINES
+        .iter()
+        .filter(|engine| input.engine.as_deref().is_none_or(|name| name == engine.name));
     let one = |engine: &Engine| DBEngineVersion {
         engine: Some(engine.name.to_owned()),
         engine_version: Some(version.clone()),
@@ -90,8 +103,14 @@ pub(crate) async fn describe_versions(
         ..DBEngineVersion::default()
     };
     let asked = |one: &DBEngineVersion| {
-        input.engine_version.as_ref().is_none_or(|asked| version.starts_with(asked.as_str()))
-            && input.db_parameter_group_family.as_ref().is_none_or(|asked| Some(asked) == one.db_parameter_group_family.as_ref())
+        input
+            .engine_version
+            .as_ref()
+            .is_none_or(|asked| version.starts_with(asked.as_str()))
+            && input
+                .db_parameter_group_family
+                .as_ref()
+                .is_none_or(|asked| Some(asked) == one.db_parameter_group_family.as_ref())
     };
     Ok(DBEngineVersionMessage {
         db_engine_versions: Some(wanted.map(one).filter(asked).collect()),

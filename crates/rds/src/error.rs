@@ -86,7 +86,11 @@ impl From<Error> for ServiceError {
             Error::Contention => Self::client("InvalidDBInstanceState", 400, error.to_string()),
             Error::Server(_) | Error::Store(_) | Error::Blobs(_) | Error::Damaged(_) => {
                 tracing::error!(%error, "an operation of rds failed");
-                Self::server("InternalFailure", 500, "An internal error has occurred. Please try your query again at a later time.")
+                Self::server(
+                    "InternalFailure",
+                    500,
+                    "An internal error has occurred. Please try your query again at a later time.",
+                )
             }
         }
     }

@@ -15,14 +15,43 @@ use std::sync::Arc;
 
 /// Parameters that a group may set; the others are the platform's, or the server's own affair.
 const PARAMETERS: [&str; 38] = [
-    "auto_increment_increment", "auto_increment_offset", "back_log", "character_set_client", "character_set_connection",
-    "character_set_database", "character_set_filesystem", "character_set_results", "character_set_server",
-    "collation_connection", "collation_server", "connect_timeout", "default_storage_engine", "event_scheduler",
-    "explicit_defaults_for_timestamp", "group_concat_max_len", "innodb_buffer_pool_size", "innodb_file_per_table",
-    "innodb_ft_min_token_size", "innodb_lock_wait_timeout", "innodb_print_all_deadlocks", "innodb_strict_mode",
-    "interactive_timeout", "join_buffer_size", "lock_wait_timeout", "long_query_time",
-    "max_allowed_packet", "max_connections", "max_heap_table_size", "net_read_timeout", "net_write_timeout",
-    "slow_query_log", "sort_buffer_size", "sql_mode", "tmp_table_size", "transaction_isolation", "tx_isolation",
+    "auto_increment_increment",
+    "auto_increment_offset",
+    "back_log",
+    "character_set_client",
+    "character_set_connection",
+    "character_set_database",
+    "character_set_filesystem",
+    "character_set_results",
+    "character_set_server",
+    "collation_connection",
+    "collation_server",
+    "connect_timeout",
+    "default_storage_engine",
+    "event_scheduler",
+    "explicit_defaults_for_timestamp",
+    "group_concat_max_len",
+    "innodb_buffer_pool_size",
+    "innodb_file_per_table",
+    "innodb_ft_min_token_size",
+    "innodb_lock_wait_timeout",
+    "innodb_print_all_deadlocks",
+    "innodb_strict_mode",
+    "interactive_timeout",
+    "join_buffer_size",
+    "lock_wait_timeout",
+    "long_query_time",
+    "max_allowed_packet",
+    "max_connections",
+    "max_heap_table_size",
+    "net_read_timeout",
+    "net_write_timeout",
+    "slow_query_log",
+    "sort_buffer_size",
+    "sql_mode",
+    "tmp_table_size",
+    "transaction_isolation",
+    "tx_isolation",
     "wait_timeout",
 ];
 /// Of one value.
@@ -30,9 +59,21 @@ const MAX_VALUE: usize = 1024;
 
 pub(crate) fn missing(kind: Kind, name: &str) -> Error {
     match kind {
-        Kind::SubnetGroup => Error::Aws("DBSubnetGroupNotFoundFault", 404, format!("DB subnet group '{name}' does not exist.")),
-        Kind::ClusterParameterGroup => Error::Aws("DBParameterGroupNotFound", 404, format!("DBClusterParameterGroup not found: {name}")),
-        _ => Error::Aws("DBParameterGroupNotFound", 404, format!("DBParameterGroup not found: {name}")),
+        Kind::SubnetGroup => Error::Aws(
+            "DBSubnetGroupNotFoundFault",
+            404,
+            format!("DB subnet group '{name}' does not exist."),
+        ),
+        Kind::ClusterParameterGroup => Error::Aws(
+            "DBParameterGroupNotFound",
+            404,
+            format!("DBClusterParameterGroup not found: {name}"),
+        ),
+        _ => Error::Aws(
+            "DBParameterGroupNotFound",
+            404,
+            format!("DBParameterGroup not found: {name}"),
+        ),
     }
 }
 
@@ -50,7 +91,11 @@ async fn make(rds: &Rds, kind: Kind, record: &GroupRecord) -> Result<()> {
             400,
             format!("The DB subnet group '{}' already exists.", record.name),
         ),
-        _ => Error::Aws("DBParameterGroupAlreadyExists", 400, format!("Parameter group {} already exists", record.name)),
+        _ => Error::Aws(
+            "DBParameterGroupAlreadyExists",
+            400,
+            format!("Parameter group {} already exists", record.name),
+        ),
     };
     rds.store
         .transact(async |tx| {
@@ -63,7 +108,13 @@ async fn make(rds: &Rds, kind: Kind, record: &GroupRecord) -> Result<()> {
         .await
 }
 
-async fn change(rds: &Rds, kind: Kind, scope: &Scope, name: &str, change: impl Fn(&mut GroupRecord) -> Result<()> + Send + Sync) -> Result<GroupRecord> {
+async fn change(
+    rds: &Rds,
+    kind: Kind,
+    scope: &Scope,
+    name: &str,
+    change: impl Fn(&mut GroupRecord) -> Result<()> + Send + Sync,
+) -> Result<GroupRecord> {
     let name = name.to_ascii_lowercase();
     let key = keys::named(kind, scope, &name);
     let (key, change, name) = (&key, &change, &name);
@@ -90,12 +141,18 @@ async fn remove(rds: &Rds, kind: Kind, scope: &Scope, name: &str) -> Result<Empt
                     Kind::SubnetGroup => Error::Aws(
                         "InvalidDBSubnetGroupStateFault",
                         400,
-                        format!("Cannot delete the subnet group '{}' because at least one database instance: {} is still using it.", record.name, database.name),
+                        format!(
+                            "Cannot delete the subnet group '{}' because at least one database instance: {} is still using it.",
+                            record.name, database.name
+                        ),
                     ),
                     _ => Error::Aws(
                         "InvalidDBParameterGroupState",
                         400,
-                        format!("One or more database instances are still members of this parameter group {}, so the group cannot be deleted", record.name),
+                        format!(
+                            "One or more database instances are still members of this parameter group {}, so the group cannot be deleted",
+                            record.name
+                        ),
                     ),
                 });
             }
@@ -119,7 +176,11 @@ fn parameter_group(record: &GroupRecord) -> DBParameterGroup {
     }
 }
 
-pub(crate) async fn create_parameters(rds: Arc<Rds>, context: RequestContext, input: CreateDBParameterGroupMessage) -> Result<CreateDBParameterGroupResult> {
+pub(crate) async fn create_parameters(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: CreateDBParameterGroupMessage,
+) -> Result<CreateDBParameterGroupResult> {
     let record = GroupRecord {
         name: names::identifier("DBParameterGroupName", &input.db_parameter_group_name)?,
         scope: context.scope,
@@ -130,7 +191,9 @@ pub(crate) async fn create_parameters(rds: Arc<Rds>, context: RequestContext, in
         tags: names::tags(input.tags.as_ref())?,
     };
     if record.name.starts_with("default") {
-        return Err(Error::invalid("The parameter DBParameterGroupName must not begin with \"default\"."));
+        return Err(Error::invalid(
+            "The parameter DBParameterGroupName must not begin with \"default\".",
+        ));
     }
     make(&rds, Kind::ParameterGroup, &record).await?;
     Ok(CreateDBParameterGroupResult {
@@ -138,7 +201,11 @@ pub(crate) async fn create_parameters(rds: Arc<Rds>, context: RequestContext, in
     })
 }
 
-pub(crate) async fn describe_parameter_groups(rds: Arc<Rds>, context: RequestContext, input: DescribeDBParameterGroupsMessage) -> Result<DBParameterGroupsMessage> {
+pub(crate) async fn describe_parameter_groups(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: DescribeDBParameterGroupsMessage,
+) -> Result<DBParameterGroupsMessage> {
     if let Some(name) = &input.db_parameter_group_name {
         let record = load(&rds, Kind::ParameterGroup, &context.scope, name).await?;
         return Ok(DBParameterGroupsMessage {
@@ -147,7 +214,10 @@ pub(crate) async fn describe_parameter_groups(rds: Arc<Rds>, context: RequestCon
         });
     }
     let all: Vec<GroupRecord> = records::all(&rds.store, keys::all_named(Kind::ParameterGroup, &context.scope)).await?;
-    let all = all.iter().map(|record| (record.name.clone(), parameter_group(record))).collect();
+    let all = all
+        .iter()
+        .map(|record| (record.name.clone(), parameter_group(record)))
+        .collect();
     let (groups, marker) = page(all, input.max_records, input.marker.as_ref())?;
     Ok(DBParameterGroupsMessage {
         marker,
@@ -158,7 +228,9 @@ pub(crate) async fn describe_parameter_groups(rds: Arc<Rds>, context: RequestCon
 /// A parameter's name and value, if a group may set it.
 fn checked(parameter: &Parameter) -> Result<(String, String)> {
     let (Some(name), Some(value)) = (&parameter.parameter_name, &parameter.parameter_value) else {
-        return Err(Error::combination("A parameter needs a ParameterName and a ParameterValue."));
+        return Err(Error::combination(
+            "A parameter needs a ParameterName and a ParameterValue.",
+        ));
     };
     if !PARAMETERS.contains(&name.as_str()) {
         return Err(Error::invalid(format!("Could not find parameter with name: {name}")));
@@ -171,39 +243,75 @@ fn checked(parameter: &Parameter) -> Result<(String, String)> {
     Ok((name.clone(), value.clone()))
 }
 
-pub(crate) async fn modify_parameters(rds: Arc<Rds>, context: RequestContext, input: ModifyDBParameterGroupMessage) -> Result<DBParameterGroupNameMessage> {
+pub(crate) async fn modify_parameters(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: ModifyDBParameterGroupMessage,
+) -> Result<DBParameterGroupNameMessage> {
     let set: Vec<(String, String)> = input.parameters.iter().map(checked).collect::<Result<_>>()?;
-    let record = change(&rds, Kind::ParameterGroup, &context.scope, &input.db_parameter_group_name, |record| {
-        record.parameters.extend(set.iter().cloned());
-        Ok(())
-    });
+    let record = change(
+        &rds,
+        Kind::ParameterGroup,
+        &context.scope,
+        &input.db_parameter_group_name,
+        |record| {
+            record.parameters.extend(set.iter().cloned());
+            Ok(())
+        },
+    );
     Ok(DBParameterGroupNameMessage {
         db_parameter_group_name: Some(record.await?.name),
     })
 }
 
-pub(crate) async fn reset_parameters(rds: Arc<Rds>, context: RequestContext, input: ResetDBParameterGroupMessage) -> Result<DBParameterGroupNameMessage> {
-    let record = change(&rds, Kind::ParameterGroup, &context.scope, &input.db_parameter_group_name, |record| {
-        match input.reset_all_parameters.unwrap_or(input.parameters.is_none()) {
-            true => record.parameters.clear(),
-            false => {
-                for parameter in input.parameters.iter().flatten() {
-                    record.parameters.remove(parameter.parameter_name.as_deref().unwrap_or_default());
+pub(crate) async fn reset_parameters(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: ResetDBParameterGroupMessage,
+) -> Result<DBParameterGroupNameMessage> {
+    let record = change(
+        &rds,
+        Kind::ParameterGroup,
+        &context.scope,
+        &input.db_parameter_group_name,
+        |record| {
+            match input.reset_all_parameters.unwrap_or(input.parameters.is_none()) {
+                true => record.parameters.clear(),
+                false => {
+                    for parameter in input.parameters.iter().flatten() {
+                        record
+                            .parameters
+                            .remove(parameter.parameter_name.as_deref().unwrap_or_default());
+                    }
                 }
             }
-        }
-        Ok(())
-    });
+            Ok(())
+        },
+    );
     Ok(DBParameterGroupNameMessage {
         db_parameter_group_name: Some(record.await?.name),
     })
 }
 
-pub(crate) async fn delete_parameters(rds: Arc<Rds>, context: RequestContext, input: DeleteDBParameterGroupMessage) -> Result<Empty> {
-    remove(&rds, Kind::ParameterGroup, &context.scope, &input.db_parameter_group_name).await
+pub(crate) async fn delete_parameters(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: DeleteDBParameterGroupMessage,
+) -> Result<Empty> {
+    remove(
+        &rds,
+        Kind::ParameterGroup,
+        &context.scope,
+        &input.db_parameter_group_name,
+    )
+    .await
 }
 
-pub(crate) async fn describe_parameters(rds: Arc<Rds>, context: RequestContext, input: DescribeDBParametersMessage) -> Result<DBParameterGroupDetails> {
+pub(crate) async fn describe_parameters(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: DescribeDBParametersMessage,
+) -> Result<DBParameterGroupDetails> {
     let name = input.db_parameter_group_name.to_ascii_lowercase();
     let set = match load(&rds, Kind::ParameterGroup, &context.scope, &name).await {
         Ok(record) => record.parameters,
@@ -251,7 +359,11 @@ pub(crate) fn subnet_group(record: &GroupRecord) -> DBSubnetGroup {
     }
 }
 
-pub(crate) async fn create_subnets(rds: Arc<Rds>, context: RequestContext, input: CreateDBSubnetGroupMessage) -> Result<CreateDBSubnetGroupResult> {
+pub(crate) async fn create_subnets(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: CreateDBSubnetGroupMessage,
+) -> Result<CreateDBSubnetGroupResult> {
     let record = GroupRecord {
         name: names::identifier("DBSubnetGroupName", &input.db_subnet_group_name)?,
         scope: context.scope,
@@ -267,7 +379,11 @@ pub(crate) async fn create_subnets(rds: Arc<Rds>, context: RequestContext, input
     })
 }
 
-pub(crate) async fn describe_subnets(rds: Arc<Rds>, context: RequestContext, input: DescribeDBSubnetGroupsMessage) -> Result<DBSubnetGroupMessage> {
+pub(crate) async fn describe_subnets(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: DescribeDBSubnetGroupsMessage,
+) -> Result<DBSubnetGroupMessage> {
     if let Some(name) = &input.db_subnet_group_name {
         let record = load(&rds, Kind::SubnetGroup, &context.scope, name).await?;
         return Ok(DBSubnetGroupMessage {
@@ -276,7 +392,10 @@ pub(crate) async fn describe_subnets(rds: Arc<Rds>, context: RequestContext, inp
         });
     }
     let all: Vec<GroupRecord> = records::all(&rds.store, keys::all_named(Kind::SubnetGroup, &context.scope)).await?;
-    let all = all.iter().map(|record| (record.name.clone(), subnet_group(record))).collect();
+    let all = all
+        .iter()
+        .map(|record| (record.name.clone(), subnet_group(record)))
+        .collect();
     let (groups, marker) = page(all, input.max_records, input.marker.as_ref())?;
     Ok(DBSubnetGroupMessage {
         marker,
@@ -284,19 +403,33 @@ pub(crate) async fn describe_subnets(rds: Arc<Rds>, context: RequestContext, inp
     })
 }
 
-pub(crate) async fn modify_subnets(rds: Arc<Rds>, context: RequestContext, input: ModifyDBSubnetGroupMessage) -> Result<ModifyDBSubnetGroupResult> {
-    let record = change(&rds, Kind::SubnetGroup, &context.scope, &input.db_subnet_group_name, |record| {
-        record.subnets.clone_from(&input.subnet_ids);
-        if let Some(description) = &input.db_subnet_group_description {
-            record.description.clone_from(description);
-        }
-        Ok(())
-    });
+pub(crate) async fn modify_subnets(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: ModifyDBSubnetGroupMessage,
+) -> Result<ModifyDBSubnetGroupResult> {
+    let record = change(
+        &rds,
+        Kind::SubnetGroup,
+        &context.scope,
+        &input.db_subnet_group_name,
+        |record| {
+            record.subnets.clone_from(&input.subnet_ids);
+            if let Some(description) = &input.db_subnet_group_description {
+                record.description.clone_from(description);
+            }
+            Ok(())
+        },
+    );
     Ok(ModifyDBSubnetGroupResult {
         db_subnet_group: Some(subnet_group(&record.await?)),
     })
 }
 
-pub(crate) async fn delete_subnets(rds: Arc<Rds>, context: RequestContext, input: DeleteDBSubnetGroupMessage) -> Result<Empty> {
+pub(crate) async fn delete_subnets(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: DeleteDBSubnetGroupMessage,
+) -> Result<Empty> {
     remove(&rds, Kind::SubnetGroup, &context.scope, &input.db_subnet_group_name).await
 }

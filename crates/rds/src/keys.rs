@@ -68,7 +68,10 @@ fn root() -> KeyBuilder {
 }
 
 fn of_kind(kind: Kind, scope: &Scope) -> KeyBuilder {
-    root().str(kind.text()).str(scope.account.as_str()).str(scope.region.as_str())
+    root()
+        .str(kind.text())
+        .str(scope.account.as_str())
+        .str(scope.region.as_str())
 }
 
 pub(crate) fn named(kind: Kind, scope: &Scope, name: &str) -> Bytes {

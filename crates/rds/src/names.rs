@@ -42,7 +42,10 @@ pub(crate) fn master_user(text: &str) -> Result<String> {
             "The parameter MasterUsername must be between 1 and 16 alphanumeric characters and begin with a letter.",
         ));
     }
-    if RESERVED_USERS.iter().any(|reserved| text.eq_ignore_ascii_case(reserved)) {
+    if RESERVED_USERS
+        .iter()
+        .any(|reserved| text.eq_ignore_ascii_case(reserved))
+    {
         return Err(Error::invalid(format!(
             "MasterUsername {text} cannot be used as it is a reserved word used by the engine"
         )));
@@ -51,7 +54,9 @@ pub(crate) fn master_user(text: &str) -> Result<String> {
 }
 
 pub(crate) fn master_password(text: &str) -> Result<()> {
-    let plain = text.bytes().all(|byte| (0x20..0x7f).contains(&byte) && !b"/@\" ".contains(&byte));
+    let plain = text
+        .bytes()
+        .all(|byte| (0x20..0x7f).contains(&byte) && !b"/@\" ".contains(&byte));
     if !plain {
         return Err(Error::invalid(
             "The parameter MasterUserPassword is not a valid password. Only printable ASCII characters besides '/', '@', \
@@ -73,7 +78,10 @@ pub(crate) fn master_password(text: &str) -> Result<()> {
 
 /// The name of the first database in a new server.
 pub(crate) fn db_name(text: &str) -> Result<String> {
-    let begins = text.bytes().next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_');
+    let begins = text
+        .bytes()
+        .next()
+        .is_some_and(|first| first.is_ascii_alphabetic() || first == b'_');
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     if !begins || !plain || text.len() > 64 {
         return Err(Error::invalid(
@@ -84,7 +92,12 @@ pub(crate) fn db_name(text: &str) -> Result<String> {
 }
 
 pub(crate) fn arn(kind: Kind, scope: &Scope, name: &str) -> String {
-    format!("arn:aws:rds:{}:{}:{}:{name}", scope.region, scope.account, kind.in_arn())
+    format!(
+        "arn:aws:rds:{}:{}:{}:{name}",
+        scope.region,
+        scope.account,
+        kind.in_arn()
+    )
 }
 
 /// What an ARN of the caller's account and region names.
@@ -99,7 +112,10 @@ pub(crate) fn of_arn(scope: &Scope, text: &str) -> Option<(Kind, String)> {
 pub(crate) fn tags(list: Option<&Vec<crate::shapes::Tag>>) -> Result<BTreeMap<String, String>> {
     let mut tags = BTreeMap::new();
     for tag in list.into_iter().flatten() {
-        let (key, value) = (tag.key.clone().unwrap_or_default(), tag.value.clone().unwrap_or_default());
+        let (key, value) = (
+            tag.key.clone().unwrap_or_default(),
+            tag.value.clone().unwrap_or_default(),
+        );
         if key.is_empty() || key.chars().count() > 128 || value.chars().count() > 256 || key.starts_with("aws:") {
             return Err(Error::invalid(format!("Tag key or value is invalid: {key}")));
         }
@@ -133,7 +149,15 @@ mod tests {
     #[test]
     fn passwords_have_rules() {
         assert!(master_password("correct-horse").is_ok());
-        for wrong in ["short", "with space1", "with/slash", "at@sign12", "quote\"123", "ümlaut123", &"x".repeat(42)] {
+        for wrong in [
+            "short",
+            "with space1",
+            "with/slash",
+            "at@sign12",
+            "quote\"123",
+            "ümlaut123",
+            &"x".repeat(42),
+        ] {
             assert!(master_password(wrong).is_err(), "{wrong}");
         }
     }

@@ -123,7 +123,8 @@ impl Rds {
         });
         for kind in [Kind::Cluster, Kind::Instance] {
             for record in records::all::<Record>(&this.store, keys::everywhere(kind)).await? {
-                if record.has_server() && !matches!(record.status, Status::Creating | Status::Stopped | Status::Failed) {
+                if record.has_server() && !matches!(record.status, Status::Creating | Status::Stopped | Status::Failed)
+                {
                     this.open(&record).await?;
                 }
                 if !matches!(record.status, Status::Available | Status::Stopped | Status::Failed) {
@@ -161,7 +162,9 @@ impl Rds {
     /// Of the store.
     pub async fn uses_blob(&self, id: &BlobId) -> Result<bool> {
         let snapshot = self.store.snapshot().await?;
-        let found = snapshot.scan(keys::users_of_blob(id), danbi_store::Direction::Forward, 1).await?;
+        let found = snapshot
+            .scan(keys::users_of_blob(id), danbi_store::Direction::Forward, 1)
+            .await?;
         Ok(!found.entries.is_empty())
     }
 
@@ -304,7 +307,9 @@ impl Rds {
         let mut taken = Vec::new();
         for kind in [Kind::Cluster, Kind::Instance] {
             let all = records::all::<Record>(&self.store, keys::everywhere(kind)).await?;
-            let others = all.iter().filter(|record| record.has_server() && record.resource != but);
+            let others = all
+                .iter()
+                .filter(|record| record.has_server() && record.resource != but);
             taken.extend(others.map(|record| record.port));
         }
         for port in std::iter::once(wanted).chain(PORTS) {
@@ -330,7 +335,11 @@ impl Rds {
 pub(crate) fn host(record: &Record) -> String {
     use sha1::{Digest, Sha1};
     let digest = Sha1::digest(format!("{}/{}", record.scope.account, record.scope.region));
-    let hash: String = digest.iter().take(11).map(|byte| char::from(b'a' + byte % 26)).collect();
+    let hash: String = digest
+        .iter()
+        .take(11)
+        .map(|byte| char::from(b'a' + byte % 26))
+        .collect();
     let kind = if record.is_cluster { "cluster-" } else { "" };
     format!("{}.{kind}c{hash}.{}.rds.localhost", record.name, record.scope.region)
 }

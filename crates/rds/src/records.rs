@@ -1,7 +1,7 @@
 //! What is kept of databases, snapshots and groups.
 
-use crate::backup::Image;
 use crate::Result;
+use crate::backup::Image;
 use bytes::Bytes;
 use danbi_core::Scope;
 use danbi_store::{Direction, KeyRange, Page, Store, Transaction};

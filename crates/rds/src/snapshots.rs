@@ -20,7 +20,12 @@ fn exists(name: &str) -> Error {
 }
 
 /// Writes a snapshot down that is still to be taken.
-pub(crate) async fn begin(rds: &Rds, of: &Record, name: &str, tags: BTreeMap<String, String>) -> Result<SnapshotRecord> {
+pub(crate) async fn begin(
+    rds: &Rds,
+    of: &Record,
+    name: &str,
+    tags: BTreeMap<String, String>,
+) -> Result<SnapshotRecord> {
     let name = names::identifier("DBSnapshotIdentifier", name)?;
     let mut tags = tags;
     if of.copy_tags {
@@ -97,13 +102,25 @@ fn shape(record: &SnapshotRecord) -> DBSnapshot {
     }
 }
 
-pub(crate) async fn create(rds: Arc<Rds>, context: RequestContext, input: CreateDBSnapshotMessage) -> Result<CreateDBSnapshotResult> {
+pub(crate) async fn create(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: CreateDBSnapshotMessage,
+) -> Result<CreateDBSnapshotResult> {
     let of = describe::load(&rds, Kind::Instance, &context.scope, &input.db_instance_identifier).await?;
     change::must_be_available(&of)?;
     if of.cluster.is_some() {
-        return Err(Error::instance_state("The specified instance is a member of a cluster and a snapshot cannot be created directly."));
+        return Err(Error::instance_state(
+            "The specified instance is a member of a cluster and a snapshot cannot be created directly.",
+        ));
     }
-    let record = begin(&rds, &of, &input.db_snapshot_identifier, names::tags(input.tags.as_ref())?).await?;
+    let record = begin(
+        &rds,
+        &of,
+        &input.db_snapshot_identifier,
+        names::tags(input.tags.as_ref())?,
+    )
+    .await?;
     if let Some(this) = rds.this() {
         let name = record.name.clone();
         rds.spawn(async move {
@@ -117,7 +134,11 @@ pub(crate) async fn create(rds: Arc<Rds>, context: RequestContext, input: Create
     })
 }
 
-pub(crate) async fn copy(rds: Arc<Rds>, context: RequestContext, input: CopyDBSnapshotMessage) -> Result<CopyDBSnapshotResult> {
+pub(crate) async fn copy(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: CopyDBSnapshotMessage,
+) -> Result<CopyDBSnapshotResult> {
     let source = load(&rds, &context.scope, &input.source_db_snapshot_identifier).await?;
     change::must_be_whole(&source)?;
     let name = names::identifier("TargetDBSnapshotIdentifier", &input.target_db_snapshot_identifier)?;
@@ -125,7 +146,10 @@ pub(crate) async fn copy(rds: Arc<Rds>, context: RequestContext, input: CopyDBSn
     if input.copy_tags.unwrap_or(false) {
         tags.extend(source.tags.clone());
     }
-    if records::load::<SnapshotRecord>(&rds.store, &keys::named(Kind::Snapshot, &context.scope, &name)).await?.is_some() {
+    if records::load::<SnapshotRecord>(&rds.store, &keys::named(Kind::Snapshot, &context.scope, &name))
+        .await?
+        .is_some()
+    {
         return Err(exists(&name));
     }
     let mut image = source.image.clone();
@@ -150,7 +174,11 @@ pub(crate) async fn copy(rds: Arc<Rds>, context: RequestContext, input: CopyDBSn
     })
 }
 
-pub(crate) async fn delete(rds: Arc<Rds>, context: RequestContext, input: DeleteDBSnapshotMessage) -> Result<DeleteDBSnapshotResult> {
+pub(crate) async fn delete(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: DeleteDBSnapshotMessage,
+) -> Result<DeleteDBSnapshotResult> {
     let record = load(&rds, &context.scope, &input.db_snapshot_identifier).await?;
     if record.status == "creating" {
         change::must_be_whole(&record)?;
@@ -167,10 +195,16 @@ pub(crate) async fn delete(rds: Arc<Rds>, context: RequestContext, input: Delete
     }
     let mut gone = shape(&record);
     gone.status = Some("deleted".to_owned());
-    Ok(DeleteDBSnapshotResult { db_snapshot: Some(gone) })
+    Ok(DeleteDBSnapshotResult {
+        db_snapshot: Some(gone),
+    })
 }
 
-pub(crate) async fn describe_all(rds: Arc<Rds>, context: RequestContext, input: DescribeDBSnapshotsMessage) -> Result<DBSnapshotMessage> {
+pub(crate) async fn describe_all(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: DescribeDBSnapshotsMessage,
+) -> Result<DBSnapshotMessage> {
     if let Some(name) = &input.db_snapshot_identifier {
         let record = load(&rds, &context.scope, name).await?;
         return Ok(DBSnapshotMessage {
@@ -181,8 +215,14 @@ pub(crate) async fn describe_all(rds: Arc<Rds>, context: RequestContext, input: 
     let all: Vec<SnapshotRecord> = records::all(&rds.store, keys::all_named(Kind::Snapshot, &context.scope)).await?;
     let mut found = Vec::new();
     for record in all {
-        let of = input.db_instance_identifier.as_ref().is_none_or(|name| name.eq_ignore_ascii_case(&record.of.name));
-        let id = input.dbi_resource_id.as_ref().is_none_or(|id| *id == record.of.resource);
+        let of = input
+            .db_instance_identifier
+            .as_ref()
+            .is_none_or(|name| name.eq_ignore_ascii_case(&record.of.name));
+        let id = input
+            .dbi_resource_id
+            .as_ref()
+            .is_none_or(|id| *id == record.of.resource);
         let kind = input.snapshot_type.as_ref().is_none_or(|kind| *kind == record.kind);
         let wanted = passes(input.filters.as_ref(), |filter| match filter {
             "db-instance-id" => Some(vec![record.of.name.clone(), record.of.arn()]),
@@ -214,9 +254,23 @@ struct Wanted<'w> {
     retention: Option<i32>,
 }
 
-async fn restore(rds: &Rds, scope: &Scope, name: String, of: &Record, source: Source, wanted: Wanted<'_>) -> Result<Record> {
+async fn restore(
+    rds: &Rds,
+    scope: &Scope,
+    name: String,
+    of: &Record,
+    source: Source,
+    wanted: Wanted<'_>,
+) -> Result<Record> {
     let version = engines::version(None).await?;
-    let fresh = blank(name, scope, of.is_cluster, engines::engine(&of.engine)?, version, rds.now());
+    let fresh = blank(
+        name,
+        scope,
+        of.is_cluster,
+        engines::engine(&of.engine)?,
+        version,
+        rds.now(),
+    );
     let kind = match of.is_cluster {
         true => Kind::ClusterParameterGroup,
         false => Kind::ParameterGroup,
@@ -230,7 +284,9 @@ async fn restore(rds: &Rds, scope: &Scope, name: String, of: &Record, source: So
         class: wanted.class.unwrap_or(&of.class).clone(),
         storage_gib: of.storage_gib,
         storage_type: of.storage_type.clone(),
-        retention_days: wanted.retention.map_or(Ok(of.retention_days), crate::create::retention)?,
+        retention_days: wanted
+            .retention
+            .map_or(Ok(of.retention_days), crate::create::retention)?,
         deletion_protection: wanted.deletion_protection.unwrap_or(false),
         parameter_group: check_group(rds, kind, scope, group).await?,
         subnet_group: match subnets {
@@ -256,7 +312,10 @@ pub(crate) async fn restore_from_snapshot(
     let snapshot = snapshot.ok_or_else(|| Error::combination("DBSnapshotIdentifier is required."))?;
     let snapshot = load(&rds, &context.scope, snapshot).await?;
     change::must_be_whole(&snapshot)?;
-    let image = snapshot.image.clone().ok_or_else(|| Error::Damaged(format!("the snapshot {} has no image", snapshot.name)))?;
+    let image = snapshot
+        .image
+        .clone()
+        .ok_or_else(|| Error::Damaged(format!("the snapshot {} has no image", snapshot.name)))?;
     let wanted = Wanted {
         class: input.db_instance_class.as_ref(),
         port: input.port,
@@ -275,16 +334,25 @@ pub(crate) async fn restore_from_snapshot(
 /// From which image and up to which second a database at a moment is made.
 async fn moment(rds: &Rds, of: &Record, at: Option<i64>, latest: bool) -> Result<Source> {
     if at.is_some() == latest {
-        return Err(Error::combination("Either a time to restore to or UseLatestRestorableTime must be given, and not both."));
+        return Err(Error::combination(
+            "Either a time to restore to or UseLatestRestorableTime must be given, and not both.",
+        ));
     }
     let images: Vec<Image> = records::all(&rds.store, keys::bases(&of.resource)).await?;
     if of.retention_days == 0 || images.is_empty() {
         return Err(match of.is_cluster {
-            true => Error::Aws("InvalidDBClusterStateFault", 400, format!("The DB cluster {} has no automatic backup yet.", of.name)),
+            true => Error::Aws(
+                "InvalidDBClusterStateFault",
+                400,
+                format!("The DB cluster {} has no automatic backup yet.", of.name),
+            ),
             false => Error::Aws(
                 "PointInTimeRestoreNotEnabled",
                 400,
-                format!("Point In Time Restore is not available for this instance: {} has no automatic backup.", of.name),
+                format!(
+                    "Point In Time Restore is not available for this instance: {} has no automatic backup.",
+                    of.name
+                ),
             ),
         });
     }
@@ -310,7 +378,10 @@ async fn moment(rds: &Rds, of: &Record, at: Option<i64>, latest: bool) -> Result
         }
     };
     let base = base.ok_or_else(|| {
-        Error::invalid(format!("The specified time is before the earliest restorable time of {}.", of.name))
+        Error::invalid(format!(
+            "The specified time is before the earliest restorable time of {}.",
+            of.name
+        ))
     })?;
     Ok(Source::Moment {
         image: base.clone(),
@@ -335,7 +406,9 @@ pub(crate) async fn restore_to_moment(
         (None, None) => return Err(Error::combination("A source DB instance must be given.")),
     };
     if of.cluster.is_some() {
-        return Err(Error::combination("The source is a member of a DB cluster: restore the cluster."));
+        return Err(Error::combination(
+            "The source is a member of a DB cluster: restore the cluster.",
+        ));
     }
     let at = input.restore_time.map(|time| time.as_millis());
     let source = moment(&rds, &of, at, input.use_latest_restorable_time.unwrap_or(false)).await?;

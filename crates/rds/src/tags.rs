@@ -23,8 +23,8 @@ fn missing(kind: Kind, name: &str) -> Error {
 
 /// Changes the tags of what an ARN names, and answers them.
 async fn change(rds: &Rds, scope: &Scope, arn: &str, change: impl Fn(&mut Tags) + Send + Sync) -> Result<Tags> {
-    let (kind, name) = names::of_arn(scope, arn)
-        .ok_or_else(|| Error::invalid(format!("Invalid resource name: {arn}")))?;
+    let (kind, name) =
+        names::of_arn(scope, arn).ok_or_else(|| Error::invalid(format!("Invalid resource name: {arn}")))?;
     let key = keys::named(kind, scope, &name);
     let (key, change, name) = (&key, &change, &name);
     rds.store
@@ -56,11 +56,18 @@ async fn change(rds: &Rds, scope: &Scope, arn: &str, change: impl Fn(&mut Tags) 
 
 pub(crate) async fn add(rds: Arc<Rds>, context: RequestContext, input: AddTagsToResourceMessage) -> Result<Empty> {
     let added = names::tags(Some(&input.tags))?;
-    change(&rds, &context.scope, &input.resource_name, |tags| tags.extend(added.clone())).await?;
+    change(&rds, &context.scope, &input.resource_name, |tags| {
+        tags.extend(added.clone())
+    })
+    .await?;
     Ok(Empty {})
 }
 
-pub(crate) async fn remove(rds: Arc<Rds>, context: RequestContext, input: RemoveTagsFromResourceMessage) -> Result<Empty> {
+pub(crate) async fn remove(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: RemoveTagsFromResourceMessage,
+) -> Result<Empty> {
     change(&rds, &context.scope, &input.resource_name, |tags| {
         tags.retain(|key, _| !input.tag_keys.contains(key));
     })
@@ -68,7 +75,11 @@ pub(crate) async fn remove(rds: Arc<Rds>, context: RequestContext, input: Remove
     Ok(Empty {})
 }
 
-pub(crate) async fn list(rds: Arc<Rds>, context: RequestContext, input: ListTagsForResourceMessage) -> Result<TagListMessage> {
+pub(crate) async fn list(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: ListTagsForResourceMessage,
+) -> Result<TagListMessage> {
     let tags = change(&rds, &context.scope, &input.resource_name, |_| {}).await?;
     Ok(TagListMessage {
         tag_list: Some(names::tag_list(&tags)),

@@ -126,8 +126,12 @@ async fn provision(database: &Database, record: &Record) -> Result<()> {
     let lease = database.lease();
     let running = database.awake(&lease).await?;
     let mut admin = running.admin().await.map_err(ServerError::from)?;
-    let mut statements = crate::server::launch::close_sql();
+    let mut statements = Vec::new();
+    if record.source == Source::Nothing {
+        statements.extend(crate::server::launch::CLOSE_SQL.map(str::to_owned));
+    }
     if let Some(password) = &record.new_password {
+        statements.push("SET SESSION sql_log_bin = 1".to_owned());
         statements.extend(master_sql(&record.master, password));
     }
     if let (Some(name), Source::Nothing) = (&record.db_name, &record.source) {
@@ -143,7 +147,10 @@ async fn provision(database: &Database, record: &Record) -> Result<()> {
 fn master_sql(user: &str, password: &str) -> [String; 2] {
     let account = format!("{}@'%'", quoted(user));
     [
-        format!("CREATE OR REPLACE USER {account} IDENTIFIED BY PASSWORD {}", quoted(password)),
+        format!(
+            "CREATE OR REPLACE USER {account} IDENTIFIED BY PASSWORD {}",
+            quoted(password)
+        ),
         format!(
             "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, SHOW DATABASES, \
              CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, CREATE \
@@ -285,7 +292,9 @@ pub(crate) async fn snapshot(rds: &Rds, of: &Record, name: &str) -> Result<()> {
         .await?;
     match failed {
         None => Ok(()),
-        Some(reason) => Err(Error::Server(ServerError::Answer(format!("the snapshot {name} failed: {reason}")))),
+        Some(reason) => Err(Error::Server(ServerError::Answer(format!(
+            "the snapshot {name} failed: {reason}"
+        )))),
     }
 }
 
@@ -350,7 +359,9 @@ pub(crate) async fn back_up_now_and_then(rds: Weak<Rds>, every: Duration) {
         for kind in [Kind::Cluster, Kind::Instance] {
             let all = records::all::<Record>(&rds.store, keys::everywhere(kind)).await;
             for record in all.unwrap_or_default() {
-                let due = record.last_backup.is_none_or(|last| last.saturating_add(every_ms) <= rds.now());
+                let due = record
+                    .last_backup
+                    .is_none_or(|last| last.saturating_add(every_ms) <= rds.now());
                 let wanted = record.has_server() && record.status == Status::Available && record.retention_days > 0;
                 if due
                     && wanted

@@ -157,13 +157,20 @@ impl Found {
             host: endpoint.text_of("Address").to_owned(),
             database: text("DBName"),
             user: text("MasterUsername"),
-            reason: infos.children.first().map(|info| info.text_of("Message").to_owned()).unwrap_or_default(),
+            reason: infos
+                .children
+                .first()
+                .map(|info| info.text_of("Message").to_owned())
+                .unwrap_or_default(),
         }
     }
 
     fn url(&self, password: Option<&str>) -> String {
         let password = password.map(|password| format!(":{password}")).unwrap_or_default();
-        format!("mysql://{}{password}@127.0.0.1:{}/{}", self.user, self.port, self.database)
+        format!(
+            "mysql://{}{password}@127.0.0.1:{}/{}",
+            self.user, self.port, self.database
+        )
     }
 
     fn document(&self) -> Value {
@@ -176,10 +183,17 @@ impl Found {
 
 async fn find(platform: &Platform, what: &str, name: &str) -> Result<Found, Failure> {
     let answer = platform
-        .rds(what, "DescribeDBInstances", &[("DBInstanceIdentifier", name.to_owned())])
+        .rds(
+            what,
+            "DescribeDBInstances",
+            &[("DBInstanceIdentifier", name.to_owned())],
+        )
         .await?;
     let list = answer.all("DBInstances").next().cloned().unwrap_or_default();
-    let first = list.children.first().ok_or_else(|| Failure::new(what, "the platform does not describe it"))?;
+    let first = list
+        .children
+        .first()
+        .ok_or_else(|| Failure::new(what, "the platform does not describe it"))?;
     Ok(Found::of(first))
 }
 
@@ -204,7 +218,9 @@ async fn settled(platform: &Platform, what: &str, name: &str, states: &[&str]) -
 async fn create(args: CreateArgs) -> Result<(), Failure> {
     let output = args.target.output();
     let what = format!("cannot make the database {}", args.name);
-    let password = args.password.unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
+    let password = args
+        .password
+        .unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
     let platform = Platform::find_or_start(&args.target, &output).await?;
     let input = [
         ("DBInstanceIdentifier", args.name.clone()),
@@ -246,7 +262,13 @@ async fn list(args: ListArgs) -> Result<(), Failure> {
         }
     }
     for one in &found {
-        output.line(format!("{:<24} {:<12} {:<18} {}", one.name, one.status, one.engine, one.url(None)));
+        output.line(format!(
+            "{:<24} {:<12} {:<18} {}",
+            one.name,
+            one.status,
+            one.engine,
+            one.url(None)
+        ));
     }
     if found.is_empty() {
         output.warn("there is no database yet: `danbi db create NAME` makes one");
@@ -270,15 +292,27 @@ async fn shell(args: NameArgs) -> Result<ExitCode, Failure> {
     let what = format!("cannot talk to the database {}", args.name);
     let found = find(&platform, &what, &args.name).await?;
     let mut client = Command::new("mariadb");
-    client.args(["--host=127.0.0.1", "--protocol=tcp", "--port", &found.port, "--user", &found.user]);
+    client.args([
+        "--host=127.0.0.1",
+        "--protocol=tcp",
+        "--port",
+        &found.port,
+        "--user",
+        &found.user,
+    ]);
     // It asks for the password itself, unless MYSQL_PWD says it.
     if std::env::var_os("MYSQL_PWD").is_none() {
         client.arg("--password");
     }
-    let status = client.arg(&found.database).status().map_err(|error| {
-        Failure::new(&what, error).next("install the client: `apt install mariadb-client`")
-    })?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    let status = client
+        .arg(&found.database)
+        .status()
+        .map_err(|error| Failure::new(&what, error).next("install the client: `apt install mariadb-client`"))?;
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
 }
 
 async fn backup(args: BackupArgs) -> Result<(), Failure> {
@@ -317,7 +351,10 @@ async fn restore(args: RestoreArgs) -> Result<(), Failure> {
     let (operation, input) = match &args.to {
         None => (
             "RestoreDBInstanceFromDBSnapshot",
-            vec![("DBSnapshotIdentifier", args.from.clone()), ("DBInstanceIdentifier", args.name.clone())],
+            vec![
+                ("DBSnapshotIdentifier", args.from.clone()),
+                ("DBInstanceIdentifier", args.name.clone()),
+            ],
         ),
         Some(moment) => {
             let when = match moment.as_str() {
@@ -328,7 +365,10 @@ async fn restore(args: RestoreArgs) -> Result<(), Failure> {
                 ("SourceDBInstanceIdentifier", args.from.clone()),
                 ("TargetDBInstanceIdentifier", args.name.clone()),
             ];
-            ("RestoreDBInstanceToPointInTime", names.into_iter().chain([when]).collect())
+            (
+                "RestoreDBInstanceToPointInTime",
+                names.into_iter().chain([when]).collect(),
+            )
         }
     };
     platform.rds(&what, operation, &input).await?;

@@ -228,7 +228,10 @@ mod tests {
         let into = folder.path().join("replay");
         std::fs::create_dir(&into).unwrap();
         let start = Position { file: 1, offset: 4 };
-        assert_eq!(archive.fetch(&start, &into).await.unwrap(), ["log.000001", "log.000002"]);
+        assert_eq!(
+            archive.fetch(&start, &into).await.unwrap(),
+            ["log.000001", "log.000002"]
+        );
         assert!(std::fs::read(into.join("log.000001")).unwrap() == first);
         assert!(std::fs::read(into.join("log.000002")).unwrap() == second);
         archive.trim(2).await.unwrap();

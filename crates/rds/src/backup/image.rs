@@ -216,7 +216,9 @@ pub(crate) async fn restore(blobs: &Blobs, manifest: Manifest, volume: &Volume) 
 
 /// A path of a manifest below `data`, and nowhere else.
 fn inside(data: &Path, path: &str) -> Result<PathBuf> {
-    let is_plain = path.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
+    let is_plain = path
+        .split('/')
+        .all(|part| !part.is_empty() && part != "." && part != "..");
     match is_plain {
         true => Ok(data.join(path)),
         false => Err(Error::Damaged(format!("a file of an image has the path {path:?}"))),
@@ -269,7 +271,9 @@ mod tests {
         let copied = Volume::at(folder.path().join("copy"));
         copied.make().unwrap();
         let text = serde_json::to_vec(&manifest).unwrap();
-        restore(&blobs, serde_json::from_slice(&text).unwrap(), &copied).await.unwrap();
+        restore(&blobs, serde_json::from_slice(&text).unwrap(), &copied)
+            .await
+            .unwrap();
         let data = copied.writable().join("data");
         assert!(std::fs::read(data.join("todo/large")).unwrap() == large);
         assert_eq!(std::fs::read(data.join("new")).unwrap(), b"y");

@@ -1,7 +1,7 @@
 //! Taking an image of a running database.
 
-use super::image::{Copy, Image, Position, pack};
 use super::binlog;
+use super::image::{Copy, Image, Position, pack};
 use crate::server::{Database, Running};
 use crate::{Error, Result, keys};
 use danbi_blobs::{BlobId, Blobs};
@@ -26,7 +26,10 @@ pub(crate) async fn image(
 ) -> Result<Image> {
     let lease = database.lease();
     let running = database.awake(&lease).await?;
-    let staging = database.volume.folder().join(format!("staging-{}", owner.replace('/', "-")));
+    let staging = database
+        .volume
+        .folder()
+        .join(format!("staging-{}", owner.replace('/', "-")));
     let taken = copy(database, &running, clock, &staging).await;
     let stored = match taken {
         Ok((copied, position, taken)) => match copied.store(blobs, staging.clone()).await {
@@ -94,7 +97,11 @@ async fn copy(
     });
     let position = position.ok_or_else(|| Error::Damaged("the server does not say where its log stands".to_owned()))?;
     let taken = clock.now().as_millis();
-    running.sandbox.freeze().await.map_err(|error| io::Error::other(error.to_string()))?;
+    running
+        .sandbox
+        .freeze()
+        .await
+        .map_err(|error| io::Error::other(error.to_string()))?;
     // Whatever comes of the copy, the server goes on.
     let copied = refresh(copied).await;
     let thawed = running.sandbox.thaw().await;

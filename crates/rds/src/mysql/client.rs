@@ -109,9 +109,13 @@ impl Connection {
                     let scramble = fields.take(super::native_password::LENGTH);
                     let scramble = scramble.and_then(|scramble| scramble.try_into().ok());
                     let (true, Some(scramble)) = (plugin == NATIVE_PASSWORD.as_bytes(), scramble) else {
-                        return Err(ClientError::Protocol("an authentication plugin that the proxy does not speak"));
+                        return Err(ClientError::Protocol(
+                            "an authentication plugin that the proxy does not speak",
+                        ));
                     };
-                    framed.send(sequence.wrapping_add(1), &account.secret.token(&scramble)).await?;
+                    framed
+                        .send(sequence.wrapping_add(1), &account.secret.token(&scramble))
+                        .await?;
                 }
                 _ => return Err(ClientError::Protocol("an answer to a login")),
             }
@@ -154,10 +158,14 @@ impl Connection {
             answer.insert_id = fields.length().unwrap_or(0);
             return Ok((answer, fields.u16().unwrap_or(0)));
         }
-        let count = Fields(&payload).length().ok_or(ClientError::Protocol("a number of columns"))?;
+        let count = Fields(&payload)
+            .length()
+            .ok_or(ClientError::Protocol("a number of columns"))?;
         for _ in 0..count {
             let payload = self.piece(&mut left).await?;
-            answer.columns.push(column(&payload).ok_or(ClientError::Protocol("a column"))?);
+            answer
+                .columns
+                .push(column(&payload).ok_or(ClientError::Protocol("a column"))?);
         }
         self.piece(&mut left).await?;
         loop {
@@ -165,7 +173,9 @@ impl Connection {
             if payload.first() == Some(&0xfe) && payload.len() < 9 {
                 return Ok((answer, Fields(&payload[3.min(payload.len())..]).u16().unwrap_or(0)));
             }
-            answer.rows.push(row(&payload, answer.columns.len()).ok_or(ClientError::Protocol("a row"))?);
+            answer
+                .rows
+                .push(row(&payload, answer.columns.len()).ok_or(ClientError::Protocol("a row"))?);
         }
     }
 

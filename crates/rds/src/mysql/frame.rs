@@ -124,7 +124,12 @@ impl<'p> Fields<'p> {
 
     /// An integer whose first byte tells its length. `None` also for the mark of NULL.
     pub(crate) fn length(&mut self) -> Option<u64> {
-        let wide = |bytes: &[u8]| bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte));
+        let wide = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .rev()
+                .fold(0, |number, byte| number << 8 | u64::from(*byte))
+        };
         match self.u8()? {
             short @ 0..=0xfa => Some(u64::from(short)),
             0xfc => self.take(2).map(wide),

@@ -81,7 +81,9 @@ impl SqlError {
 
     /// Reads the payload of an ERR packet.
     pub(crate) fn of(payload: &[u8]) -> Self {
-        let code = payload.get(1..3).map_or(0, |code| u16::from_le_bytes([code[0], code[1]]));
+        let code = payload
+            .get(1..3)
+            .map_or(0, |code| u16::from_le_bytes([code[0], code[1]]));
         let text = payload.get(3..).unwrap_or_default();
         let (state, message) = match text.split_first() {
             Some((b'#', rest)) if rest.len() >= 5 => rest.split_at(5),

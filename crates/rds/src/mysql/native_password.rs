@@ -55,7 +55,9 @@ impl Kept {
         if text.is_empty() {
             return Some(Self(None));
         }
-        let digits = text.strip_prefix('*').filter(|digits| digits.len() == 2 * LENGTH && digits.is_ascii())?;
+        let digits = text
+            .strip_prefix('*')
+            .filter(|digits| digits.len() == 2 * LENGTH && digits.is_ascii())?;
         let mut kept = [0; LENGTH];
         for (byte, at) in kept.iter_mut().zip((0..).step_by(2)) {
             *byte = u8::from_str_radix(&digits[at..at + 2], 16).ok()?;
@@ -67,7 +69,9 @@ impl Kept {
     pub(crate) fn text(&self) -> String {
         match &self.0 {
             None => String::new(),
-            Some(kept) => kept.iter().fold("*".to_owned(), |text, byte| format!("{text}{byte:02X}")),
+            Some(kept) => kept
+                .iter()
+                .fold("*".to_owned(), |text, byte| format!("{text}{byte:02X}")),
         }
     }
 
@@ -93,7 +97,10 @@ mod tests {
         // SELECT PASSWORD('secret')
         assert_eq!(kept.text(), "*14E65567ABDB5135D0CFD9A70B3032C179A49EE7");
         assert!(kept.verify(&scramble, &secret.token(&scramble)) == Some(secret));
-        assert!(kept.verify(&scramble, &Secret::of_password("Secret").token(&scramble)).is_none());
+        assert!(
+            kept.verify(&scramble, &Secret::of_password("Secret").token(&scramble))
+                .is_none()
+        );
         assert!(kept.verify(&[8; LENGTH], &secret.token(&scramble)).is_none());
         assert!(kept.verify(&scramble, b"").is_none());
         let nothing = Kept::parse("").unwrap();

@@ -153,11 +153,19 @@ mod tests {
     #[test]
     fn responses_end_where_they_end() {
         let ok = run(command::QUERY, &[OK]);
-        assert_eq!(ok.1.map(|outcome| (outcome.status, outcome.insert_id)), Some((Some(2), 9)));
+        assert_eq!(
+            ok.1.map(|outcome| (outcome.status, outcome.insert_id)),
+            Some((Some(2), 9))
+        );
         let rows: &[&[u8]] = &[&[2], b"def..", b"def..", EOF, b"\x01a\x01b", &[0xfb], EOF];
         let outcome = run(command::QUERY, rows);
         assert_eq!((outcome.0, outcome.1.unwrap().status), (7, Some(3)));
-        assert!(run(command::QUERY, &[&[1], b"def", EOF, b"\xff\x01\x02#HY000x"]).1.unwrap().is_error);
+        assert!(
+            run(command::QUERY, &[&[1], b"def", EOF, b"\xff\x01\x02#HY000x"])
+                .1
+                .unwrap()
+                .is_error
+        );
         // Two result sets of one query.
         let more: &[u8] = &[0, 0, 0, 10, 0, 0, 0];
         assert_eq!(run(command::QUERY, &[more, OK]).0, 2);

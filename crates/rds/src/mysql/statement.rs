@@ -31,7 +31,17 @@ const PINNING: [&str; 10] = [
 ];
 /// The same for the first word of a statement.
 const PINNING_FIRST: [&str; 11] = [
-    "LOCK", "FLUSH", "HANDLER", "PREPARE", "EXECUTE", "DEALLOCATE", "XA", "CALL", "LOAD", "BACKUP", "INSTALL",
+    "LOCK",
+    "FLUSH",
+    "HANDLER",
+    "PREPARE",
+    "EXECUTE",
+    "DEALLOCATE",
+    "XA",
+    "CALL",
+    "LOAD",
+    "BACKUP",
+    "INSTALL",
 ];
 /// What may follow `SET` and is not a variable of the session that could be set again.
 const PINNING_SET: [&str; 4] = ["TRANSACTION", "ROLE", "STATEMENT", "LAST_INSERT_ID"];
@@ -102,7 +112,10 @@ pub(crate) fn used_database(sql: &[u8]) -> Option<Vec<u8>> {
         // A doubled quote is part of a name that nobody gives to a database; its session is held instead.
         return (quoted.get(end + 1) != Some(&b'`')).then(|| quoted[..end].to_vec());
     }
-    let end = rest.iter().position(|byte| byte.is_ascii_whitespace() || *byte == b';').unwrap_or(rest.len());
+    let end = rest
+        .iter()
+        .position(|byte| byte.is_ascii_whitespace() || *byte == b';')
+        .unwrap_or(rest.len());
     (end > 0).then(|| rest[..end].to_vec())
 }
 
@@ -121,7 +134,11 @@ fn skip_blank(sql: &[u8]) -> &[u8] {
 /// What follows a comment at the beginning; the same when there is none. One that begins with `/*!` is code: only its
 /// opening is skipped.
 fn comment(sql: &[u8]) -> &[u8] {
-    let to_line_end = |sql: &'_ [u8]| sql.iter().position(|byte| *byte == b'\n').map_or(sql.len(), |at| at + 1);
+    let to_line_end = |sql: &'_ [u8]| {
+        sql.iter()
+            .position(|byte| *byte == b'\n')
+            .map_or(sql.len(), |at| at + 1)
+    };
     if sql.starts_with(b"#") || (sql.starts_with(b"--") && sql.get(2).is_none_or(u8::is_ascii_whitespace)) {
         return &sql[to_line_end(sql)..];
     }
@@ -239,7 +256,18 @@ mod tests {
 
     #[test]
     fn nothing_makes_it_panic() {
-        for sql in [&b"'"[..], b"/*", b"/*!", b"--", b"@", b"\\", b"`", b"'\\", b"use `", b"\xff\xfe"] {
+        for sql in [
+            &b"'"[..],
+            b"/*",
+            b"/*!",
+            b"--",
+            b"@",
+            b"\\",
+            b"`",
+            b"'\\",
+            b"use `",
+            b"\xff\xfe",
+        ] {
             let _ = (effects(sql), used_database(sql));
         }
     }

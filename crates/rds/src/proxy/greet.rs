@@ -185,7 +185,11 @@ async fn admit(
     let user = String::from_utf8_lossy(&login.user).into_owned();
     let denied = || {
         let used = if login.token.is_empty() { "NO" } else { "YES" };
-        SqlError::new(1045, "28000", format!("Access denied for user '{user}'@'{from}' (using password: {used})"))
+        SqlError::new(
+            1045,
+            "28000",
+            format!("Access denied for user '{user}'@'{from}' (using password: {used})"),
+        )
     };
     if [ADMIN, DATA_API].contains(&user.as_str()) {
         return Err(denied());
@@ -194,7 +198,9 @@ async fn admit(
         tracing::warn!(%error, "a database server does not say who its users are");
         SqlError::new(1053, "08S01", "The database does not answer")
     })?;
-    let secret: Secret = kept.and_then(|kept| kept.verify(scramble, &login.token)).ok_or_else(denied)?;
+    let secret: Secret = kept
+        .and_then(|kept| kept.verify(scramble, &login.token))
+        .ok_or_else(denied)?;
     let account = Account {
         user: login.user.clone(),
         secret,

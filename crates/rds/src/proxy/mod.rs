@@ -120,7 +120,9 @@ pub(crate) fn inside_address(number: u32) -> std::net::Ipv4Addr {
 /// The database number of [`inside_address`].
 pub(crate) fn number_at(address: SocketAddr) -> Option<u32> {
     match address.ip() {
-        IpAddr::V4(address) if u32::from(address) & 0xffc0_0000 == 0x7f40_0000 => Some(u32::from(address) & 0x003f_ffff),
+        IpAddr::V4(address) if u32::from(address) & 0xffc0_0000 == 0x7f40_0000 => {
+            Some(u32::from(address) & 0x003f_ffff)
+        }
         _ => None,
     }
 }

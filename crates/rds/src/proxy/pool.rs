@@ -102,9 +102,8 @@ impl Pool {
         idle.retain(|backend| backend.generation == generation);
         let own = idle.iter().rposition(|backend| backend.served == client);
         // A session without a current database cannot be had of one that has one.
-        let fits = |backend: &Backend| {
-            backend.account == *account && (!database.is_empty() || backend.database.is_empty())
-        };
+        let fits =
+            |backend: &Backend| backend.account == *account && (!database.is_empty() || backend.database.is_empty());
         let at = own.or_else(|| idle.iter().rposition(fits))?;
         Some(idle.remove(at))
     }

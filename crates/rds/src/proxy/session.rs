@@ -1,9 +1,9 @@
 //! One client, from its handshake to its end.
 
+use super::Front;
 use super::greet::{self, Greeted, Stream};
 use super::pool::{Backend, NoBackend};
 use super::relay::{self, Broken};
-use super::Front;
 use crate::mysql::client::{Account, ClientError};
 use crate::mysql::frame::{FULL, Framed, HEADER, frame};
 use crate::mysql::response::{Outcome, Response};
@@ -92,7 +92,11 @@ impl Session<'_> {
         running: Arc<Running>,
         database: Vec<u8>,
     ) -> Result<(), Broken> {
-        let taken = self.front.pool.take(&running, &self.account, self.thread, &database).await;
+        let taken = self
+            .front
+            .pool
+            .take(&running, &self.account, self.thread, &database)
+            .await;
         let entered = match taken {
             Ok(backend) => self.enter(backend, lease).await,
             Err(error) => Err(refusal(error)),
@@ -149,7 +153,8 @@ impl Session<'_> {
                 // Among them replication, shutting down, and killing by numbers that are not the client's own.
                 _ => {
                     self.skip().await?;
-                    self.say(&SqlError::new(1047, "08S01", "Unknown command").payload()).await?;
+                    self.say(&SqlError::new(1047, "08S01", "Unknown command").payload())
+                        .await?;
                 }
             }
         }
@@ -275,15 +280,26 @@ impl Session<'_> {
         let lease = self.front.database.lease();
         let running = self.front.database.awake(&lease).await;
         let running = running.map_err(|error| {
-            Refused::Sql(SqlError::new(1053, "08S01", format!("The database could not be started: {error}")))
+            Refused::Sql(SqlError::new(
+                1053,
+                "08S01",
+                format!("The database could not be started: {error}"),
+            ))
         })?;
-        let taken = self.front.pool.take(&running, &self.account, self.thread, &self.database).await;
+        let taken = self
+            .front
+            .pool
+            .take(&running, &self.account, self.thread, &self.database)
+            .await;
         let backend = taken.map_err(refusal)?;
         let was_own = backend.served == self.thread;
         self.enter(backend, lease).await?;
         if needs_insert_id && !was_own && self.insert_id != 0 {
-            self.ask(command::QUERY, format!("SET LAST_INSERT_ID = {}", self.insert_id).as_bytes())
-                .await?;
+            self.ask(
+                command::QUERY,
+                format!("SET LAST_INSERT_ID = {}", self.insert_id).as_bytes(),
+            )
+            .await?;
         }
         Ok(())
     }

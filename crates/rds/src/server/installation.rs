@@ -53,9 +53,14 @@ impl MariaDb {
     /// When it does not say one.
     pub async fn version(&self) -> Result<String, ServerError> {
         let mut asking = tokio::process::Command::new(&self.server);
-        asking.args(["--no-defaults", "--version"]).stdin(Stdio::null()).kill_on_drop(true);
+        asking
+            .args(["--no-defaults", "--version"])
+            .stdin(Stdio::null())
+            .kill_on_drop(true);
         let said = tokio::time::timeout(VERSION_TIMEOUT, asking.output());
-        let said = said.await.map_err(|_| ServerError::TimedOut("asking for the server's version"))??;
+        let said = said
+            .await
+            .map_err(|_| ServerError::TimedOut("asking for the server's version"))??;
         let text = String::from_utf8_lossy(&said.stdout);
         parse_version(&text).ok_or_else(|| ServerError::Start(format!("it says no version: {}", text.trim())))
     }
@@ -63,7 +68,10 @@ impl MariaDb {
 
 fn parse_version(text: &str) -> Option<String> {
     let after = text.split_once("Ver ")?.1;
-    let version: String = after.chars().take_while(|letter| letter.is_ascii_digit() || *letter == '.').collect();
+    let version: String = after
+        .chars()
+        .take_while(|letter| letter.is_ascii_digit() || *letter == '.')
+        .collect();
     (version.split('.').count() == 3).then_some(version)
 }
 

@@ -151,7 +151,10 @@ impl Keeper {
     async fn run(self, mut orders: mpsc::Receiver<Order>) {
         loop {
             let running = self.tell.borrow().clone();
-            let look = self.settings().idle.map_or(LOOK, |idle| (idle / 10).clamp(SHORTEST_LOOK, LOOK));
+            let look = self
+                .settings()
+                .idle
+                .map_or(LOOK, |idle| (idle / 10).clamp(SHORTEST_LOOK, LOOK));
             tokio::select! {
                 order = orders.recv() => match order {
                     None => return self.stop().await,

@@ -140,7 +140,7 @@ impl Machine {
             "--innodb-log-file-size=48M".to_owned(),
             "--performance-schema=OFF".to_owned(),
             "--local-infile=0".to_owned(),
-            format!("--secure-file-priv={}/none", inside.path("run")),
+            format!("--secure-file-priv={}", inside.path("tmp")),
             "--character-set-server=utf8mb4".to_owned(),
             "--max-connections=200".to_owned(),
             "--key-buffer-size=8M".to_owned(),
@@ -279,7 +279,9 @@ impl Machine {
             reading = shell_words(&reading),
         );
         let argv = vec!["/bin/bash".to_owned(), "-c".to_owned(), script];
-        let replayed = self.tool(argv, volume, settings.memory_bytes, "replaying the binary logs").await;
+        let replayed = self
+            .tool(argv, volume, settings.memory_bytes, "replaying the binary logs")
+            .await;
         volume.untell("client.cnf");
         volume.untell("start.sql");
         replayed
@@ -325,25 +327,28 @@ fn start_sql(passwords: &[String; 2]) -> String {
             "CREATE OR REPLACE USER {account} IDENTIFIED VIA mysql_native_password USING PASSWORD({});\n",
             quoted(password)
         ));
-        sql.push_str(&format!("GRANT ALL PRIVILEGES ON *.* TO {account} WITH GRANT OPTION;\n"));
+        sql.push_str(&format!(
+            "GRANT ALL PRIVILEGES ON *.* TO {account} WITH GRANT OPTION;\n"
+        ));
     }
     sql
 }
 
 /// Removes the accounts that a new data folder has without a password.
-pub(crate) fn close_sql() -> Vec<String> {
-    let hosts = ["localhost", "database", "127.0.0.1", "::1"];
-    let users = ["root", "mysql", ""];
-    let drop = |user, host| format!("DROP USER IF EXISTS '{user}'@'{host}'");
-    let all = users.iter().flat_map(|user| hosts.iter().map(move |host| drop(user, host)));
-    std::iter::once("SET SESSION sql_log_bin = 0".to_owned()).chain(all).collect()
-}
+pub(crate) const CLOSE_SQL: [&str; 4] = [
+    "SET SESSION sql_log_bin = 0",
+    "DELETE FROM mysql.global_priv WHERE User IN ('root', 'mysql', '')",
+    "DELETE FROM mysql.proxies_priv",
+    "FLUSH PRIVILEGES",
+];
 
 /// 256 random bits in hexadecimal digits.
 fn new_password() -> Result<String, ServerError> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| ServerError::Files(error.to_string()))?;
-    Ok(bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+    Ok(bytes
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
 }
 
 /// A second of the epoch as the tools read it, in UTC.
@@ -351,7 +356,8 @@ fn date_time(seconds: i64) -> Result<String, ServerError> {
     let time = time::OffsetDateTime::from_unix_timestamp(seconds);
     let time = time.map_err(|_| ServerError::Answer("a time that is no date".to_owned()))?;
     let format = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
-    time.format(format).map_err(|error| ServerError::Answer(error.to_string()))
+    time.format(format)
+        .map_err(|error| ServerError::Answer(error.to_string()))
 }
 
 fn shell_words(words: &[String]) -> String {

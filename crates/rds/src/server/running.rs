@@ -109,7 +109,11 @@ impl Running {
 
     /// Lets it end as it should, and kills it when it takes too long.
     pub(crate) async fn end(&self) -> Result<(), ServerError> {
-        if self.sandbox.signal(rustix::process::Signal::TERM.as_raw()).await.is_ok()
+        if self
+            .sandbox
+            .signal(rustix::process::Signal::TERM.as_raw())
+            .await
+            .is_ok()
             && tokio::time::timeout(END_TIMEOUT, self.sandbox.wait()).await.is_ok()
         {
             return Ok(());

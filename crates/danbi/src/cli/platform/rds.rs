@@ -18,14 +18,24 @@ impl Platform {
         }
         let mut call = Call::new("rds", Method::POST, "/".into(), &Value::Null);
         call.body = body.into();
-        call.headers
-            .push(("content-type", "application/x-www-form-urlencoded; charset=utf-8".into()));
-        let reply = self.call(what, call).await.map_err(|failure| match failure.error_code() {
-            Some("DBInstanceNotFound") => failure.next("`danbi db list` shows the databases, `danbi db create` makes one"),
-            _ => failure,
-        })?;
+        call.headers.push((
+            "content-type",
+            "application/x-www-form-urlencoded; charset=utf-8".into(),
+        ));
+        let reply = self
+            .call(what, call)
+            .await
+            .map_err(|failure| match failure.error_code() {
+                Some("DBInstanceNotFound") => {
+                    failure.next("`danbi db list` shows the databases, `danbi db create` makes one")
+                }
+                _ => failure,
+            })?;
         let document = Element::parse(&reply.body).ok_or_else(|| Failure::new(what, "the answer is no XML"))?;
-        let result = document.children.into_iter().find(|child| child.name.ends_with("Result"));
+        let result = document
+            .children
+            .into_iter()
+            .find(|child| child.name.ends_with("Result"));
         Ok(result.unwrap_or_default())
     }
 }
