@@ -14,7 +14,7 @@ pub struct MetricValue {
 /// Takes what the platform measures about itself. Implemented by `logs`.
 pub trait MetricSink: Send + Sync + 'static {
     /// Accepts values without waiting, all of one moment, once for each set of dimensions (name and value). They are
-    /// added up in memory and become durable within a bounded time (2 s by default) by a commit that many share. When
+    /// added up in memory and become durable within a bounded time (10 s by default) by a commit that many share. When
     /// the buffer is full, values of series that are not in it are dropped, and the log says so.
     fn record(
         &self,

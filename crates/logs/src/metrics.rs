@@ -50,7 +50,7 @@ const MAX_REQUEST: usize = 8 << 20;
 pub struct Options {
     /// How long the platform's own values wait for others to share a commit with.
     pub flush_interval: Duration,
-    /// Series of one minute that the sink holds.
+    /// Sets of dimensions, by the minute, that the sink holds.
     pub sink_series: usize,
     /// How often values past their retention are looked for.
     pub sweep_interval: Duration,
@@ -59,7 +59,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            flush_interval: Duration::from_secs(1),
+            flush_interval: Duration::from_secs(10),
             sink_series: 20_000,
             sweep_interval: Duration::from_secs(3600),
         }

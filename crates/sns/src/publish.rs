@@ -179,42 +179,46 @@ pub(crate) async fn publish_batch(
         size += given.size();
         match given.check(name, &topic, Uuid::new_v4().to_string(), at) {
             Ok(publication) => publications.push((entry.id, publication)),
-            Err(error) => {
-                let error = ServiceError::from(error);
-                failed.push(BatchResultErrorEntry {
-                    id: entry.id,
-                    code: error.code.into(),
-                    message: Some(error.message),
-                    sender_fault: error.status < 500,
-                });
-            }
+            Err(error) => failed.push(refused(entry.id, error)),
         }
     }
     if size > MAX_BYTES {
         let message = "The length of all the messages put together is more than the limit.";
         return Err(Error::Batch("BatchRequestTooLong", message.into()));
     }
-    let (service, publications) = (&*sns, &publications);
-    let successful = sns
-        .store
-        .transact(async |tx| {
-            let mut done = Vec::with_capacity(publications.len());
-            for (id, publication) in publications {
-                let (message_id, sequence_number) = accept(service, &tx, name, publication).await?;
-                done.push(PublishBatchResultEntry {
-                    id: Some(id.clone()),
-                    message_id: Some(message_id),
-                    sequence_number,
-                });
-            }
-            Ok::<_, Error>(done)
-        })
-        .await?;
+    let service = &*sns;
+    let mut successful = Vec::with_capacity(publications.len());
+    // A transaction for each: ten messages for a thousand subscriptions are more than one may write.
+    for (id, publication) in publications {
+        let publication = &publication;
+        let accepted = sns
+            .store
+            .transact(async |tx| accept(service, &tx, name, publication).await)
+            .await;
+        match accepted {
+            Ok((message_id, sequence_number)) => successful.push(PublishBatchResultEntry {
+                id: Some(id),
+                message_id: Some(message_id),
+                sequence_number,
+            }),
+            Err(error) => failed.push(refused(id, error)),
+        }
+    }
     sns.outbox.ring();
     Ok(PublishBatchResponse {
         successful: Some(successful),
         failed: Some(failed),
     })
+}
+
+fn refused(id: String, error: Error) -> BatchResultErrorEntry {
+    let error = ServiceError::from(error);
+    BatchResultErrorEntry {
+        id,
+        code: error.code.into(),
+        message: Some(error.message),
+        sender_fault: error.status < 500,
+    }
 }
 
 fn check_batch(entries: &[crate::shapes::PublishBatchRequestEntry]) -> Result<(), Error> {

@@ -99,6 +99,31 @@ impl Aggregate {
         }
     }
 
+    /// One more value, without a detour by an aggregate of its own.
+    pub(super) fn record(&mut self, value: f64) {
+        if self.count == 0.0 {
+            *self = Self::of(value, 1.0);
+            return;
+        }
+        self.count += 1.0;
+        self.sum += value;
+        self.minimum = self.minimum.min(value);
+        self.maximum = self.maximum.max(value);
+        match &mut self.distribution {
+            Distribution::Values(values) => match values.binary_search_by(|(known, _)| known.total_cmp(&value)) {
+                Ok(at) => values[at].1 += 1.0,
+                Err(at) if values.len() < EXACT => values.insert(at, (value, 1.0)),
+                Err(_) => {
+                    let mut buckets = sketch(values);
+                    *buckets.entry(bucket(value)).or_insert(0.0) += 1.0;
+                    self.distribution = Distribution::Sketch(buckets);
+                }
+            },
+            Distribution::Sketch(buckets) => *buckets.entry(bucket(value)).or_insert(0.0) += 1.0,
+            Distribution::Unknown => {}
+        }
+    }
+
     pub(super) fn add(&mut self, other: &Self) {
         if other.count == 0.0 {
             return;

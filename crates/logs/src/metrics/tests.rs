@@ -70,7 +70,7 @@ proptest! {
         // In two parts, because periods are made of parts.
         let mut half = Aggregate::default();
         for (at, value) in values.iter().enumerate() {
-            if at % 2 == 0 { &mut half } else { &mut aggregate }.add(&Aggregate::of(*value, 1.0));
+            if at % 2 == 0 { half.record(*value) } else { aggregate.add(&Aggregate::of(*value, 1.0)) }
         }
         aggregate.add(&half);
         let mut sorted = values.clone();
