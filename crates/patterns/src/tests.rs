@@ -156,6 +156,8 @@ fn mistakes_are_told_as_aws_tells_them() {
         "Nonstandard IP address: xx.11.xx"
     );
     assert!(reason(r#"{"a": [{"wildcard": "*:*:*:*:*:event-bus/*"}]}"#).starts_with("Rule is too complex"));
+    assert!(reason("{\"a\": \u{e9}}").contains("Unrecognized token"));
+    assert!(reason("\u{20ac}").ends_with("column: 2]"));
     assert!(reason("this is valid json but not a dict").ends_with("column: 5]"));
     assert!(reason(r#"{"not": closed mark""#).ends_with("column: 15]"));
 }

@@ -120,7 +120,8 @@ impl<'t> Tokens<'t> {
     }
 
     fn error_at(&self, message: &str, at: usize) -> PatternError {
-        let read = &self.source[..at.min(self.source.len())];
+        // Offsets are behind whole characters; should one not be, the message is what suffers.
+        let read = self.source.get(..at).unwrap_or(self.source);
         let line = read.matches('\n').count() + 1;
         let column = read.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         let place = if self.with_source {
@@ -211,10 +212,10 @@ impl Scanner<'_> {
             }
             Some('-' | '0'..='9') => self.number(tokens),
             Some(found) if found.is_alphanumeric() || found == '_' || found == '$' => self.word(tokens),
-            Some(_) => {
+            Some(found) => {
                 let expected =
                     "expected a valid value (JSON String, Number, Array, Object or token 'null', 'true' or 'false')";
-                Err((self.unexpected(expected), self.at + 1))
+                Err((self.unexpected(expected), self.at + found.len_utf8()))
             }
             None => Err(("No content to map due to end-of-input".into(), self.at)),
         }
