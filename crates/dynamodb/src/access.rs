@@ -2,104 +2,319 @@
 //!
 //! Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazondynamodb.html>. A table is asked
 //! for by its ARN, an index by its own. A table that is named in a way that names none is asked for as it stands, so that
-//! nobody without rights learns what is wrong with it; the handler says that.
+//! nobody without rights learns what is wrong with it; the handler says that. What policies may ask besides is in
+//! [`told`](crate::told).
 
 use crate::DynamoDb;
 use crate::shapes::*;
 use crate::tables::catalog::TableRef;
+use crate::told::{Expressions, Several, told};
 use danbi_core::{Access, RequestContext, ServiceError};
 
 type Asked = Result<Access, ServiceError>;
+
+const SELECT: &str = "dynamodb:Select";
+const RETURN_VALUES: &str = "dynamodb:ReturnValues";
+const RETURN_CAPACITY: &str = "dynamodb:ReturnConsumedCapacity";
 
 fn arn(context: &RequestContext, table: &str) -> String {
     TableRef::parse(context, table).map_or_else(|_| table.to_owned(), |table| table.arn().to_string())
 }
 
-fn table(context: &RequestContext, action: &'static str, name: &str) -> Asked {
-    Ok(Access::new(action, arn(context, name)))
+fn table(context: &RequestContext, action: &'static str, name: &str) -> Access {
+    Access::new(action, arn(context, name))
 }
 
-fn index(context: &RequestContext, action: &'static str, name: &str, index: Option<&String>) -> Asked {
+fn index(context: &RequestContext, action: &'static str, name: &str, index: Option<&String>) -> Access {
     let table = arn(context, name);
-    Ok(match index {
+    match index {
         Some(index) => Access::new(action, format!("{table}/index/{index}")),
         None => Access::new(action, table),
-    })
+    }
 }
 
 pub(crate) fn get_item(_: &DynamoDb, context: &RequestContext, input: &GetItemInput) -> Asked {
-    table(context, "dynamodb:GetItem", &input.table_name)
+    let access = table(context, "dynamodb:GetItem", &input.table_name);
+    Ok(told(context, access, |tell| {
+        tell.key(&input.key);
+        tell.parameter(RETURN_CAPACITY, input.return_consumed_capacity.as_ref());
+        let given = Expressions {
+            projection: input.projection_expression.as_deref(),
+            attributes: input.attributes_to_get.as_deref(),
+            ..Expressions::default()
+        };
+        tell.expressions(&input.expression_attribute_names, &None, &given);
+    }))
 }
 
 pub(crate) fn put_item(_: &DynamoDb, context: &RequestContext, input: &PutItemInput) -> Asked {
-    table(context, "dynamodb:PutItem", &input.table_name)
+    let access = table(context, "dynamodb:PutItem", &input.table_name);
+    Ok(told(context, access, |tell| {
+        tell.key(&input.item);
+        tell.attributes(input.item.keys().map(String::as_str));
+        tell.attributes(
+            input
+                .expected
+                .iter()
+                .flat_map(|expected| expected.keys().map(String::as_str)),
+        );
+        tell.parameter(RETURN_VALUES, input.return_values.as_ref());
+        tell.parameter(RETURN_CAPACITY, input.return_consumed_capacity.as_ref());
+        let given = Expressions {
+            condition: input.condition_expression.as_deref(),
+            ..Expressions::default()
+        };
+        tell.expressions(
+            &input.expression_attribute_names,
+            &input.expression_attribute_values,
+            &given,
+        );
+    }))
 }
 
 pub(crate) fn update_item(_: &DynamoDb, context: &RequestContext, input: &UpdateItemInput) -> Asked {
-    table(context, "dynamodb:UpdateItem", &input.table_name)
+    let access = table(context, "dynamodb:UpdateItem", &input.table_name);
+    Ok(told(context, access, |tell| {
+        tell.key(&input.key);
+        tell.attributes(input.key.keys().map(String::as_str));
+        tell.attributes(
+            input
+                .expected
+                .iter()
+                .flat_map(|expected| expected.keys().map(String::as_str)),
+        );
+        tell.attributes(
+            input
+                .attribute_updates
+                .iter()
+                .flat_map(|updates| updates.keys().map(String::as_str)),
+        );
+        tell.parameter(RETURN_VALUES, input.return_values.as_ref());
+        tell.parameter(RETURN_CAPACITY, input.return_consumed_capacity.as_ref());
+        let given = Expressions {
+            condition: input.condition_expression.as_deref(),
+            update: input.update_expression.as_deref(),
+            ..Expressions::default()
+        };
+        tell.expressions(
+            &input.expression_attribute_names,
+            &input.expression_attribute_values,
+            &given,
+        );
+    }))
 }
 
 pub(crate) fn delete_item(_: &DynamoDb, context: &RequestContext, input: &DeleteItemInput) -> Asked {
-    table(context, "dynamodb:DeleteItem", &input.table_name)
+    let access = table(context, "dynamodb:DeleteItem", &input.table_name);
+    Ok(told(context, access, |tell| {
+        tell.key(&input.key);
+        tell.attributes(
+            input
+                .expected
+                .iter()
+                .flat_map(|expected| expected.keys().map(String::as_str)),
+        );
+        tell.parameter(RETURN_VALUES, input.return_values.as_ref());
+        tell.parameter(RETURN_CAPACITY, input.return_consumed_capacity.as_ref());
+        let given = Expressions {
+            condition: input.condition_expression.as_deref(),
+            ..Expressions::default()
+        };
+        tell.expressions(
+            &input.expression_attribute_names,
+            &input.expression_attribute_values,
+            &given,
+        );
+    }))
 }
 
 pub(crate) fn query(_: &DynamoDb, context: &RequestContext, input: &QueryInput) -> Asked {
-    index(context, "dynamodb:Query", &input.table_name, input.index_name.as_ref())
+    let access = index(context, "dynamodb:Query", &input.table_name, input.index_name.as_ref());
+    Ok(told(context, access, |tell| {
+        for (name, condition) in input.key_conditions.iter().flatten() {
+            if let Some([value]) = condition.attribute_value_list.as_deref() {
+                tell.key(&[(name.clone(), value.clone())].into());
+            }
+        }
+        tell.attributes(
+            input
+                .query_filter
+                .iter()
+                .flat_map(|filter| filter.keys().map(String::as_str)),
+        );
+        tell.parameter(SELECT, input.select.as_ref());
+        tell.parameter(RETURN_CAPACITY, input.return_consumed_capacity.as_ref());
+        let given = Expressions {
+            projection: input.projection_expression.as_deref(),
+            attributes: input.attributes_to_get.as_deref(),
+            filter: input.filter_expression.as_deref(),
+            key_condition: input.key_condition_expression.as_deref(),
+            ..Expressions::default()
+        };
+        tell.expressions(
+            &input.expression_attribute_names,
+            &input.expression_attribute_values,
+            &given,
+        );
+    }))
 }
 
 pub(crate) fn scan(_: &DynamoDb, context: &RequestContext, input: &ScanInput) -> Asked {
-    index(context, "dynamodb:Scan", &input.table_name, input.index_name.as_ref())
-}
-
-/// Each table once, in order.
-fn tables<'n>(
-    context: &RequestContext,
-    action: &'static str,
-    names: impl IntoIterator<Item = &'n String>,
-) -> Result<Vec<Access>, ServiceError> {
-    let arns: std::collections::BTreeSet<String> = names.into_iter().map(|name| arn(context, name)).collect();
-    if arns.is_empty() {
-        return Ok(vec![Access::any(action)]);
-    }
-    Ok(arns.into_iter().map(|arn| Access::new(action, arn)).collect())
+    let access = index(context, "dynamodb:Scan", &input.table_name, input.index_name.as_ref());
+    Ok(told(context, access, |tell| {
+        tell.attributes(
+            input
+                .scan_filter
+                .iter()
+                .flat_map(|filter| filter.keys().map(String::as_str)),
+        );
+        tell.parameter(SELECT, input.select.as_ref());
+        tell.parameter(RETURN_CAPACITY, input.return_consumed_capacity.as_ref());
+        let given = Expressions {
+            projection: input.projection_expression.as_deref(),
+            attributes: input.attributes_to_get.as_deref(),
+            filter: input.filter_expression.as_deref(),
+            ..Expressions::default()
+        };
+        tell.expressions(
+            &input.expression_attribute_names,
+            &input.expression_attribute_values,
+            &given,
+        );
+    }))
 }
 
 type AllAsked = Result<Vec<Access>, ServiceError>;
 
 pub(crate) fn batch_get(_: &DynamoDb, context: &RequestContext, input: &BatchGetItemInput) -> AllAsked {
-    tables(context, "dynamodb:BatchGetItem", input.request_items.keys())
+    const ACTION: &str = "dynamodb:BatchGetItem";
+    let mut several = Several::default();
+    for (name, asked) in &input.request_items {
+        several.add(context, ACTION, arn(context, name), |tell| {
+            asked.keys.iter().for_each(|key| tell.key(key));
+            tell.parameter(RETURN_CAPACITY, input.return_consumed_capacity.as_ref());
+            let given = Expressions {
+                projection: asked.projection_expression.as_deref(),
+                attributes: asked.attributes_to_get.as_deref(),
+                ..Expressions::default()
+            };
+            tell.expressions(&asked.expression_attribute_names, &None, &given);
+        });
+    }
+    Ok(several.accesses(ACTION))
 }
 
 pub(crate) fn batch_write(_: &DynamoDb, context: &RequestContext, input: &BatchWriteItemInput) -> AllAsked {
-    tables(context, "dynamodb:BatchWriteItem", input.request_items.keys())
+    const ACTION: &str = "dynamodb:BatchWriteItem";
+    let mut several = Several::default();
+    for (name, requests) in &input.request_items {
+        several.add(context, ACTION, arn(context, name), |tell| {
+            tell.parameter(RETURN_CAPACITY, input.return_consumed_capacity.as_ref());
+            for request in requests {
+                if let Some(put) = &request.put_request {
+                    tell.key(&put.item);
+                    tell.attributes(put.item.keys().map(String::as_str));
+                }
+                if let Some(delete) = &request.delete_request {
+                    tell.key(&delete.key);
+                }
+            }
+        });
+    }
+    Ok(several.accesses(ACTION))
 }
 
 /// A transaction asks for what its actions would ask for one by one.
 pub(crate) fn transact_get(_: &DynamoDb, context: &RequestContext, input: &TransactGetItemsInput) -> AllAsked {
-    let names = input.transact_items.iter().map(|item| &item.get.table_name);
-    tables(context, "dynamodb:GetItem", names)
+    const ACTION: &str = "dynamodb:GetItem";
+    let mut several = Several::default();
+    for item in &input.transact_items {
+        let get = &item.get;
+        several.add(context, ACTION, arn(context, &get.table_name), |tell| {
+            tell.key(&get.key);
+            let given = Expressions {
+                projection: get.projection_expression.as_deref(),
+                ..Expressions::default()
+            };
+            tell.expressions(&get.expression_attribute_names, &None, &given);
+        });
+    }
+    Ok(several.accesses(ACTION))
 }
 
 pub(crate) fn transact_write(_: &DynamoDb, context: &RequestContext, input: &TransactWriteItemsInput) -> AllAsked {
-    let items = &input.transact_items;
-    let checks = items
-        .iter()
-        .filter_map(|item| Some(&item.condition_check.as_ref()?.table_name));
-    let puts = items.iter().filter_map(|item| Some(&item.put.as_ref()?.table_name));
-    let deletes = items.iter().filter_map(|item| Some(&item.delete.as_ref()?.table_name));
-    let updates = items.iter().filter_map(|item| Some(&item.update.as_ref()?.table_name));
-    let mut asked = Vec::new();
-    asked.extend(checks.map(|name| ("dynamodb:ConditionCheckItem", arn(context, name))));
-    asked.extend(puts.map(|name| ("dynamodb:PutItem", arn(context, name))));
-    asked.extend(deletes.map(|name| ("dynamodb:DeleteItem", arn(context, name))));
-    asked.extend(updates.map(|name| ("dynamodb:UpdateItem", arn(context, name))));
-    asked.sort();
-    asked.dedup();
-    if asked.is_empty() {
-        return Ok(vec![Access::any("dynamodb:PutItem")]);
+    let mut several = Several::default();
+    for item in &input.transact_items {
+        if let Some(check) = &item.condition_check {
+            let table = arn(context, &check.table_name);
+            several.add(context, "dynamodb:ConditionCheckItem", table, |tell| {
+                tell.key(&check.key);
+                let given = Expressions {
+                    condition: Some(&check.condition_expression),
+                    ..Expressions::default()
+                };
+                tell.expressions(
+                    &check.expression_attribute_names,
+                    &check.expression_attribute_values,
+                    &given,
+                );
+            });
+        }
+        if let Some(put) = &item.put {
+            several.add(context, "dynamodb:PutItem", arn(context, &put.table_name), |tell| {
+                tell.key(&put.item);
+                tell.attributes(put.item.keys().map(String::as_str));
+                let given = Expressions {
+                    condition: put.condition_expression.as_deref(),
+                    ..Expressions::default()
+                };
+                tell.expressions(
+                    &put.expression_attribute_names,
+                    &put.expression_attribute_values,
+                    &given,
+                );
+            });
+        }
+        if let Some(delete) = &item.delete {
+            several.add(
+                context,
+                "dynamodb:DeleteItem",
+                arn(context, &delete.table_name),
+                |tell| {
+                    tell.key(&delete.key);
+                    let given = Expressions {
+                        condition: delete.condition_expression.as_deref(),
+                        ..Expressions::default()
+                    };
+                    tell.expressions(
+                        &delete.expression_attribute_names,
+                        &delete.expression_attribute_values,
+                        &given,
+                    );
+                },
+            );
+        }
+        if let Some(update) = &item.update {
+            several.add(
+                context,
+                "dynamodb:UpdateItem",
+                arn(context, &update.table_name),
+                |tell| {
+                    tell.key(&update.key);
+                    tell.attributes(update.key.keys().map(String::as_str));
+                    let given = Expressions {
+                        condition: update.condition_expression.as_deref(),
+                        update: Some(&update.update_expression),
+                        ..Expressions::default()
+                    };
+                    tell.expressions(
+                        &update.expression_attribute_names,
+                        &update.expression_attribute_values,
+                        &given,
+                    );
+                },
+            );
+        }
     }
-    Ok(asked
-        .into_iter()
-        .map(|(action, arn)| Access::new(action, arn))
-        .collect())
+    Ok(several.accesses("dynamodb:PutItem"))
 }

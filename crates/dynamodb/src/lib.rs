@@ -45,6 +45,7 @@ mod shapes;
 mod stream_shapes;
 mod streams;
 mod tables;
+mod told;
 mod transfer;
 mod validation;
 mod value;

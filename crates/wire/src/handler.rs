@@ -115,9 +115,13 @@ where
     if let (Some(body), Some(slot)) = (incoming.body, O::request_body(&mut input)) {
         *slot = body.into();
     }
-    authorize::<O, S, A>(state, context, &input, authorizer, access).await?;
+    authorize::<O, S, A>(state, context, &input, authorizer, access, |_, _, _| None).await?;
     Ok(input)
 }
+
+/// Adds to accesses what only the service's records say; `None` when there is nothing to add.
+pub(crate) type Completion<S> =
+    for<'a> fn(&'a S, &'a RequestContext, &'a mut Vec<Access>) -> Option<BoxFuture<'a, Result<(), ServiceError>>>;
 
 /// Asks for every access; the first refusal counts.
 pub(crate) async fn authorize<O, S, A>(
@@ -126,13 +130,17 @@ pub(crate) async fn authorize<O, S, A>(
     input: &O::Input,
     authorizer: Arc<dyn Authorizer>,
     access: AccessOf<S, O, A>,
+    complete: Completion<S>,
 ) -> Result<(), ServiceError>
 where
     O: Operation,
     A: IntoIterator<Item = Access>,
 {
     // Collected first, so that no iterator of unknown type is held across an await.
-    let accesses: Vec<Access> = access(state, context, input)?.into_iter().collect();
+    let mut accesses: Vec<Access> = access(state, context, input)?.into_iter().collect();
+    if let Some(completion) = complete(state, context, &mut accesses) {
+        completion.await?;
+    }
     for access in &accesses {
         authorizer.authorize(context, access).await?;
     }

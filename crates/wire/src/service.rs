@@ -1,4 +1,4 @@
-use crate::handler::{AccessOf, Answer, Call, FormHandler, Registered, admit, authorize, encode};
+use crate::handler::{AccessOf, Answer, Call, Completion, FormHandler, Registered, admit, authorize, encode};
 use crate::{CrossOrigin, EventStream, FormRequest, LazyModel, Operation, ResponseParts, StreamOperation, direct_json};
 use bytes::Bytes;
 use danbi_core::{Access, RequestContext, ServiceError};
@@ -40,6 +40,7 @@ impl Service {
                 form: None,
             },
             refusal: |_| None,
+            complete: |_, _, _| None,
         }
     }
 }
@@ -49,6 +50,7 @@ pub struct ServiceBuilder<S> {
     state: Arc<S>,
     service: Service,
     refusal: direct_json::Refusal,
+    complete: Completion<S>,
 }
 
 impl<S: Send + Sync + 'static> ServiceBuilder<S> {
@@ -184,6 +186,14 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
         self
     }
 
+    /// Adds to the accesses of an operation what only the service's records say, before the authorizer is asked. Holds
+    /// for the operations that [`ServiceBuilder::on_json`] builds after it; `None` where there is nothing to add.
+    #[must_use]
+    pub fn complete_accesses(mut self, complete: Completion<S>) -> Self {
+        self.complete = complete;
+        self
+    }
+
     /// Builds an operation of an awsJson service without the value tree: serde reads the body into the input and writes
     /// the output, and nothing is validated over the model, because the handler judges every member itself. Malformed
     /// JSON, and JSON of other types than the input's, is `SerializationException`. What is written is what the types'
@@ -201,7 +211,7 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
         Fut: Future<Output = Result<O::Output, E>> + Send + 'static,
         E: Into<ServiceError> + Send + 'static,
     {
-        let (state, refusal) = (self.state.clone(), self.refusal);
+        let (state, refusal, complete) = (self.state.clone(), self.refusal, self.complete);
         self.register(
             O::NAME,
             Call::Json(Box::new(move |context, body, authorizer| {
@@ -209,7 +219,7 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
                 Box::pin(async move {
                     let input = direct_json::decode::<O>(&body, refusal)?;
                     drop(body);
-                    authorize::<O, S, A>(&state, &context, &input, authorizer, access).await?;
+                    authorize::<O, S, A>(&state, &context, &input, authorizer, access, complete).await?;
                     let output = handler(state, context, input).await.map_err(Into::into)?;
                     direct_json::encode::<O>(&output)
                 })

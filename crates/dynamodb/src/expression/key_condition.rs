@@ -89,6 +89,14 @@ impl KeyConditions {
         Ok(Some(condition))
     }
 
+    /// The attributes that must be equal to a value.
+    pub(crate) fn equalities(&self) -> impl Iterator<Item = (&str, &AttributeValue)> {
+        self.conditions.iter().filter_map(|on| match &on.condition {
+            Some(SortCondition::Equal(value)) => Some((on.name.as_str(), value)),
+            _ => None,
+        })
+    }
+
     /// Whether all were taken.
     pub(crate) fn is_empty(&self) -> bool {
         self.conditions.is_empty()

@@ -4,6 +4,7 @@
 use super::parser::parse;
 use crate::shapes::{BatchExecuteStatementInput, ExecuteStatementInput, ExecuteTransactionInput};
 use crate::tables::catalog::TableRef;
+use crate::told::{Telling, told};
 use crate::{AttributeValue, DynamoDb};
 use danbi_core::{Access, RequestContext, ServiceError};
 use std::collections::BTreeSet;
@@ -48,8 +49,9 @@ fn all<'s>(
     if asked.is_empty() {
         return vec![Access::any("dynamodb:PartiQLSelect")];
     }
+    // What a statement says of keys is known only when its plan is made.
+    let asked = asked.into_iter();
     asked
-        .into_iter()
-        .map(|(action, arn)| Access::new(action, arn))
+        .map(|(action, arn)| told(context, Access::new(action, arn), Telling::untold))
         .collect()
 }

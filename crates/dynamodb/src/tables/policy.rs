@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// Most bytes of a policy.
 const MAX_BYTES: usize = 20 * 1024;
-/// Condition keys of AWS that requests do not tell the authorizer here.
+/// Condition keys of AWS that requests of roots, whom a resource policy may bind, do not tell the authorizer here.
 const UNTOLD_CONDITION_KEYS: [&str; 2] = ["dynamodb:LeadingKeys", "dynamodb:Attributes"];
 /// What `ExpectedRevisionId` says when there must be no policy yet.
 const NO_POLICY: &str = "NO_POLICY";

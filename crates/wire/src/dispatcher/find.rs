@@ -72,8 +72,10 @@ pub(super) fn service<'s>(services: &'s [Service], parts: &Parts, scope: Option<
         let signs_so = |service: &&Service| service.model.get().metadata.signing_name == scope;
         // Services that share a signing name (DynamoDB and its streams) differ in the prefix of their targets.
         let target = header(parts, "x-amz-target").and_then(|target| target.rsplit_once('.'));
-        let named = target.and_then(|(prefix, _)| by_prefix(prefix)).filter(signs_so);
-        return named.or_else(|| services.iter().find(signs_so));
+        let target = target.and_then(|(prefix, _)| by_prefix(prefix));
+        let named = target.filter(signs_so).or_else(|| services.iter().find(signs_so));
+        // A scope that is nobody's is refused by the service that the request is for.
+        return named.or(target);
     }
     let anonymous = || services.iter().find(|service| service.anonymous);
     if s3::Host::parse(addressed_host(parts)).is_some() {
