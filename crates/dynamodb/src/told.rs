@@ -179,7 +179,10 @@ pub(crate) fn resolve<'a>(
     context: &'a RequestContext,
     accesses: &'a mut Vec<Access>,
 ) -> Option<BoxFuture<'a, Result<(), ServiceError>>> {
-    is_bound(context).then(|| resolve_all(dynamodb, accesses).boxed())
+    if !is_bound(context) {
+        return None;
+    }
+    Some(resolve_all(dynamodb, accesses).boxed())
 }
 
 async fn resolve_all(dynamodb: &DynamoDb, accesses: &mut [Access]) -> Result<(), ServiceError> {
@@ -219,4 +222,81 @@ async fn resolve_all(dynamodb: &DynamoDb, accesses: &mut [Access]) -> Result<(),
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Options, Parts, access};
+    use danbi_core::{AccountId, Scope, SystemClock};
+    use danbi_store::{EmbeddedOptions, Store};
+    use serde_json::json;
+    use std::sync::Arc;
+
+    fn context(principal: Principal) -> RequestContext {
+        let scope = Scope {
+            account: "000000000000".parse::<AccountId>().unwrap(),
+            region: "us-east-1".parse().unwrap(),
+        };
+        RequestContext::inside(scope, principal, None)
+    }
+
+    fn user() -> RequestContext {
+        context(Principal::Identity {
+            arn: "arn:aws:iam::000000000000:user/u".parse().unwrap(),
+            id: "AIDA".into(),
+            session: None,
+        })
+    }
+
+    #[tokio::test]
+    async fn policies_are_told_which_keys_lead_and_roots_pay_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_embedded(&folder.path().join("store"), EmbeddedOptions::default()).unwrap();
+        let parts = Parts {
+            store,
+            clock: Arc::new(SystemClock),
+            policies: None,
+            api: None,
+            options: Options::default(),
+        };
+        let dynamodb = DynamoDb::start(parts).await.unwrap();
+        let wanted = json!({
+            "TableName": "things", "BillingMode": "PAY_PER_REQUEST",
+            "KeySchema": [{"AttributeName": "p", "KeyType": "HASH"}, {"AttributeName": "s", "KeyType": "RANGE"}],
+            "AttributeDefinitions": [{"AttributeName": "p", "AttributeType": "S"}, {"AttributeName": "s", "AttributeType": "S"}],
+        });
+        crate::tables::create::create(Arc::clone(&dynamodb), user(), serde_json::from_value(wanted).unwrap())
+            .await
+            .unwrap();
+        let input = json!({"TableName": "things", "Key": {"p": {"S": "mine"}, "s": {"S": "x"}}, "ProjectionExpression": "#a.b, c", "ExpressionAttributeNames": {"#a": "a"}});
+        let input: GetItemInput = serde_json::from_value(input).unwrap();
+        let mut asked = vec![access::get_item(&dynamodb, &user(), &input).unwrap()];
+        resolve(&dynamodb, &user(), &mut asked).unwrap().await.unwrap();
+        let told = |access: &Access, key: &str| access.conditions.get(key).cloned().unwrap_or_default();
+        assert_eq!(told(&asked[0], LEADING_KEYS), ["mine"]);
+        assert_eq!(told(&asked[0], ATTRIBUTES), ["a", "c"]);
+        assert!(!asked[0].conditions.keys().any(|key| key.starts_with(KEY)));
+
+        let input = json!({"TableName": "things", "KeyConditionExpression": "p = :p AND begins_with(s, :s)", "Select": "COUNT",
+            "ExpressionAttributeValues": {":p": {"S": "mine"}, ":s": {"S": "y"}}});
+        let input: QueryInput = serde_json::from_value(input).unwrap();
+        let mut asked = vec![access::query(&dynamodb, &user(), &input).unwrap()];
+        resolve(&dynamodb, &user(), &mut asked).unwrap().await.unwrap();
+        assert_eq!(told(&asked[0], LEADING_KEYS), ["mine"]);
+        assert_eq!(told(&asked[0], "dynamodb:Select"), ["COUNT"]);
+
+        let input = json!({"RequestItems": {"things": [
+            {"PutRequest": {"Item": {"p": {"S": "a"}, "s": {"S": "1"}, "v": {"N": "1"}}}},
+            {"DeleteRequest": {"Key": {"p": {"S": "b"}, "s": {"S": "1"}}}},
+        ]}});
+        let input: BatchWriteItemInput = serde_json::from_value(input).unwrap();
+        let mut asked = access::batch_write(&dynamodb, &user(), &input).unwrap();
+        resolve(&dynamodb, &user(), &mut asked).unwrap().await.unwrap();
+        assert_eq!(told(&asked[0], LEADING_KEYS), ["a", "b"]);
+
+        let root = context(Principal::Root("000000000000".parse().unwrap()));
+        let mut asked = access::batch_write(&dynamodb, &root, &input).unwrap();
+        assert!(asked[0].conditions.is_empty() && resolve(&dynamodb, &root, &mut asked).is_none());
+    }
 }

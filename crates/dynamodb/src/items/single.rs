@@ -14,6 +14,7 @@ use crate::tables::record::TableRecord;
 use crate::value::check_name;
 use crate::{DynamoDb, Error, Item, item_size};
 use danbi_core::RequestContext;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(crate) async fn get(
@@ -84,58 +85,24 @@ pub(crate) async fn put(
     context: RequestContext,
     input: PutItemInput,
 ) -> Result<PutItemOutput, Error> {
-    let mut violations = Violations::of_table(&input.table_name);
-    violations.one_of("returnValues", input.return_values.as_ref(), members::RETURN_VALUES);
-    write_members(
-        &mut violations,
-        input.return_consumed_capacity.as_ref(),
-        input.return_item_collection_metrics.as_ref(),
-        input.conditional_operator.as_ref(),
-        input.return_values_on_condition_check_failure.as_ref(),
-    );
-    violations.finish()?;
-    Given {
-        expressions: &[("ConditionExpression", input.condition_expression.is_some())],
-        others: &[
-            ("Expected", input.expected.is_some()),
-            ("ConditionalOperator", input.conditional_operator.is_some()),
-        ],
-        names: input.expression_attribute_names.is_some(),
-        values: input.expression_attribute_values.is_some(),
-    }
-    .check()?;
-    let returns_old = only_old(input.return_values.as_deref())?;
-    members::attribute_names(input.item.keys())?;
-    check_size(&input.item)?;
-    let mut placeholders = Placeholders::new(
-        input.expression_attribute_names.as_ref(),
-        input.expression_attribute_values.as_ref(),
-    )?;
-    let condition = parameters::condition(
-        input.condition_expression.as_deref(),
-        input.expected.as_ref(),
-        input.conditional_operator.as_deref(),
-        &mut placeholders,
-    )?;
-    placeholders.finish()?;
-    let write = Write {
-        table: TableRef::parse(&context, &input.table_name)?,
-        named: input.table_name,
+    let replacing = Replacing {
+        table_name: input.table_name,
         change: Change::Put(input.item),
-        condition,
-        show_on_failure: shows_old(input.return_values_on_condition_check_failure.as_deref()),
-        needs_old: returns_old,
+        return_values: input.return_values,
+        return_consumed_capacity: input.return_consumed_capacity,
+        return_item_collection_metrics: input.return_item_collection_metrics,
+        conditional_operator: input.conditional_operator,
+        on_failure: input.return_values_on_condition_check_failure,
+        condition_expression: input.condition_expression,
+        expected: input.expected,
+        names: input.expression_attribute_names,
+        values: input.expression_attribute_values,
     };
-    let reported = Reported::of(
-        &write,
-        input.return_consumed_capacity.as_deref(),
-        input.return_item_collection_metrics.as_deref(),
-    );
-    let applied = dynamodb.write(write).await?;
+    let replaced = replacing.apply(&dynamodb, &context).await?;
     Ok(PutItemOutput {
-        consumed_capacity: reported.capacity(&applied),
-        item_collection_metrics: reported.metrics(&applied),
-        attributes: applied.old.filter(|_| returns_old),
+        attributes: replaced.attributes,
+        consumed_capacity: replaced.capacity,
+        item_collection_metrics: replaced.metrics,
     })
 }
 
@@ -144,57 +111,104 @@ pub(crate) async fn delete(
     context: RequestContext,
     input: DeleteItemInput,
 ) -> Result<DeleteItemOutput, Error> {
-    let mut violations = Violations::of_table(&input.table_name);
-    violations.one_of("returnValues", input.return_values.as_ref(), members::RETURN_VALUES);
-    write_members(
-        &mut violations,
-        input.return_consumed_capacity.as_ref(),
-        input.return_item_collection_metrics.as_ref(),
-        input.conditional_operator.as_ref(),
-        input.return_values_on_condition_check_failure.as_ref(),
-    );
-    violations.finish()?;
-    Given {
-        expressions: &[("ConditionExpression", input.condition_expression.is_some())],
-        others: &[
-            ("Expected", input.expected.is_some()),
-            ("ConditionalOperator", input.conditional_operator.is_some()),
-        ],
-        names: input.expression_attribute_names.is_some(),
-        values: input.expression_attribute_values.is_some(),
-    }
-    .check()?;
-    let returns_old = only_old(input.return_values.as_deref())?;
-    let mut placeholders = Placeholders::new(
-        input.expression_attribute_names.as_ref(),
-        input.expression_attribute_values.as_ref(),
-    )?;
-    let condition = parameters::condition(
-        input.condition_expression.as_deref(),
-        input.expected.as_ref(),
-        input.conditional_operator.as_deref(),
-        &mut placeholders,
-    )?;
-    placeholders.finish()?;
-    let write = Write {
-        table: TableRef::parse(&context, &input.table_name)?,
-        named: input.table_name,
+    let replacing = Replacing {
+        table_name: input.table_name,
         change: Change::Delete(input.key),
-        condition,
-        show_on_failure: shows_old(input.return_values_on_condition_check_failure.as_deref()),
-        needs_old: returns_old,
+        return_values: input.return_values,
+        return_consumed_capacity: input.return_consumed_capacity,
+        return_item_collection_metrics: input.return_item_collection_metrics,
+        conditional_operator: input.conditional_operator,
+        on_failure: input.return_values_on_condition_check_failure,
+        condition_expression: input.condition_expression,
+        expected: input.expected,
+        names: input.expression_attribute_names,
+        values: input.expression_attribute_values,
     };
-    let reported = Reported::of(
-        &write,
-        input.return_consumed_capacity.as_deref(),
-        input.return_item_collection_metrics.as_deref(),
-    );
-    let applied = dynamodb.write(write).await?;
+    let replaced = replacing.apply(&dynamodb, &context).await?;
     Ok(DeleteItemOutput {
-        consumed_capacity: reported.capacity(&applied),
-        item_collection_metrics: reported.metrics(&applied),
-        attributes: applied.old.filter(|_| returns_old),
+        attributes: replaced.attributes,
+        consumed_capacity: replaced.capacity,
+        item_collection_metrics: replaced.metrics,
     })
+}
+
+/// What PutItem and DeleteItem share: they put something in the place of a whole item.
+struct Replacing {
+    table_name: String,
+    change: Change,
+    return_values: Option<String>,
+    return_consumed_capacity: Option<String>,
+    return_item_collection_metrics: Option<String>,
+    conditional_operator: Option<String>,
+    on_failure: Option<String>,
+    condition_expression: Option<String>,
+    expected: Option<BTreeMap<String, ExpectedAttributeValue>>,
+    names: parameters::Names,
+    values: parameters::Values,
+}
+
+/// What both answer.
+struct Replaced {
+    attributes: Option<Item>,
+    capacity: Option<ConsumedCapacity>,
+    metrics: Option<ItemCollectionMetrics>,
+}
+
+impl Replacing {
+    async fn apply(self, dynamodb: &DynamoDb, context: &RequestContext) -> Result<Replaced, Error> {
+        let mut violations = Violations::of_table(&self.table_name);
+        violations.one_of("returnValues", self.return_values.as_ref(), members::RETURN_VALUES);
+        write_members(
+            &mut violations,
+            self.return_consumed_capacity.as_ref(),
+            self.return_item_collection_metrics.as_ref(),
+            self.conditional_operator.as_ref(),
+            self.on_failure.as_ref(),
+        );
+        violations.finish()?;
+        Given {
+            expressions: &[("ConditionExpression", self.condition_expression.is_some())],
+            others: &[
+                ("Expected", self.expected.is_some()),
+                ("ConditionalOperator", self.conditional_operator.is_some()),
+            ],
+            names: self.names.is_some(),
+            values: self.values.is_some(),
+        }
+        .check()?;
+        let returns_old = only_old(self.return_values.as_deref())?;
+        if let Change::Put(item) = &self.change {
+            members::attribute_names(item.keys())?;
+            check_size(item)?;
+        }
+        let mut placeholders = Placeholders::new(self.names.as_ref(), self.values.as_ref())?;
+        let condition = parameters::condition(
+            self.condition_expression.as_deref(),
+            self.expected.as_ref(),
+            self.conditional_operator.as_deref(),
+            &mut placeholders,
+        )?;
+        placeholders.finish()?;
+        let write = Write {
+            table: TableRef::parse(context, &self.table_name)?,
+            named: self.table_name,
+            change: self.change,
+            condition,
+            show_on_failure: shows_old(self.on_failure.as_deref()),
+            needs_old: returns_old,
+        };
+        let reported = Reported::of(
+            &write,
+            self.return_consumed_capacity.as_deref(),
+            self.return_item_collection_metrics.as_deref(),
+        );
+        let applied = dynamodb.write(write).await?;
+        Ok(Replaced {
+            capacity: reported.capacity(&applied),
+            metrics: reported.metrics(&applied),
+            attributes: applied.old.filter(|_| returns_old),
+        })
+    }
 }
 
 pub(crate) async fn update(
