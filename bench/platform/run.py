@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""P1, P2, P3 and P9: Danbi against its peers in one run. See README.md beside this file."""
+"""P1, P2, P3, P9 and P10, bursts and churn: Danbi against its peers in one run. See README.md beside this file."""
 
 import contextlib
 import json
@@ -21,6 +21,7 @@ os.environ.setdefault("DANBI_BIN", str(ROOT / "target" / "release" / "danbi"))
 from botocore.auth import SigV4Auth  # noqa: E402
 from botocore.awsrequest import AWSRequest  # noqa: E402
 from botocore.credentials import Credentials  # noqa: E402
+import scale  # noqa: E402
 from packages import create, python, zipped  # noqa: E402
 from platform_under_test import KEY_ID, SECRET, Platform, binary  # noqa: E402
 
@@ -90,9 +91,9 @@ def cold(results):
             results.append({"figure": "P2", "what": f"cold {runtime}", "danbi": round(ours, 1), "peer": round(theirs, 1), "unit": "ms", "target": f"≤ {theirs + 10:.1f}", "met": ours <= theirs + 10})
 
 
-# A Django REST Framework app behind a function URL; `/end` ends its environment.
+# A Django REST Framework app behind a function URL; `/end` ends its environment, `hold` keeps it busy.
 DJANGO = """
-import io, os
+import io, json, os, time
 from django.conf import settings
 settings.configure(SECRET_KEY="s", ALLOWED_HOSTS=["*"], ROOT_URLCONF=__name__, DATABASES={},
                    INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "rest_framework"],
@@ -121,12 +122,48 @@ application = get_wsgi_application()
 def handler(event, context):
     if event.get("rawPath", "").endswith("/end"):
         os._exit(1)
+    began = time.time()
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "SERVER_NAME": "localhost", "SERVER_PORT": "80", "wsgi.input": io.BytesIO(),
                "wsgi.errors": io.StringIO(), "wsgi.url_scheme": "http", "QUERY_STRING": ""}
     status = []
     body = b"".join(application(environ, lambda line, headers: status.append(line)))
+    if "hold" in event:
+        answered = time.time()
+        time.sleep(event["hold"])
+        return {"body": json.dumps({"began": began, "answered": answered, "environment": os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]})}
     return {"statusCode": int(status[0][:3]), "headers": {"content-type": "text/plain"}, "body": body.decode().strip('"')}
 """
+
+
+def django_package(folder):
+    """The app with everything it needs, installed into `folder`; gives the archive."""
+    subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--target", folder, "django>=5,<6", "djangorestframework"], check=True)
+    pathlib.Path(folder, "app.py").write_text(DJANGO)
+    files = {str(file.relative_to(folder)): file.read_bytes() for file in pathlib.Path(folder).rglob("*") if file.is_file() and "__pycache__" not in file.parts}
+    return zipped(files)
+
+
+def number(name, default):
+    """A count that the environment may change, to try a measurement quickly."""
+    return int(os.environ.get(name, default))
+
+
+def burst(results):
+    """bursts: from nothing to 100 environments of the Django app."""
+    with tempfile.TemporaryDirectory() as folder:
+        scale.burst(results, danbi, django_package(folder), number("BURST", 100))
+
+
+def soak(results):
+    """churn: 100,000 environments made and ended."""
+    with tempfile.TemporaryDirectory() as folder:
+        scale.soak(results, danbi, django_package(folder), number("SOAK", 100_000))
+
+
+def density(results):
+    """P10: 5,000 idle apps, and live environments."""
+    with tempfile.TemporaryDirectory() as folder:
+        scale.density(results, danbi, django_package(folder), number("APPS", 5_000), number("LIVE", 20))
 
 
 def restored(results):
@@ -137,11 +174,9 @@ def restored(results):
 
 def restored_from_template(results, primed):
     with danbi() as platform, tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--target", folder, "django>=5,<6", "djangorestframework"], check=True)
-        pathlib.Path(folder, "app.py").write_text(DJANGO)
-        files = {str(file.relative_to(folder)): file.read_bytes() for file in pathlib.Path(folder).rglob("*") if file.is_file() and "__pycache__" not in file.parts}
+        package = django_package(folder)
         client = platform.client("lambda")
-        create(client, "django", zipped(files), Runtime="python3.11", Handler="app.handler", MemorySize=512, Timeout=30, Environment={"Variables": {"DANBI_PRIMING_EVENT": "{}"} if primed else {}})
+        create(client, "django", package, Runtime="python3.11", Handler="app.handler", MemorySize=512, Timeout=30, Environment={"Variables": {"DANBI_PRIMING_EVENT": "{}"} if primed else {}})
         create(client, "which", python("import sys\ndef handler(event, context):\n    return sys.executable\n"))
         interpreter = json.loads(client.invoke(FunctionName="which")["Payload"].read())
         url = public_url(platform, client, "django")
@@ -258,7 +293,9 @@ def itself(results):
 def main():
     results = []
     figures = {"P9": itself, "P1": restored, "P2": cold, "P3": warm}
-    for measure in [figures[name] for name in sys.argv[1:]] or figures.values():
+    # Minutes each, so only by name.
+    long = {"burst": burst, "soak": soak, "P10": density}
+    for measure in [(figures | long)[name] for name in sys.argv[1:]] or figures.values():
         print(f"measuring {measure.__doc__}", file=sys.stderr, flush=True)
         measure(results)
     print("| | what | Danbi | peer | unit | target | met |\n|---|---|---|---|---|---|---|")

@@ -5,6 +5,7 @@ use crate::gateway::{Handler, Peer};
 use danbi_apigateway::{ApiGateway, DomainVisit, Visit};
 use danbi_core::{Body, Principal, RequestId, ServiceError, full_body};
 use danbi_lambda::{FunctionUrls, Lambda, UrlCaller, UrlEndpoint};
+use danbi_runtime::{EnvironmentState, Runtime, StartCounts};
 use danbi_s3::{S3, WebsiteRequest};
 use danbi_wire::Dispatcher;
 use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
@@ -29,7 +30,8 @@ pub struct Platform {
     urls: FunctionUrls,
     s3: Arc<S3>,
     apis: Arc<ApiGateway>,
-    health: String,
+    health: serde_json::Value,
+    runtime: Option<Runtime>,
 }
 
 impl Platform {
@@ -50,8 +52,49 @@ impl Platform {
             urls,
             s3,
             apis,
-            health: health.to_string(),
+            health,
+            runtime: None,
         }
+    }
+
+    /// The same, whose health says what its environments are doing.
+    #[must_use]
+    pub fn with_runtime(mut self, runtime: Runtime) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// What is built, and what environments there are and were. Numbers alone: whoever can connect may read it.
+    fn health(&self) -> String {
+        let mut health = self.health.clone();
+        if let Some(runtime) = &self.runtime {
+            let mut states = BTreeMap::from([("starting", 0), ("idle", 0), ("frozen", 0), ("busy", 0)]);
+            for environment in runtime.environments() {
+                let state = match environment.state {
+                    EnvironmentState::Starting => "starting",
+                    EnvironmentState::Idle => "idle",
+                    EnvironmentState::Frozen => "frozen",
+                    EnvironmentState::Busy => "busy",
+                };
+                *states.entry(state).or_insert(0) += 1;
+            }
+            let StartCounts {
+                warm,
+                restored,
+                assigned,
+                started,
+                templates_made,
+                templates_unfit,
+                templates_evicted,
+            } = runtime.counts();
+            health["environments"] = serde_json::json!({
+                "now": states,
+                "templates": { "now": runtime.templates(), "made": templates_made, "unfit": templates_unfit, "evicted": templates_evicted },
+                "workers": runtime.workers(),
+                "events": { "warm": warm, "restored": restored, "assigned": assigned, "started": started },
+            });
+        }
+        health.to_string()
     }
 
     /// Answers an API call. A client that leaves does not stop it half-way: what was begun is brought to its end.
@@ -182,7 +225,7 @@ impl Handler for Platform {
                 found => self.endpoint(found, request, host.clone(), path, peer).await,
             },
             Door::Health if request.method() == Method::GET || request.method() == Method::HEAD => {
-                let mut response = Response::new(full_body(self.health.clone()));
+                let mut response = Response::new(full_body(self.health()));
                 response
                     .headers_mut()
                     .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -322,7 +322,8 @@ async fn serve_until_told(
         account,
     ));
     api.open(&dispatcher);
-    let platform = Arc::new(Platform::new(dispatcher, Arc::clone(&lambda), Arc::clone(&s3), apis));
+    let platform = Platform::new(dispatcher, Arc::clone(&lambda), Arc::clone(&s3), apis);
+    let platform = Arc::new(platform.with_runtime(runtime.clone()));
     let server = Server::new(Arc::clone(&platform), Limits::default(), drain).with_tls(Arc::clone(&tls));
     door.open(server.clone());
     // Made apart from the start, which nobody's certificate is to hold up.

@@ -7,7 +7,7 @@ use crate::shapes::{
     AliasConfiguration, AliasRoutingConfiguration, CreateAliasRequest, DeleteAliasRequest, GetAliasRequest,
     ListAliasesRequest, ListAliasesResponse, UpdateAliasRequest,
 };
-use crate::{Error, keys, marker, url_configs};
+use crate::{Error, keys, marker, provisioned, url_configs};
 use danbi_core::RequestContext;
 use danbi_store::{Direction, Transaction};
 use danbi_wire::Empty;
@@ -77,7 +77,7 @@ pub(crate) async fn update(
     input: UpdateAliasRequest,
 ) -> Result<AliasConfiguration, Error> {
     let id = FunctionRef::parse(&context.scope, &input.function_name, None)?.id;
-    let alias = lambda
+    let (alias, before) = lambda
         .store
         .transact(async |tx| {
             tx.function(&id)
@@ -86,6 +86,7 @@ pub(crate) async fn update(
             let key = keys::alias(&id, &input.name);
             let missing = || Error::NotFound(format!("Alias not found: {}", id.qualified_arn(&input.name)));
             let mut alias: Alias = tx.record(&key).await?.ok_or_else(missing)?;
+            let before = alias.version.clone();
             if input
                 .revision_id
                 .as_ref()
@@ -107,9 +108,16 @@ pub(crate) async fn update(
             }
             alias.revision = new_revision();
             put(&tx, &key, &alias)?;
-            Ok::<_, Error>(alias)
+            Ok::<_, Error>((alias, before))
         })
         .await?;
+    if alias.version != before {
+        lambda.provisions.notify_one();
+        // Whoever was served without a wait goes on to be.
+        if lambda.executor.is_warm(&id.qualified_arn(&before).to_string()) {
+            lambda.anticipate(&id, alias.version.parse().ok());
+        }
+    }
     Ok(show(&id, &input.name, &alias))
 }
 
@@ -133,9 +141,11 @@ pub(crate) async fn delete(
             tx.delete(&keys::policy(&id, &input.name))?;
             tx.delete(&keys::event_config(&id, &input.name))?;
             url_configs::forget(&tx, &id, &input.name).await?;
+            provisioned::forget(&tx, &id, &input.name).await?;
             Ok::<_, Error>(Empty {})
         })
         .await
+        .inspect(|_| lambda.provisions.notify_one())
 }
 
 /// ListAliases, by name; only those that point to `FunctionVersion` when it is given.

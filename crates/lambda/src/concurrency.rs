@@ -32,6 +32,8 @@ pub(crate) struct Concurrency {
 struct Running {
     /// Invocations of functions with reserved concurrency.
     reserved: HashMap<FunctionId, u32>,
+    /// Invocations of versions within their provisioned concurrency.
+    provisioned: HashMap<(FunctionId, u64), u32>,
     /// All others.
     unreserved: HashMap<Scope, u32>,
     /// Queued events that wait for one of their function's to end.
@@ -60,9 +62,23 @@ pub(crate) struct Permit {
     of: Counter,
 }
 
+/// What a function's versions may use of an account's concurrency.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Share {
+    /// The function's reserved concurrency.
+    pub reserved: Option<u32>,
+    /// What all its versions have provisioned; of reserved concurrency it is a part that nothing else may use.
+    pub provisioned: u32,
+    /// What the version that is to run has provisioned.
+    pub of_version: u32,
+    /// That version; `None` is `$LATEST`.
+    pub version: Option<u64>,
+}
+
 #[derive(Debug)]
 enum Counter {
     Reserved(FunctionId),
+    Provisioned(FunctionId, u64),
     Unreserved(Scope),
 }
 
@@ -81,10 +97,18 @@ impl Concurrency {
     }
 
     /// Takes leave for one invocation, or says which limit is met.
-    pub(crate) fn acquire(&self, id: &FunctionId, reserved: Option<u32>, usage: &Usage) -> Result<Permit, Throttle> {
+    pub(crate) fn acquire(&self, id: &FunctionId, share: &Share, usage: &Usage) -> Result<Permit, Throttle> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let of = match reserved {
+        if let Some(number) = share.version.filter(|_| share.of_version > 0) {
+            let count = running.provisioned.entry((id.clone(), number)).or_default();
+            if *count < share.of_version {
+                *count += 1;
+                return Ok(self.permit(Counter::Provisioned(id.clone(), number)));
+            }
+        }
+        let of = match share.reserved {
             Some(limit) => {
+                let limit = limit.saturating_sub(share.provisioned);
                 let count = running.reserved.entry(id.clone()).or_default();
                 if *count >= limit {
                     return Err(Throttle::Reserved);
@@ -101,11 +125,15 @@ impl Concurrency {
                 Counter::Unreserved(id.scope.clone())
             }
         };
-        Ok(Permit {
+        Ok(self.permit(of))
+    }
+
+    fn permit(&self, of: Counter) -> Permit {
+        Permit {
             running: self.running.clone(),
             ended: self.ended.clone(),
             of,
-        })
+        }
     }
 
     /// A place to wait until an invocation of `id` ends, unless enough wait already.
@@ -129,6 +157,7 @@ impl Drop for Permit {
         // Counters at nought go, so that functions long deleted leave nothing behind.
         match &self.of {
             Counter::Reserved(id) => release(&mut running.reserved, id),
+            Counter::Provisioned(id, number) => release(&mut running.provisioned, &(id.clone(), *number)),
             Counter::Unreserved(scope) => release(&mut running.unreserved, scope),
         }
         drop(running);
@@ -164,8 +193,15 @@ impl Lambda {
             .transact(async |tx| {
                 let mut function: Function = tx.function(id).await?.ok_or_else(|| missing.clone())?;
                 let mut usage = tx.usage(&id.scope).await?;
-                let others = usage.reserved_concurrency.saturating_sub(function.reserved_concurrency.unwrap_or(0));
-                let total = others.saturating_add(reserved.unwrap_or(0));
+                if let Some(reserved) = reserved.filter(|reserved| *reserved < function.provisioned) {
+                    // The words of AWS, spaces included.
+                    return Err(Error::InvalidParameter(format!(
+                        " ReservedConcurrentExecutions  {reserved} should not be lower than function's total provisioned concurrency [{}].",
+                        function.provisioned
+                    )));
+                }
+                let others = usage.reserved_concurrency.saturating_sub(function.held_concurrency());
+                let total = others.saturating_add(reserved.unwrap_or(function.provisioned));
                 if reserved.is_some() && total > limit.saturating_sub(minimum) {
                     return Err(Error::InvalidParameter(format!(
                         "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [{minimum}]."
@@ -241,24 +277,69 @@ mod tests {
             reserved_concurrency: 1,
             ..Usage::default()
         };
-        let reserved = concurrency.acquire(&id("r"), Some(1), &usage).unwrap();
+        let reserved = concurrency.acquire(&id("r"), &reserved_share(1), &usage).unwrap();
         assert_eq!(
-            concurrency.acquire(&id("r"), Some(1), &usage).unwrap_err(),
+            concurrency.acquire(&id("r"), &reserved_share(1), &usage).unwrap_err(),
             Throttle::Reserved
         );
         assert_eq!(
-            concurrency.acquire(&id("z"), Some(0), &usage).unwrap_err(),
+            concurrency.acquire(&id("z"), &reserved_share(0), &usage).unwrap_err(),
             Throttle::Reserved
         );
-        let one = concurrency.acquire(&id("a"), None, &usage).unwrap();
-        let _two = concurrency.acquire(&id("b"), None, &usage).unwrap();
+        let one = concurrency.acquire(&id("a"), &Share::default(), &usage).unwrap();
+        let _two = concurrency.acquire(&id("b"), &Share::default(), &usage).unwrap();
         assert_eq!(
-            concurrency.acquire(&id("c"), None, &usage).unwrap_err(),
+            concurrency.acquire(&id("c"), &Share::default(), &usage).unwrap_err(),
             Throttle::Account
         );
         drop(one);
-        assert!(concurrency.acquire(&id("c"), None, &usage).is_ok());
+        assert!(concurrency.acquire(&id("c"), &Share::default(), &usage).is_ok());
         drop(reserved);
-        assert!(concurrency.acquire(&id("r"), Some(1), &usage).is_ok());
+        assert!(concurrency.acquire(&id("r"), &reserved_share(1), &usage).is_ok());
+    }
+
+    fn reserved_share(reserved: u32) -> Share {
+        Share {
+            reserved: Some(reserved),
+            ..Share::default()
+        }
+    }
+
+    #[test]
+    fn provisioned_concurrency_is_a_part_of_the_reserved_that_is_the_versions_alone() {
+        let id = FunctionRef::parse(&Scope::default(), "f", None).unwrap().id;
+        let concurrency = Concurrency::new(100);
+        let latest = Share {
+            reserved: Some(2),
+            provisioned: 2,
+            ..Share::default()
+        };
+        let version = Share {
+            of_version: 2,
+            version: Some(1),
+            ..latest
+        };
+        let usage = Usage::default();
+        assert_eq!(
+            concurrency.acquire(&id, &latest, &usage).unwrap_err(),
+            Throttle::Reserved
+        );
+        let one = concurrency.acquire(&id, &version, &usage).unwrap();
+        let _two = concurrency.acquire(&id, &version, &usage).unwrap();
+        assert_eq!(
+            concurrency.acquire(&id, &version, &usage).unwrap_err(),
+            Throttle::Reserved
+        );
+        drop(one);
+        assert!(concurrency.acquire(&id, &version, &usage).is_ok());
+        let spills = Share {
+            reserved: None,
+            provisioned: 1,
+            of_version: 1,
+            version: Some(1),
+        };
+        let other = FunctionRef::parse(&Scope::default(), "g", None).unwrap().id;
+        let _own = concurrency.acquire(&other, &spills, &usage).unwrap();
+        let _spilt = concurrency.acquire(&other, &spills, &usage).unwrap();
     }
 }

@@ -387,7 +387,7 @@ pub(crate) fn listed(id: &FunctionId, version: &Version, arn: &Arn) -> FunctionC
                 .into(),
             ),
             optimization_status: Some(
-                if configuration.snap_start && version.number.is_some() {
+                if configuration.snap_start && version.optimised {
                     "On"
                 } else {
                     "Off"
@@ -504,6 +504,7 @@ mod tests {
             state_reason: Some(Reason::creating()),
             update: None,
             update_reason: None,
+            optimised: false,
             configuration,
         };
         let shown = serde_json::to_value(shown(&id(), &version, &id().arn())).unwrap();

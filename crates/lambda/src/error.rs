@@ -15,6 +15,9 @@ pub enum Error {
     /// 404.
     #[error("{0}")]
     NotFound(String),
+    /// 404: nothing is provisioned for this alias or version.
+    #[error("No Provisioned Concurrency Config found for this function")]
+    NoProvision,
     /// 409: it exists already, or the function is in a state that forbids this.
     #[error("{0}")]
     Conflict(String),
@@ -122,6 +125,7 @@ impl From<Error> for ServiceError {
             Error::Validation(_) => Self::client("ValidationException", 400, message),
             Error::InvalidParameter(_) => user("InvalidParameterValueException", 400),
             Error::NotFound(_) => user("ResourceNotFoundException", 404),
+            Error::NoProvision => user("ProvisionedConcurrencyConfigNotFoundException", 404),
             Error::Conflict(_) => user("ResourceConflictException", 409),
             Error::RevisionMismatch(_) => user("PreconditionFailedException", 412),
             Error::Throttled(limit) => Self {

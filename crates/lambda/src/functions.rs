@@ -13,7 +13,7 @@ use crate::shapes::{
     FunctionConfiguration, GetFunctionConfigurationRequest, GetFunctionRequest, GetFunctionResponse,
     ListFunctionsRequest, ListFunctionsResponse, UpdateFunctionCodeRequest, UpdateFunctionConfigurationRequest,
 };
-use crate::{Error, keys, marker, prepare, tags, uses, versions};
+use crate::{Error, keys, marker, prepare, provisioned, tags, uses, versions};
 use bytes::Bytes;
 use danbi_core::{ObjectLocation, RequestContext};
 use danbi_store::key::KeyReader;
@@ -129,6 +129,7 @@ pub(crate) async fn create(
                 state_reason: Some(Reason::creating()),
                 update: None,
                 update_reason: None,
+                optimised: false,
                 configuration: configuration.clone(),
             };
             let mut function = Function {
@@ -137,6 +138,7 @@ pub(crate) async fn create(
                 next_version: 1,
                 published: None,
                 reserved_concurrency: None,
+                provisioned: 0,
             };
             change_usage(&tx, &id, |usage| usage.functions += 1).await?;
             add_code(&tx, &id, None, &configuration).await?;
@@ -420,7 +422,12 @@ impl Lambda {
             })
             .await?;
         self.prepare(id).await?;
-        self.executor.retire(&id.qualified_arn(Qualifier::Latest).to_string());
+        let latest = id.qualified_arn(Qualifier::Latest).to_string();
+        let warm = self.executor.is_warm(&latest);
+        self.executor.retire(&latest);
+        if warm {
+            self.anticipate(id, None);
+        }
         Ok(answer)
     }
 }
@@ -447,6 +454,7 @@ pub(crate) async fn delete(
         }
     }
     lambda.executor.retire(&reference.arn().to_string());
+    lambda.provisions.notify_one();
     Ok(DeleteFunctionResponse { status_code: Some(204) })
 }
 
@@ -475,8 +483,7 @@ impl Lambda {
                 tags::replace(&tx, id, &std::collections::BTreeMap::new()).await?;
                 change_usage(&tx, id, |usage| {
                     usage.functions = usage.functions.saturating_sub(1);
-                    let reserved = function.reserved_concurrency.unwrap_or(0);
-                    usage.reserved_concurrency = usage.reserved_concurrency.saturating_sub(reserved);
+                    usage.reserved_concurrency = usage.reserved_concurrency.saturating_sub(function.held_concurrency());
                 })
                 .await?;
                 for prefix in [
@@ -485,6 +492,8 @@ impl Lambda {
                     keys::policies(id),
                     keys::event_configs(id),
                     keys::events(id),
+                    keys::provisions(id),
+                    keys::snapshots(id),
                 ] {
                     tx.delete_range(keys::below(&prefix))?;
                 }
@@ -523,6 +532,8 @@ impl Lambda {
                 remove_code(&tx, id, Some(number), &version.configuration).await?;
                 tx.delete(&keys::policy(id, &number.to_string()))?;
                 tx.delete(&keys::event_config(id, &number.to_string()))?;
+                tx.delete(&keys::snapshot(id, number))?;
+                provisioned::forget(&tx, id, &number.to_string()).await?;
                 Ok::<_, Error>(tx.delete(&keys::version(id, number))?)
             })
             .await

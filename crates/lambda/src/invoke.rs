@@ -1,18 +1,18 @@
 //! Invoke, and what every way of invoking shares: which version runs, and whether it may run now.
 
-use crate::concurrency::Permit;
+use crate::concurrency::{Permit, Share};
 use crate::lambda::{Lambda, resolve, version};
 use crate::names::{FunctionId, FunctionRef, Qualifier};
 use crate::records::{Alias, Function, Read, State, Version};
 use crate::shapes::{InvocationRequest, InvocationResponse};
-use crate::{Error, keys, measured, payload};
+use crate::{Error, keys, measured, payload, provisioned};
 use async_trait::async_trait;
 use base64::Engine;
 use bytes::Bytes;
 use danbi_core::{
     Access, InvocationType, InvokeRequest, InvokeResponse, Invoker, Principal, RequestContext, ServiceError,
 };
-use danbi_runtime::{FunctionSpec, Invocation, LogFormat};
+use danbi_runtime::{EnvironmentChoice, FunctionSpec, Invocation, LogFormat};
 use danbi_store::Snapshot;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,9 +39,13 @@ impl Lambda {
             None => view.usage(&reference.id.scope).await?,
             Some(_) => crate::records::Usage::default(),
         };
-        let permit = self
-            .concurrency
-            .acquire(&reference.id, function.reserved_concurrency, &usage);
+        let share = Share {
+            reserved: function.reserved_concurrency,
+            provisioned: function.provisioned,
+            of_version: provisioned::of_version(&view, &reference.id, &function, version.number).await?,
+            version: version.number,
+        };
+        let permit = self.concurrency.acquire(&reference.id, &share, &usage);
         let permit = permit.map_err(|reason| {
             if let Some(metrics) = &self.metrics {
                 measured::throttled(&**metrics, &*self.clock, reference);
@@ -82,7 +86,38 @@ impl Lambda {
         }
     }
 
-    async fn spec(&self, id: &FunctionId, version: Version, reserved: Option<u32>) -> Result<FunctionSpec, Error> {
+    /// Has an environment of the version (`None` is `$LATEST`) started before an event needs it, in the background.
+    pub(crate) fn anticipate(self: &Arc<Self>, id: &FunctionId, number: Option<u64>) {
+        let (lambda, id) = (self.clone(), id.clone());
+        self.spawn(async move {
+            let found = async {
+                let view = lambda.snapshot().await?;
+                let Some(function) = view.function(&id).await? else {
+                    return Ok(None);
+                };
+                let found = match number {
+                    None => Some(function.latest),
+                    Some(number) => version(&view, &id, number).await?,
+                };
+                match found.filter(|version| version.state == State::Active) {
+                    Some(version) => lambda.spec(&id, version, function.reserved_concurrency).await.map(Some),
+                    None => Ok::<_, Error>(None),
+                }
+            };
+            match found.await {
+                Ok(Some(spec)) => lambda.executor.anticipate(Arc::new(spec)),
+                Ok(None) => {}
+                Err(error) => tracing::debug!(function = %id.arn(), %error, "nothing was started ahead"),
+            }
+        });
+    }
+
+    pub(crate) async fn spec(
+        &self,
+        id: &FunctionId,
+        version: Version,
+        reserved: Option<u32>,
+    ) -> Result<FunctionSpec, Error> {
         let code_dir = self.code.folder(&version.configuration.code).await?;
         let layers_dir = self.code.merged(&version.configuration.layers).await?;
         let label = version.label();
@@ -184,6 +219,7 @@ pub(crate) async fn invoke(
                 client_context,
                 invoked_arn: reference.arn().to_string(),
                 log_tail: input.log_type.as_deref() == Some("Tail"),
+                environment: environment(context.facts.environment.as_deref())?,
                 ..Invocation::default()
             };
             let admitted = lambda.admit(&reference).await?;
@@ -199,6 +235,18 @@ pub(crate) async fn invoke(
                 durable_execution_arn: None,
             })
         }
+    }
+}
+
+/// Which environment the header `X-Danbi-Environment` asks for.
+fn environment(asked: Option<&str>) -> Result<EnvironmentChoice, Error> {
+    match asked {
+        None => Ok(EnvironmentChoice::Any),
+        Some("fresh") => Ok(EnvironmentChoice::Fresh),
+        Some("new") => Ok(EnvironmentChoice::New),
+        Some(_) => Err(Error::InvalidParameter(
+            "The header X-Danbi-Environment is neither `fresh` nor `new`.".into(),
+        )),
     }
 }
 

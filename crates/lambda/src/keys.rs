@@ -102,6 +102,36 @@ pub(crate) fn all_pending() -> Bytes {
     kind("pending").build()
 }
 
+/// How many environments of an alias or a version are kept initialised.
+pub(crate) fn provision(id: &FunctionId, qualifier: &str) -> Bytes {
+    of("provision", id).str(qualifier).build()
+}
+
+/// A function's provisioned concurrency, by qualifier.
+pub(crate) fn provisions(id: &FunctionId) -> Bytes {
+    of("provision", id).build()
+}
+
+/// All provisioned concurrency, of every account: what is told to the executor.
+pub(crate) fn all_provisions() -> Bytes {
+    kind("provision").build()
+}
+
+/// A published version whose snapshot is to be taken; what a restart has to finish.
+pub(crate) fn snapshot(id: &FunctionId, version: u64) -> Bytes {
+    of("snapshot", id).u64(version).build()
+}
+
+/// A function's versions whose snapshots are to be taken.
+pub(crate) fn snapshots(id: &FunctionId) -> Bytes {
+    of("snapshot", id).build()
+}
+
+/// All versions whose snapshots are to be taken, of every account.
+pub(crate) fn all_snapshots() -> Bytes {
+    kind("snapshot").build()
+}
+
 /// What an account's region uses of its limits, kept in step by the transactions that change it.
 pub(crate) fn usage(scope: &Scope) -> Bytes {
     scoped("usage", scope).build()

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use danbi_blobs::{BlobId, Blobs};
 use danbi_core::{Api, Arn, Authorizer, Body, Clock, MetricSink, ObjectSource};
 use danbi_outbox::Outbox;
-use danbi_runtime::{FunctionSpec, Invocation, Outcome, Runtime, RuntimeError, StreamingOutcome};
+use danbi_runtime::{FunctionSpec, Invocation, Outcome, Provisioned, Runtime, RuntimeError, StreamingOutcome};
 use danbi_store::{Snapshot, Store};
 use std::future::Future;
 use std::path::PathBuf;
@@ -38,6 +38,16 @@ pub trait Executor: Send + Sync + 'static {
     ) -> Result<http::Response<Body>, RuntimeError>;
     /// See [`Runtime::retire`].
     fn retire(&self, function_arn: &str);
+    /// See [`Runtime::is_warm`].
+    fn is_warm(&self, function_arn: &str) -> bool;
+    /// See [`Runtime::anticipate`].
+    fn anticipate(&self, spec: Arc<FunctionSpec>);
+    /// See [`Runtime::keep`].
+    fn keep(&self, wanted: Vec<(Arc<FunctionSpec>, u32)>);
+    /// See [`Runtime::kept`].
+    fn kept(&self, function_arn: &str) -> Option<Provisioned>;
+    /// See [`Runtime::snapshot`].
+    async fn snapshot(&self, spec: Arc<FunctionSpec>) -> danbi_runtime::Snapshot;
 }
 
 #[async_trait]
@@ -61,6 +71,21 @@ impl Executor for Runtime {
     }
     fn retire(&self, function_arn: &str) {
         Self::retire(self, function_arn);
+    }
+    fn is_warm(&self, function_arn: &str) -> bool {
+        Self::is_warm(self, function_arn)
+    }
+    fn anticipate(&self, spec: Arc<FunctionSpec>) {
+        Self::anticipate(self, spec);
+    }
+    fn keep(&self, wanted: Vec<(Arc<FunctionSpec>, u32)>) {
+        Self::keep(self, wanted);
+    }
+    fn kept(&self, function_arn: &str) -> Option<Provisioned> {
+        Self::kept(self, function_arn)
+    }
+    async fn snapshot(&self, spec: Arc<FunctionSpec>) -> danbi_runtime::Snapshot {
+        Self::snapshot(self, spec).await
     }
 }
 
@@ -170,6 +195,8 @@ pub struct Lambda {
     pub(crate) queued: Notify,
     /// Rung when an event source mapping was made, changed or deleted.
     pub(crate) mappings_changed: Notify,
+    /// Rung when what is to be kept initialised may have changed.
+    pub(crate) provisions: Notify,
     stopping: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
 }
@@ -224,11 +251,13 @@ impl Lambda {
             prepared: watch::Sender::new(0),
             queued: Notify::new(),
             mappings_changed: Notify::new(),
+            provisions: Notify::new(),
             stopping: watch::Sender::new(false),
             tasks: Mutex::default(),
             options,
         });
         lambda.resume_preparations().await?;
+        lambda.resume_snapshots().await?;
         if lambda.options.sole_node {
             lambda.release_claims().await?;
         }
@@ -237,6 +266,7 @@ impl Lambda {
             lambda.spawn(lambda.clone().poll_event_sources());
         }
         lambda.spawn(lambda.clone().collect_unused());
+        lambda.spawn(lambda.clone().keep_provisioned());
         if let Some(reach) = reach {
             lambda.spawn(lambda.outbox.clone().run(Arc::new(reach)));
         }

@@ -43,10 +43,12 @@ mod payload;
 mod permissions;
 mod policy;
 mod prepare;
+mod provisioned;
 mod records;
 mod roles;
 mod runtimes;
 mod settings;
+mod snapshots;
 // Generated for every operation that this floor was planned with; some wait for what they control.
 #[allow(dead_code)]
 mod shapes;

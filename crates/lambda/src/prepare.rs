@@ -6,7 +6,7 @@
 use crate::lambda::{Lambda, version};
 use crate::names::{FunctionId, FunctionName};
 use crate::records::{Configuration, Function, Read, Reason, State, Update, Version, decode, put};
-use crate::{Error, keys};
+use crate::{Error, keys, snapshots};
 use danbi_core::Scope;
 use danbi_store::key::KeyReader;
 use danbi_store::{Direction, Transaction};
@@ -76,17 +76,25 @@ impl Lambda {
     }
 
     async fn prepare_now(self: Arc<Self>, id: FunctionId) {
-        if let Err(error) = self.prepare_once(&id).await {
-            // The mark is still there, so the next start tries again.
-            tracing::error!(function = %id.arn(), %error, "the preparation of a function could not be recorded");
+        match self.prepare_once(&id).await {
+            Ok(snapshots) => {
+                for number in snapshots {
+                    self.snapshot_later(&id, number);
+                }
+            }
+            Err(error) => {
+                // The mark is still there, so the next start tries again.
+                tracing::error!(function = %id.arn(), %error, "the preparation of a function could not be recorded");
+            }
         }
         self.prepared.send_modify(|count| *count += 1);
     }
 
-    async fn prepare_once(&self, id: &FunctionId) -> Result<(), Error> {
+    /// Prepares the function, and says of which of its versions a snapshot is to be taken now.
+    async fn prepare_once(&self, id: &FunctionId) -> Result<Vec<u64>, Error> {
         let view = self.snapshot().await?;
         let Some(function) = view.function(id).await? else {
-            return Ok(());
+            return Ok(Vec::new());
         };
         let outcome = self.place(&function.latest.configuration).await;
         if let Err(error) = &outcome {
@@ -98,21 +106,26 @@ impl Lambda {
                 // Updates are refused until this is done, so what was placed is what is still meant.
                 let same = |now: &Function| now.incarnation == function.incarnation && now.latest.unsettled();
                 let Some(mut function) = tx.function(id).await?.filter(same) else {
-                    return Ok::<_, Error>(());
+                    return Ok::<_, Error>(Vec::new());
                 };
                 let versions: Vec<u64> = match tx.get(&keys::pending(id)).await? {
                     Some(bytes) => decode(&bytes)?,
-                    None => return Ok(()),
+                    None => return Ok(Vec::new()),
                 };
+                let mut snapshots = Vec::new();
                 settle(&mut function.latest, failed);
                 put(&tx, &keys::function(id), &function)?;
                 for number in versions {
                     if let Some(mut version) = version(&tx, id, number).await? {
                         settle(&mut version, failed);
+                        if !failed && snapshots::mark(&tx, id, &mut version)? {
+                            snapshots.push(number);
+                        }
                         put(&tx, &keys::version(id, number), &version)?;
                     }
                 }
-                Ok(tx.delete(&keys::pending(id))?)
+                tx.delete(&keys::pending(id))?;
+                Ok(snapshots)
             })
             .await
     }

@@ -129,6 +129,9 @@ pub(crate) struct Version {
     pub update: Option<Update>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_reason: Option<Reason>,
+    /// Whether its snapshot was taken (`OptimizationStatus`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub optimised: bool,
     pub configuration: Configuration,
 }
 
@@ -179,6 +182,27 @@ pub(crate) struct Function {
     pub published: Option<Published>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reserved_concurrency: Option<u32>,
+    /// The sum of its provisioned concurrency.
+    #[serde(default, skip_serializing_if = "is_nought")]
+    pub provisioned: u32,
+}
+
+impl Function {
+    /// What it takes of the account's concurrency for itself alone.
+    pub(crate) fn held_concurrency(&self) -> u32 {
+        self.reserved_concurrency.unwrap_or(self.provisioned)
+    }
+}
+
+fn is_nought(number: &u32) -> bool {
+    *number == 0
+}
+
+/// The provisioned concurrency of an alias or a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Provision {
+    pub count: u32,
+    pub modified_ms: i64,
 }
 
 /// See [`Function::published`].

@@ -407,6 +407,15 @@ pub struct DeleteLayerVersionRequest {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+pub struct DeleteProvisionedConcurrencyConfigRequest {
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    #[serde(rename = "Qualifier")]
+    pub qualifier: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DestinationConfig {
     #[serde(rename = "OnSuccess", skip_serializing_if = "Option::is_none")]
     pub on_success: Option<OnSuccess>,
@@ -1012,6 +1021,41 @@ pub struct GetPolicyResponse {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+pub struct GetProvisionedConcurrencyConfigRequest {
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    #[serde(rename = "Qualifier")]
+    pub qualifier: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetProvisionedConcurrencyConfigResponse {
+    #[serde(
+        rename = "RequestedProvisionedConcurrentExecutions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    #[serde(
+        rename = "AvailableProvisionedConcurrentExecutions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    #[serde(
+        rename = "AllocatedProvisionedConcurrentExecutions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    #[serde(rename = "StatusReason", skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct GetRuntimeManagementConfigRequest {
     #[serde(rename = "FunctionName")]
     pub function_name: String,
@@ -1435,6 +1479,26 @@ pub struct ListLayersResponse {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+pub struct ListProvisionedConcurrencyConfigsRequest {
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    #[serde(rename = "MaxItems", skip_serializing_if = "Option::is_none")]
+    pub max_items: Option<i32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ListProvisionedConcurrencyConfigsResponse {
+    #[serde(rename = "ProvisionedConcurrencyConfigs", skip_serializing_if = "Option::is_none")]
+    pub provisioned_concurrency_configs: Option<Vec<ProvisionedConcurrencyConfigListItem>>,
+    #[serde(rename = "NextMarker", skip_serializing_if = "Option::is_none")]
+    pub next_marker: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ListTagsRequest {
     #[serde(rename = "Resource")]
     pub resource: String,
@@ -1492,6 +1556,34 @@ pub struct OnFailure {
 pub struct OnSuccess {
     #[serde(rename = "Destination", skip_serializing_if = "Option::is_none")]
     pub destination: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProvisionedConcurrencyConfigListItem {
+    #[serde(rename = "FunctionArn", skip_serializing_if = "Option::is_none")]
+    pub function_arn: Option<String>,
+    #[serde(
+        rename = "RequestedProvisionedConcurrentExecutions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    #[serde(
+        rename = "AvailableProvisionedConcurrentExecutions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    #[serde(
+        rename = "AllocatedProvisionedConcurrentExecutions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    #[serde(rename = "StatusReason", skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -1598,6 +1690,43 @@ pub struct PutFunctionRecursionConfigRequest {
 pub struct PutFunctionRecursionConfigResponse {
     #[serde(rename = "RecursiveLoop", skip_serializing_if = "Option::is_none")]
     pub recursive_loop: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PutProvisionedConcurrencyConfigRequest {
+    #[serde(rename = "FunctionName")]
+    pub function_name: String,
+    #[serde(rename = "Qualifier")]
+    pub qualifier: String,
+    #[serde(rename = "ProvisionedConcurrentExecutions")]
+    pub provisioned_concurrent_executions: i32,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PutProvisionedConcurrencyConfigResponse {
+    #[serde(
+        rename = "RequestedProvisionedConcurrentExecutions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub requested_provisioned_concurrent_executions: Option<i32>,
+    #[serde(
+        rename = "AllocatedProvisionedConcurrentExecutions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub allocated_provisioned_concurrent_executions: Option<i32>,
+    #[serde(
+        rename = "AvailableProvisionedConcurrentExecutions",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub available_provisioned_concurrent_executions: Option<i32>,
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    #[serde(rename = "StatusReason", skip_serializing_if = "Option::is_none")]
+    pub status_reason: Option<String>,
+    #[serde(rename = "LastModified", skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -2101,6 +2230,13 @@ pub mod operations {
         type Output = danbi_wire::Empty;
     }
     #[derive(Debug, Clone, Copy)]
+    pub struct DeleteProvisionedConcurrencyConfig;
+    impl danbi_wire::Operation for DeleteProvisionedConcurrencyConfig {
+        const NAME: &'static str = "DeleteProvisionedConcurrencyConfig";
+        type Input = super::DeleteProvisionedConcurrencyConfigRequest;
+        type Output = danbi_wire::Empty;
+    }
+    #[derive(Debug, Clone, Copy)]
     pub struct GetAccountSettings;
     impl danbi_wire::Operation for GetAccountSettings {
         const NAME: &'static str = "GetAccountSettings";
@@ -2199,6 +2335,13 @@ pub mod operations {
         type Output = super::GetPolicyResponse;
     }
     #[derive(Debug, Clone, Copy)]
+    pub struct GetProvisionedConcurrencyConfig;
+    impl danbi_wire::Operation for GetProvisionedConcurrencyConfig {
+        const NAME: &'static str = "GetProvisionedConcurrencyConfig";
+        type Input = super::GetProvisionedConcurrencyConfigRequest;
+        type Output = super::GetProvisionedConcurrencyConfigResponse;
+    }
+    #[derive(Debug, Clone, Copy)]
     pub struct GetRuntimeManagementConfig;
     impl danbi_wire::Operation for GetRuntimeManagementConfig {
         const NAME: &'static str = "GetRuntimeManagementConfig";
@@ -2272,6 +2415,13 @@ pub mod operations {
         type Output = super::ListLayersResponse;
     }
     #[derive(Debug, Clone, Copy)]
+    pub struct ListProvisionedConcurrencyConfigs;
+    impl danbi_wire::Operation for ListProvisionedConcurrencyConfigs {
+        const NAME: &'static str = "ListProvisionedConcurrencyConfigs";
+        type Input = super::ListProvisionedConcurrencyConfigsRequest;
+        type Output = super::ListProvisionedConcurrencyConfigsResponse;
+    }
+    #[derive(Debug, Clone, Copy)]
     pub struct ListTags;
     impl danbi_wire::Operation for ListTags {
         const NAME: &'static str = "ListTags";
@@ -2319,6 +2469,13 @@ pub mod operations {
         const NAME: &'static str = "PutFunctionRecursionConfig";
         type Input = super::PutFunctionRecursionConfigRequest;
         type Output = super::PutFunctionRecursionConfigResponse;
+    }
+    #[derive(Debug, Clone, Copy)]
+    pub struct PutProvisionedConcurrencyConfig;
+    impl danbi_wire::Operation for PutProvisionedConcurrencyConfig {
+        const NAME: &'static str = "PutProvisionedConcurrencyConfig";
+        type Input = super::PutProvisionedConcurrencyConfigRequest;
+        type Output = super::PutProvisionedConcurrencyConfigResponse;
     }
     #[derive(Debug, Clone, Copy)]
     pub struct PutRuntimeManagementConfig;

@@ -1,5 +1,6 @@
 //! Tests of the service over a real store and real blobs; only what runs the functions is told what to say.
 
+mod ahead;
 mod functions;
 mod invocations;
 mod urls;
@@ -13,7 +14,10 @@ use danbi_blobs::Blobs;
 use danbi_core::{
     Access, Authorizer, Body, Principal, RequestContext, RequestId, Scope, ServiceError, SystemClock, full_body,
 };
-use danbi_runtime::{FunctionSpec, Invocation, Outcome, RuntimeError, StreamEnd, StreamingOutcome, Usage};
+use danbi_runtime::{
+    FunctionSpec, Invocation, Outcome, ProvisionFailure, Provisioned, RuntimeError, Snapshot, StreamEnd,
+    StreamingOutcome, Usage,
+};
 use danbi_store::{EmbeddedOptions, Store};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -27,6 +31,13 @@ pub(crate) struct Actor {
     /// Invocations wait here when the test holds them back.
     gate: Semaphore,
     retired: Mutex<Vec<String>>,
+    warm: Mutex<Vec<String>>,
+    anticipated: Mutex<Vec<String>>,
+    kept: Mutex<Vec<(String, u32)>>,
+    fails_to_keep: Mutex<Option<ProvisionFailure>>,
+    /// Snapshots wait here when the test holds them back.
+    snapshots: Semaphore,
+    snapshot_says: Mutex<Option<Snapshot>>,
 }
 
 #[async_trait]
@@ -79,6 +90,33 @@ impl Executor for Actor {
     fn retire(&self, function_arn: &str) {
         self.retired.lock().unwrap().push(function_arn.into());
     }
+    fn is_warm(&self, function_arn: &str) -> bool {
+        self.warm.lock().unwrap().iter().any(|warm| warm == function_arn)
+    }
+    fn anticipate(&self, spec: Arc<FunctionSpec>) {
+        self.anticipated.lock().unwrap().push(spec.function_arn.to_string());
+    }
+    fn keep(&self, wanted: Vec<(Arc<FunctionSpec>, u32)>) {
+        let kept = wanted
+            .into_iter()
+            .map(|(spec, count)| (spec.function_arn.to_string(), count));
+        *self.kept.lock().unwrap() = kept.collect();
+    }
+    fn kept(&self, function_arn: &str) -> Option<Provisioned> {
+        let kept = self.kept.lock().unwrap();
+        let (_, count) = kept.iter().find(|(arn, _)| arn == function_arn)?;
+        let failure = self.fails_to_keep.lock().unwrap().clone();
+        Some(Provisioned {
+            requested: *count,
+            allocated: if failure.is_some() { 0 } else { *count },
+            failure,
+        })
+    }
+    async fn snapshot(&self, _: Arc<FunctionSpec>) -> Snapshot {
+        let _turn = self.snapshots.acquire().await;
+        let said = self.snapshot_says.lock().unwrap().clone();
+        said.unwrap_or(Snapshot::Taken)
+    }
 }
 
 fn said(payload: impl Into<Bytes>, function_error: Option<&'static str>) -> Outcome {
@@ -127,6 +165,12 @@ impl Stage {
             seen: sender,
             gate: Semaphore::new(Semaphore::MAX_PERMITS),
             retired: Mutex::default(),
+            warm: Mutex::default(),
+            anticipated: Mutex::default(),
+            kept: Mutex::default(),
+            fails_to_keep: Mutex::default(),
+            snapshots: Semaphore::new(Semaphore::MAX_PERMITS),
+            snapshot_says: Mutex::default(),
         });
         let options = Options {
             account_concurrency: 200,

@@ -2,7 +2,7 @@ use crate::lambda::Lambda;
 use crate::shapes::operations::*;
 use crate::{
     access, account, aliases, concurrency, event_invoke_config, event_sources, functions, invoke, layer_permissions,
-    layers, permissions, settings, streaming, tags, url_configs, versions,
+    layers, permissions, provisioned, settings, streaming, tags, url_configs, versions,
 };
 use danbi_core::Access;
 use danbi_wire::{Service, models};
@@ -309,6 +309,54 @@ pub fn service(lambda: Arc<Lambda>) -> Service {
                 access::function("lambda:DeleteFunctionConcurrency", context, &input.function_name, None)
             },
             concurrency::delete_reserved,
+        )
+        .on(
+            PutProvisionedConcurrencyConfig,
+            |_, context, input| {
+                access::function(
+                    "lambda:PutProvisionedConcurrencyConfig",
+                    context,
+                    &input.function_name,
+                    Some(&input.qualifier),
+                )
+            },
+            provisioned::put_config,
+        )
+        .on(
+            GetProvisionedConcurrencyConfig,
+            |_, context, input| {
+                access::function(
+                    "lambda:GetProvisionedConcurrencyConfig",
+                    context,
+                    &input.function_name,
+                    Some(&input.qualifier),
+                )
+            },
+            provisioned::get_config,
+        )
+        .on(
+            ListProvisionedConcurrencyConfigs,
+            |_, context, input| {
+                access::function(
+                    "lambda:ListProvisionedConcurrencyConfigs",
+                    context,
+                    &input.function_name,
+                    None,
+                )
+            },
+            provisioned::list_configs,
+        )
+        .on(
+            DeleteProvisionedConcurrencyConfig,
+            |_, context, input| {
+                access::function(
+                    "lambda:DeleteProvisionedConcurrencyConfig",
+                    context,
+                    &input.function_name,
+                    Some(&input.qualifier),
+                )
+            },
+            provisioned::delete_config,
         )
         .on(
             PutFunctionEventInvokeConfig,

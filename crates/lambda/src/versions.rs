@@ -7,7 +7,7 @@ use crate::records::{Function, Published, Read, State, Version, decode, new_revi
 use crate::shapes::{
     FunctionConfiguration, ListVersionsByFunctionRequest, ListVersionsByFunctionResponse, PublishVersionRequest,
 };
-use crate::{Error, functions, keys, marker};
+use crate::{Error, functions, keys, marker, snapshots};
 use danbi_core::RequestContext;
 use danbi_store::{Direction, Snapshot, Transaction};
 use std::sync::Arc;
@@ -52,13 +52,17 @@ pub(crate) async fn publish(
             if let Some(version) = unchanged(&tx, &id, &function).await? {
                 return Ok(version);
             }
-            let version = cut(&mut function, input.description.as_deref(), now)?;
+            let mut version = cut(&mut function, input.description.as_deref(), now)?;
+            snapshots::mark(&tx, &id, &mut version)?;
             function.latest.touch();
             keep(&tx, &id, &version).await?;
             put(&tx, &keys::function(&id), &function)?;
             Ok(version)
         })
         .await?;
+    if let Some(number) = version.number.filter(|_| version.state == State::Pending) {
+        lambda.snapshot_later(&id, number);
+    }
     Ok(shown(&id, &version, &id.qualified_arn(version.label())))
 }
 
@@ -87,6 +91,7 @@ pub(crate) fn cut(function: &mut Function, description: Option<&str>, now_ms: i6
     });
     let mut version = function.latest.clone();
     version.number = Some(number);
+    version.optimised = false;
     version.revision = new_revision();
     version.modified_ms = now_ms.max(version.modified_ms);
     if version.unsettled() {

@@ -1,6 +1,19 @@
 use bytes::Bytes;
 use danbi_core::Body;
 
+/// Which environment an event is to have. Anything but [`Self::Any`] is for measuring, and its environment ends with the
+/// event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EnvironmentChoice {
+    /// An idle one, else a new one made as quickly as can be.
+    #[default]
+    Any,
+    /// A new one, made as quickly as can be: of a template or of a waiting process where there is one.
+    Fresh,
+    /// A new one with a process of its own.
+    New,
+}
+
 /// One event for one function.
 #[derive(Debug, Clone, Default)]
 pub struct Invocation {
@@ -18,6 +31,8 @@ pub struct Invocation {
     pub invoked_arn: String,
     /// Whether [`Outcome::log_tail`] is wanted (`LogType=Tail`).
     pub log_tail: bool,
+    /// Which environment it is to have.
+    pub environment: EnvironmentChoice,
 }
 
 /// What an event took, as the REPORT line says it.
@@ -27,6 +42,8 @@ pub struct Usage {
     pub init_ms: Option<f64>,
     /// How long the environment took to be made of a template, when the event is its first.
     pub restore_ms: Option<f64>,
+    /// Milliseconds from the event's arrival until there was an environment to have it, without what starting one took.
+    pub queue_ms: f64,
     /// Milliseconds from handing over the event to its answer.
     pub duration_ms: f64,
     /// `duration_ms` (and `init_ms`, as AWS bills it since August 2025) rounded up to whole milliseconds.

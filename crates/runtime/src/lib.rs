@@ -9,6 +9,8 @@
 //! between events; every bound in [`Options`] holds; what a function prints costs bounded memory. It never stores
 //! anything, never decides who may invoke, and never queues an event: with no room it says [`RuntimeError::NoCapacity`].
 
+mod ahead;
+mod counts;
 mod dns;
 mod environment;
 mod error;
@@ -25,13 +27,15 @@ mod runtime_api;
 mod status;
 mod streaming;
 mod templates;
+mod workers;
 
+pub use counts::StartCounts;
 pub use error::RuntimeError;
 pub use function::{FunctionSpec, LogFormat, LogLevel, LogLevelError};
-pub use invocation::{Invocation, Outcome, StreamEnd, StreamingOutcome, Usage};
+pub use invocation::{EnvironmentChoice, Invocation, Outcome, StreamEnd, StreamingOutcome, Usage};
 pub use options::{MAX_DATABASE_PORTS, Options, PlatformDoor};
 pub use runtime::Runtime;
-pub use status::{EnvironmentState, EnvironmentStatus};
+pub use status::{EnvironmentState, EnvironmentStatus, ProvisionFailure, Provisioned, Snapshot};
 
 #[cfg(test)]
 fn test_spec() -> FunctionSpec {

@@ -7,7 +7,7 @@ use danbi_core::Timestamp;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
@@ -56,6 +56,7 @@ struct Idle {
 
 struct Occupant {
     spec: Arc<FunctionSpec>,
+    key: Arc<str>,
     unqualified: String,
     log_stream: String,
     gauge: Arc<Gauge>,
@@ -70,6 +71,8 @@ struct State {
     idle: HashMap<Arc<str>, Vec<Idle>>,
     seats: HashMap<u64, Occupant>,
     memory_mib: u64,
+    /// How many environments of a key stay, however long they are idle.
+    kept: HashMap<Arc<str>, usize>,
     /// Events under way by unqualified function ARN.
     active: HashMap<String, u32>,
     next_id: u64,
@@ -99,6 +102,14 @@ pub(crate) struct Seat {
 pub(crate) struct Slot {
     pool: Arc<Pool>,
     function: String,
+    entered: Instant,
+}
+
+impl Slot {
+    /// How long ago the event came.
+    pub(crate) fn waited(&self) -> Duration {
+        self.entered.elapsed()
+    }
 }
 
 impl std::fmt::Debug for Slot {
@@ -142,6 +153,7 @@ impl Pool {
         Ok(Slot {
             pool: self.clone(),
             function,
+            entered: Instant::now(),
         })
     }
 
@@ -189,6 +201,7 @@ impl Pool {
         let (sender, retired) = watch::channel(false);
         let occupant = Occupant {
             spec: spec.clone(),
+            key: Self::key(spec),
             unqualified: spec.unqualified_arn(),
             log_stream: log_stream.to_owned(),
             gauge: gauge.clone(),
@@ -225,6 +238,60 @@ impl Pool {
                 since: Instant::now(),
             });
         }
+    }
+
+    /// Says how many environments of which key stay, whatever was said before.
+    pub(crate) fn keep(&self, kept: HashMap<Arc<str>, usize>) {
+        self.lock().kept = kept;
+    }
+
+    /// How many environments of the key there are, and how many of them have initialised. Those that are to end are not
+    /// counted.
+    pub(crate) fn count(&self, key: &str) -> (usize, usize) {
+        let state = self.lock();
+        let of_key = state
+            .seats
+            .values()
+            .filter(|seat| &*seat.key == key && !*seat.retired.borrow());
+        of_key.fold((0, 0), |(all, ready), seat| {
+            let starting = seat.gauge.state() == EnvironmentState::Starting;
+            (all + 1, ready + usize::from(!starting))
+        })
+    }
+
+    /// Whether an environment of this version, by its ARN, is there.
+    pub(crate) fn has(&self, function_arn: &str) -> bool {
+        let state = self.lock();
+        state
+            .seats
+            .values()
+            .any(|seat| seat.spec.function_arn.to_string() == function_arn)
+    }
+
+    /// Ends the idle environments among the kept whose credentials end before `until`, so that others take their places
+    /// before an event needs them.
+    pub(crate) fn renew_kept(&self, until: Timestamp) {
+        let mut state = self.lock();
+        let State { idle, kept, .. } = &mut *state;
+        for key in kept.keys() {
+            if let Some(waiting) = idle.get_mut(key) {
+                waiting.retain(|idle| idle.handle.expires > until);
+            }
+        }
+        idle.retain(|_, waiting| !waiting.is_empty());
+    }
+
+    /// Follows how many seats are taken.
+    pub(crate) fn occupied(&self) -> watch::Receiver<usize> {
+        self.occupied.subscribe()
+    }
+
+    /// Takes an idle environment out, unless it has to stay. False when it has, or when somebody has just taken it.
+    pub(crate) fn withdraw_unless_kept(&self, id: u64, key: &str) -> bool {
+        if self.lock().must_stay(key) {
+            return false;
+        }
+        self.withdraw(id, key)
     }
 
     /// Takes an environment out when it is still idle. False when somebody has just taken it.
@@ -306,6 +373,12 @@ impl Pool {
 }
 
 impl State {
+    /// Whether there are no more environments of the key than are kept.
+    fn must_stay(&self, key: &str) -> bool {
+        let Some(kept) = self.kept.get(key) else { return false };
+        self.seats.values().filter(|seat| &*seat.key == key).count() <= *kept
+    }
+
     fn retire(&mut self, ids: &[u64]) {
         for id in ids {
             if let Some(seat) = self.seats.get(id) {
@@ -320,7 +393,8 @@ impl State {
 
     /// Ends the environment that has been idle longest. Its room counts as free at once; the process follows.
     fn evict(&mut self) -> bool {
-        let oldest = self.idle.iter().flat_map(|(key, waiting)| {
+        let evictable = self.idle.iter().filter(|(key, _)| !self.must_stay(key));
+        let oldest = evictable.flat_map(|(key, waiting)| {
             waiting
                 .iter()
                 .map(move |idle| (idle.since, key.clone(), idle.handle.id))

@@ -1,11 +1,14 @@
-use crate::environment::{Finished, First, Host, Job, Reply, Streaming, start};
+use crate::ahead::Ahead;
+use crate::counts::{Counts, StartCounts};
+use crate::environment::{Finished, First, Host, Job, Purpose, Reply, Streaming, start};
 use crate::pool::{Pool, Slot};
 use crate::program::{Bootstraps, Interpreters};
 use crate::runtime_api::MAX_PAYLOAD;
-use crate::templates::Templates;
+use crate::templates::{Made, Templates};
+use crate::workers::Workers;
 use crate::{
-    EnvironmentStatus, FunctionSpec, Invocation, Options, Outcome, RuntimeError, StreamEnd, StreamingOutcome, http_app,
-    streaming,
+    EnvironmentChoice, EnvironmentStatus, FunctionSpec, Invocation, Options, Outcome, Provisioned, RuntimeError, Snapshot, StreamEnd,
+    StreamingOutcome, http_app, streaming,
 };
 use bytes::BytesMut;
 use danbi_core::{Body, Clock, LogSink, RoleCredentials};
@@ -32,6 +35,8 @@ struct Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.host.ahead.close();
+        self.host.workers.close();
         self.host.templates.close();
         self.host.pool.abort_all();
     }
@@ -63,6 +68,9 @@ impl Runtime {
             bootstraps: Arc::new(bootstraps),
             interpreters: Arc::new(Interpreters::default()),
             templates: Templates::new(),
+            workers: Workers::default(),
+            ahead: Ahead::default(),
+            counts: Counts::default(),
         });
         let apps = http_app::Apps::new(host.clone());
         Ok(Self {
@@ -132,6 +140,8 @@ impl Runtime {
     /// Takes no more events, waits at most `deadline` for those under way, then ends every environment.
     pub async fn drain(&self, deadline: Duration) {
         let pool = &self.shared.host.pool;
+        self.shared.host.ahead.close();
+        self.shared.host.workers.close();
         self.shared.host.templates.close();
         pool.close();
         if tokio::time::timeout(deadline, pool.emptied()).await.is_err() {
@@ -147,6 +157,64 @@ impl Runtime {
         self.shared.host.templates.count()
     }
 
+    /// How many Node.js processes wait for a function.
+    pub fn workers(&self) -> usize {
+        self.shared.host.workers.count()
+    }
+
+    /// How environments began since the start, and what became of templates.
+    pub fn counts(&self) -> StartCounts {
+        self.shared.host.counts.read()
+    }
+
+    /// Whether an environment or a template of this version, by its qualified ARN, is there: an event would be spared a
+    /// cold start.
+    pub fn is_warm(&self, function_arn: &str) -> bool {
+        let host = &self.shared.host;
+        host.pool.has(function_arn) || host.templates.has(function_arn)
+    }
+
+    /// Starts an environment of `spec` that waits for events as one does after its last, with whatever that brings (a
+    /// template, workers). Returns at once; what cannot be started is started by the event that needs it.
+    pub fn anticipate(&self, spec: Arc<FunctionSpec>) {
+        let host = &self.shared.host;
+        if spec.http_command().is_some() || host.pool.count(&Pool::key(&spec)).0 > 0 {
+            return;
+        }
+        let (done, _) = oneshot::channel();
+        let purpose = Purpose::Ahead {
+            provisioned: false,
+            done,
+        };
+        if let Err(error) = start(host, spec, purpose) {
+            tracing::debug!(%error, "no environment was started ahead");
+        }
+    }
+
+    /// Keeps as many environments initialised as are said for each version, whatever was said before; versions that are
+    /// not named are kept no longer. What has ended is replaced.
+    pub fn keep(&self, wanted: Vec<(Arc<FunctionSpec>, u32)>) {
+        Ahead::keep(&self.shared.host, wanted);
+    }
+
+    /// How far [`Self::keep`] has come with a version, by its qualified ARN; `None` when it is not kept.
+    pub fn kept(&self, function_arn: &str) -> Option<Provisioned> {
+        let host = &self.shared.host;
+        host.ahead.status(&host.pool, function_arn)
+    }
+
+    /// Makes a template of `spec` now, however quickly it initialises, and says what came of it; bounded by a minute or
+    /// the function's own time-out.
+    pub async fn snapshot(&self, spec: Arc<FunctionSpec>) -> Snapshot {
+        match Templates::make(&self.shared.host, &spec).await {
+            Made::Ready => Snapshot::Taken,
+            Made::Unfit(reason) => Snapshot::Unfit(reason),
+            Made::InitFailed(reason) => Snapshot::InitFailed(reason),
+            Made::TimedOut => Snapshot::TimedOut,
+            Made::Machine(reason) => Snapshot::Unavailable(reason),
+        }
+    }
+
     /// Every environment there is.
     pub fn environments(&self) -> Vec<EnvironmentStatus> {
         self.shared.host.pool.statuses()
@@ -160,8 +228,13 @@ impl Runtime {
         let margin = i64::try_from(host.options.credentials_margin.as_millis()).unwrap_or(i64::MAX);
         for _ in 0..=MAX_RETURNS {
             let (reply, answered) = oneshot::channel();
-            match host.pool.take_idle(&key, host.clock.now().plus_millis(margin)) {
+            let idle = match invocation.environment {
+                EnvironmentChoice::Any => host.pool.take_idle(&key, host.clock.now().plus_millis(margin)),
+                EnvironmentChoice::Fresh | EnvironmentChoice::New => None,
+            };
+            match idle {
                 Some(handle) => {
+                    host.counts.warm();
                     let jobs = handle.jobs.clone();
                     if let Err(refused) = jobs.try_send(Job {
                         invocation,
@@ -176,11 +249,11 @@ impl Runtime {
                 None => start(
                     host,
                     spec.clone(),
-                    First {
+                    Purpose::Event(First {
                         invocation,
                         slot,
                         reply,
-                    },
+                    }),
                 )?,
             }
             match answered.await {

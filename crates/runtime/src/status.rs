@@ -29,3 +29,40 @@ pub struct EnvironmentStatus {
     /// Its memory limit, MiB.
     pub memory_mib: u32,
 }
+
+/// How far a version's provisioned concurrency has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provisioned {
+    /// How many environments are to be kept.
+    pub requested: u32,
+    /// How many are initialised.
+    pub allocated: u32,
+    /// Why there are not more, when the last attempt failed.
+    pub failure: Option<ProvisionFailure>,
+}
+
+/// Why an environment could not be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProvisionFailure {
+    /// The function failed to initialise.
+    Init,
+    /// It took too long.
+    InitTimedOut,
+    /// This machine could not, with the reason.
+    Machine(String),
+}
+
+/// What came of making a template ahead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Snapshot {
+    /// Environments are made of it from now on.
+    Taken,
+    /// The function cannot be forked, for this reason, and is started as usual.
+    Unfit(String),
+    /// The function failed to initialise, with this type of error or reason.
+    InitFailed(String),
+    /// It took too long.
+    TimedOut,
+    /// This machine makes no template of it, with the reason; it is started as usual.
+    Unavailable(String),
+}

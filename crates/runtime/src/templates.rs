@@ -29,6 +29,8 @@ const MEMORY_SHARE: u64 = 4;
 const MAX_SPARES: usize = 64;
 /// How long the event that took a ready fork has the machine for itself before the next one is made.
 const SPARE_PAUSE: Duration = Duration::from_millis(30);
+/// How often is looked whether the templates still fit.
+const LOOK: Duration = Duration::from_secs(30);
 /// The longest reason that a template may give for being unfit, in bytes.
 const MAX_REASON: usize = 4096;
 
@@ -36,6 +38,8 @@ const MAX_REASON: usize = 4096;
 pub(crate) struct Templates {
     state: Mutex<HashMap<Arc<str>, Entry>>,
     building: Semaphore,
+    /// Counts what was settled, for who waits for it.
+    settled: watch::Sender<u64>,
 }
 
 struct Entry {
@@ -49,8 +53,18 @@ struct Entry {
 enum Stage {
     Building,
     Ready(Arc<Template>),
-    /// It said why it cannot be forked; environments start as usual.
-    Unfit,
+    /// It cannot be forked, or could not be made: environments start as usual.
+    Unfit(Unfit),
+}
+
+/// What came of making a template.
+#[derive(Debug)]
+pub(crate) enum Made {
+    Ready,
+    Unfit(String),
+    InitFailed(String),
+    TimedOut,
+    Machine(String),
 }
 
 /// A process that can be forked.
@@ -97,6 +111,7 @@ impl Templates {
         Self {
             state: Mutex::default(),
             building: Semaphore::new(1),
+            settled: watch::Sender::new(0),
         }
     }
 
@@ -117,23 +132,79 @@ impl Templates {
         self.lock().values().filter(ready).count()
     }
 
+    /// Whether there is a template of this version, by its qualified ARN.
+    pub(crate) fn has(&self, function_arn: &str) -> bool {
+        let of_version = |entry: &Entry| {
+            matches!(entry.stage, Stage::Ready(_)) && entry.spec.function_arn.to_string() == function_arn
+        };
+        self.lock().values().any(of_version)
+    }
+
     /// Makes a template of what has just initialised in `init`, in the background, where that is possible and worth it.
     pub(crate) fn consider(host: &Arc<Host>, spec: &Arc<FunctionSpec>, prepared: &Prepared, init: Duration) {
         let python = prepared.program.interpreter.as_ref();
-        let can = python.is_some_and(|found| found.language == Language::Python)
-            && spec.http_command().is_none()
-            && !spec.environment.contains_key("AWS_LAMBDA_EXEC_WRAPPER")
-            && host.launcher.capabilities().isolation == Isolation::Namespaces;
-        if !can || init < WORTH_IT {
-            return;
+        let can = python.is_some_and(|found| found.language == Language::Python) && Self::possible(host, spec).is_ok();
+        if can && init >= WORTH_IT {
+            // A machine that is full of templates makes no more.
+            let _ = Self::begin(host, spec, init);
         }
+    }
+
+    /// Makes one now and waits for what comes of it.
+    pub(crate) async fn make(host: &Arc<Host>, spec: &Arc<FunctionSpec>) -> Made {
+        let key = Pool::key(spec);
+        let mut settled = host.templates.settled.subscribe();
+        if let Err(reason) = Self::possible(host, spec).and_then(|()| Self::begin(host, spec, WORTH_IT)) {
+            return Made::Machine(reason.to_owned());
+        }
+        loop {
+            settled.borrow_and_update();
+            match host.templates.lock().get(&key).map(|entry| &entry.stage) {
+                Some(Stage::Building) => {}
+                Some(Stage::Ready(_)) => return Made::Ready,
+                Some(Stage::Unfit(unfit)) => return unfit.made(),
+                None => return Made::Machine("it was ended".to_owned()),
+            }
+            // The sender lives in the host, so waiting ends with a change.
+            let _ = settled.changed().await;
+        }
+    }
+
+    /// Whether the version can have a template here at all.
+    fn possible(host: &Host, spec: &FunctionSpec) -> Result<(), &'static str> {
+        if host.launcher.capabilities().isolation != Isolation::Namespaces {
+            return Err("without namespaces there are no templates");
+        }
+        if !spec.runtime.starts_with("python") {
+            return Err("only Python can be forked");
+        }
+        if spec.http_command().is_some() {
+            return Err("HTTP-server apps are kept, not restored");
+        }
+        if spec.environment.contains_key("AWS_LAMBDA_EXEC_WRAPPER") {
+            return Err("its process is started by a wrapper (AWS_LAMBDA_EXEC_WRAPPER)");
+        }
+        Ok(())
+    }
+
+    /// Starts the making, unless it has been done.
+    fn begin(host: &Arc<Host>, spec: &Arc<FunctionSpec>, saves: Duration) -> Result<(), &'static str> {
         let key = Pool::key(spec);
         let mut state = host.templates.lock();
-        if state.contains_key(&key) || state.len() >= MAX_TEMPLATES {
-            return;
+        // What the machine's fault was is tried again.
+        let known = |entry: &Entry| !matches!(entry.stage, Stage::Unfit(Unfit::Machine(_)));
+        if state.get(&key).is_some_and(known) {
+            return Ok(());
+        }
+        if state.len() >= MAX_TEMPLATES {
+            // What could not be forked is remembered only as long as there is room.
+            state.retain(|_, entry| !matches!(entry.stage, Stage::Unfit(_)));
+            if state.len() >= MAX_TEMPLATES {
+                return Err("this machine has as many templates as it may");
+            }
         }
         let (retired, hears) = watch::channel(false);
-        let task = tokio::spawn(run(host.clone(), spec.clone(), key.clone(), init, hears));
+        let task = tokio::spawn(run(host.clone(), spec.clone(), key.clone(), saves, hears));
         let entry = Entry {
             spec: spec.clone(),
             stage: Stage::Building,
@@ -141,6 +212,7 @@ impl Templates {
             task: Some(task.abort_handle()),
         };
         state.insert(key, entry);
+        Ok(())
     }
 
     /// See [`crate::Runtime::retire`].
@@ -152,6 +224,7 @@ impl Templates {
             }
             kept
         });
+        self.tell();
     }
 
     /// Ends all.
@@ -159,6 +232,11 @@ impl Templates {
         for (_, entry) in self.lock().drain() {
             entry.retired.send_replace(true);
         }
+        self.tell();
+    }
+
+    fn tell(&self) {
+        self.settled.send_modify(|count| *count += 1);
     }
 
     /// Takes a template out that could not be forked.
@@ -166,19 +244,24 @@ impl Templates {
         if let Some(entry) = self.lock().remove(key) {
             entry.retired.send_replace(true);
         }
+        self.tell();
     }
 
-    fn set(&self, key: &str, stage: Stage) {
+    /// Settles what was being made; says how many others had to give way.
+    fn set(&self, key: &str, stage: Stage) -> u64 {
         if let Some(entry) = self.lock().get_mut(key) {
             entry.stage = stage;
         }
-        self.make_room();
+        let evicted = self.make_room();
+        self.tell();
+        evicted
     }
 
     /// Ends the templates of the least value until the rest fits.
-    fn make_room(&self) {
+    fn make_room(&self) -> u64 {
         let limit = available_memory() / MEMORY_SHARE;
         let mut state = self.lock();
+        let mut evicted = 0;
         loop {
             let ready = || {
                 state.iter().filter_map(|(key, entry)| match &entry.stage {
@@ -187,15 +270,16 @@ impl Templates {
                 })
             };
             if ready().map(|(_, template)| template.memory_bytes()).sum::<u64>() <= limit {
-                return;
+                return evicted;
             }
             let least = ready().min_by(|(_, one), (_, other)| one.value().total_cmp(&other.value()));
             let Some(key) = least.map(|(key, _)| key.clone()) else {
-                return;
+                return evicted;
             };
             if let Some(entry) = state.remove(&key) {
                 tracing::debug!(function = %entry.spec.function_arn, "a template gives way");
                 entry.retired.send_replace(true);
+                evicted += 1;
             }
         }
     }
@@ -222,7 +306,8 @@ impl Drop for Templates {
     }
 }
 
-fn available_memory() -> u64 {
+/// What the machine could still give to processes, in bytes.
+pub(crate) fn available_memory() -> u64 {
     let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
     let kib = line.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
@@ -249,15 +334,18 @@ async fn run(
     drop(turn);
     let (mut process, program) = match built {
         Ok(built) => built,
-        Err(Unfit::Reason(reason)) => {
-            log.note(format!(
-                "[INFO] environments of this version are started anew each time, not restored from a template: {reason}"
-            ));
-            return host.templates.set(&key, Stage::Unfit);
-        }
-        Err(Unfit::Machine(error)) => {
-            tracing::warn!(function = %spec.function_arn, %error, "no template could be made");
-            return host.templates.discard(&key);
+        Err(unfit) => {
+            if let Some(reason) = unfit.for_the_log() {
+                log.note(format!(
+                    "[INFO] environments of this version are started anew each time, not restored from a template: {reason}"
+                ));
+                host.counts.template_unfit();
+            }
+            if let Unfit::Machine(error) = &unfit {
+                tracing::warn!(function = %spec.function_arn, %error, "no template could be made");
+            }
+            host.templates.set(&key, Stage::Unfit(unfit));
+            return;
         }
     };
     let template = Template {
@@ -272,13 +360,17 @@ async fn run(
     };
     tracing::debug!(function = %spec.function_arn, memory = template.memory_bytes, "a template is ready");
     let template = Arc::new(template);
-    host.templates.set(&key, Stage::Ready(template.clone()));
+    host.counts.template_made();
+    let evicted = host.templates.set(&key, Stage::Ready(template.clone()));
+    host.counts.templates_evicted(evicted);
     keep_ready(&host, &spec, &template).await;
     loop {
         let step = tokio::select! {
             _ = template.spare_taken.notified() => Step::MakeSpare,
             occurrence = process.occurrence(&mut log) => Step::Saw(occurrence),
             _ = retired.wait_for(|retired| *retired) => Step::End,
+            // Others may have taken the memory since.
+            () = tokio::time::sleep(LOOK) => Step::MakeRoom,
         };
         match step {
             Step::MakeSpare => {
@@ -289,6 +381,7 @@ async fn run(
             Step::Saw(Occurrence::Called(call)) => refuse(call),
             Step::Saw(Occurrence::Printed) if process.sandbox().program_ended() => return host.templates.discard(&key),
             Step::Saw(Occurrence::Printed) => {}
+            Step::MakeRoom => host.counts.templates_evicted(host.templates.make_room()),
             Step::End => break,
         }
     }
@@ -301,6 +394,7 @@ async fn run(
 /// What the owner of a template does next.
 enum Step {
     MakeSpare,
+    MakeRoom,
     Saw(Occurrence),
     End,
 }
@@ -314,7 +408,7 @@ async fn keep_ready(host: &Host, spec: &FunctionSpec, template: &Template) {
     match Spare::fork(&template.sandbox, &host.launcher, spec, &template.program, platform).await {
         Ok(spare) => {
             *template.spare() = Some(spare);
-            host.templates.make_room();
+            host.counts.templates_evicted(host.templates.make_room());
         }
         // Whoever needs a fork will try, and learn what is wrong.
         Err(error) => tracing::debug!(function = %spec.function_arn, %error, "no fork could be kept ready"),
@@ -322,9 +416,34 @@ async fn keep_ready(host: &Host, spec: &FunctionSpec, template: &Template) {
 }
 
 /// Why there is no template.
+#[derive(Debug)]
 enum Unfit {
+    /// It said why it cannot be forked.
     Reason(String),
+    /// It did not get that far.
+    InitFailed(&'static str),
+    TimedOut,
     Machine(RuntimeError),
+}
+
+impl Unfit {
+    fn for_the_log(&self) -> Option<String> {
+        match self {
+            Self::Reason(reason) => Some(reason.clone()),
+            Self::InitFailed(reason) => Some((*reason).to_owned()),
+            Self::TimedOut => Some(format!("its initialisation took more than {BUILD_LIMIT:?}")),
+            Self::Machine(_) => None,
+        }
+    }
+
+    fn made(&self) -> Made {
+        match self {
+            Self::Reason(reason) => Made::Unfit(reason.clone()),
+            Self::InitFailed(reason) => Made::InitFailed((*reason).to_owned()),
+            Self::TimedOut => Made::TimedOut,
+            Self::Machine(error) => Made::Machine(error.to_string()),
+        }
+    }
 }
 
 async fn build(host: &Host, spec: &Arc<FunctionSpec>, log: &mut EnvironmentLog) -> Result<(Process, Program), Unfit> {
@@ -355,10 +474,10 @@ async fn build(host: &Host, spec: &Arc<FunctionSpec>, log: &mut EnvironmentLog) 
         tokio::select! {
             said = &mut said => break said,
             occurrence = process.occurrence(log) => match occurrence {
-                Occurrence::Exited(_) => return Err(Unfit::Reason("its initialisation ended the process".into())),
+                Occurrence::Exited(_) => return Err(Unfit::InitFailed("its initialisation ended the process")),
                 Occurrence::Called(Call::InitError { verdict, .. }) => {
                     let _ = verdict.send(Ok(()));
-                    return Err(Unfit::Reason("its initialisation failed".into()));
+                    return Err(Unfit::InitFailed("its initialisation failed"));
                 }
                 Occurrence::Called(call) => refuse(call),
                 Occurrence::Printed => {}
@@ -372,9 +491,7 @@ async fn build(host: &Host, spec: &Arc<FunctionSpec>, log: &mut EnvironmentLog) 
             None => "its process ended".to_owned(),
         })),
         Ok(Err(error)) => Err(machine(error.to_string())),
-        Err(_) => Err(Unfit::Reason(format!(
-            "its initialisation took more than {BUILD_LIMIT:?}"
-        ))),
+        Err(_) => Err(Unfit::TimedOut),
     }
 }
 

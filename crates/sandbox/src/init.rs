@@ -7,6 +7,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -14,7 +15,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use rustix::process::{DumpableBehavior, Pid, Signal, WaitOptions};
 use rustix::thread::CapabilitySet;
 
-use crate::mounts::Root;
+use crate::mounts::{self, Root};
 use crate::namespaces;
 use crate::prepare::Plan;
 use crate::program::Streams;
@@ -47,7 +48,16 @@ struct Init {
     namespaces: bool,
     /// Sandboxes live in the namespaces of this one, and do so beyond the end of the program.
     template: bool,
+    /// Present until the sandbox is settled.
+    waiting: Option<Waiting>,
     connecting: Vec<Connecting>,
+}
+
+/// What init needs to become as powerless as that of any other sandbox.
+struct Waiting {
+    plan: Plan,
+    targets: Vec<PathBuf>,
+    kept: CapabilitySet,
 }
 
 /// Runs in the new process, until the sandbox ends.
@@ -94,7 +104,10 @@ fn serve(plan: &Plan, channel: &Channel, waiting: OwnedFd) -> Result<(), String>
         None => open_proc().map_err(say("/proc"))?,
     };
     let sockets = open_sockets(&spec)?;
-    program::confine(plan, spec.template)?;
+    let waiting = !spec.later.is_empty();
+    if !waiting {
+        program::confine(plan, spec.template)?;
+    }
     let mut control = None;
     let main = if forked {
         birth::expect(channel, &proc, &stdout, &stderr)?
@@ -119,8 +132,9 @@ fn serve(plan: &Plan, channel: &Channel, waiting: OwnedFd) -> Result<(), String>
     } else {
         CapabilitySet::empty()
     };
-    credentials::bar_capabilities().map_err(say("capabilities"))?;
-    credentials::drop_capabilities(kept).map_err(say("capabilities"))?;
+    if !waiting {
+        give_up_rights(kept).map_err(say("capabilities"))?;
+    }
     let family = if spec.template {
         birth::family(&proc).map_err(say("namespaces"))?
     } else {
@@ -139,9 +153,19 @@ fn serve(plan: &Plan, channel: &Channel, waiting: OwnedFd) -> Result<(), String>
         main,
         namespaces,
         template: spec.template,
+        waiting: waiting.then(|| Waiting {
+            plan: plan.clone(),
+            targets: spec.later,
+            kept,
+        }),
         connecting: Vec::new(),
     }
     .run()
+}
+
+fn give_up_rights(kept: CapabilitySet) -> io::Result<()> {
+    credentials::bar_capabilities()?;
+    credentials::drop_capabilities(kept)
 }
 
 /// The platform's end, which does not wait, and the program's, which does.
@@ -230,7 +254,7 @@ impl Init {
             }
             if ready.channel {
                 match self.channel.receive::<InitRequest>() {
-                    Ok(Some((request, _))) => self.answer(request),
+                    Ok(Some((request, descriptors))) => self.answer(request, descriptors),
                     // The platform has gone.
                     _ => self.end(),
                 }
@@ -273,7 +297,7 @@ impl Init {
         }
     }
 
-    fn answer(&mut self, request: InitRequest) {
+    fn answer(&mut self, request: InitRequest, descriptors: Vec<OwnedFd>) {
         let done = |call: u64, outcome: io::Result<()>| InitEvent::Done {
             call,
             error: outcome.err().map(|error| error.to_string()),
@@ -291,10 +315,32 @@ impl Init {
                 self.kill_others(true);
                 done(call, Ok(()))
             }
+            InitRequest::Settle { call, targets } => {
+                let outcome = self.settle(&targets, &descriptors);
+                let failed = outcome.is_err();
+                let _ = self.channel.send(&done(call, outcome), &[]);
+                if failed {
+                    // Half settled it is good for nothing, and it may still have rights.
+                    self.end();
+                }
+                return;
+            }
             InitRequest::End => self.end(),
             InitRequest::Start { .. } => return,
         };
         let _ = self.channel.send(&event, &[]);
+    }
+
+    /// Shows what the program has waited for, and gives up the rights that took; once.
+    fn settle(&mut self, targets: &[PathBuf], trees: &[OwnedFd]) -> io::Result<()> {
+        let waiting = self.waiting.take();
+        let waiting = waiting.ok_or_else(|| io::Error::other("this sandbox waits for nothing"))?;
+        if !targets.iter().all(|target| waiting.targets.contains(target)) {
+            return Err(io::Error::other("a mount that the sandbox does not wait for"));
+        }
+        mounts::attach_later(targets, trees)?;
+        program::confine(&waiting.plan, false).map_err(io::Error::other)?;
+        give_up_rights(waiting.kept)
     }
 
     /// Ends the sandbox: with a pid namespace the kernel kills the rest, without one this does.

@@ -36,6 +36,8 @@ pub struct LauncherOptions {
     pub cgroup_parent: Option<PathBuf>,
     /// How many sandboxes are kept prepared for each kind of network that has been asked for.
     pub ready_sandboxes: usize,
+    /// How many are kept prepared at most, when many were asked for lately; those too many are ended after ten seconds.
+    pub most_ready_sandboxes: usize,
     /// Networks (IPv4, `a.b.c.d/n`) that [`crate::Network::Egress`] does not reach, besides link-local and this host.
     pub egress_denied: Vec<String>,
 }
@@ -46,6 +48,7 @@ impl Default for LauncherOptions {
             isolation: Isolation::Namespaces,
             cgroup_parent: None,
             ready_sandboxes: 2,
+            most_ready_sandboxes: 8,
             egress_denied: Vec::new(),
         }
     }
@@ -117,6 +120,12 @@ impl Launcher {
     /// What this machine allows.
     pub fn capabilities(&self) -> &Capabilities {
         &self.shared.capabilities
+    }
+
+    /// Whether a sandbox can be started before it is known what it will show ([`Sandbox::settle`]): by root, with
+    /// namespaces. Others cannot open the host's folders once their sandbox has left it.
+    pub fn can_settle(&self) -> bool {
+        self.shared.capabilities.isolation == Isolation::Namespaces && rustix::process::geteuid().is_root()
     }
 
     /// Starts a program in a new sandbox and returns once it has been executed. Needs a tokio runtime with time.

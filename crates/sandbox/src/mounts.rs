@@ -8,7 +8,7 @@ use std::ffi::CString;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
@@ -210,6 +210,10 @@ impl Root {
             self.attach_as(&tree, relative(&mount.target), folder)
                 .map_err(|error| at(&format!("mount target {}", mount.target.display()))(error))?;
         }
+        for target in &spec.later {
+            self.folder(relative(target))
+                .map_err(|error| at(&format!("mount target {}", target.display()))(error))?;
+        }
         Ok(())
     }
 
@@ -307,6 +311,38 @@ impl Root {
         let file = rustix::fs::openat(&parent, name, make, FILE_MODE)?;
         io::Write::write_all(&mut fs::File::from(file), text.as_bytes())
     }
+}
+
+/// Attaches `trees` at `targets` below the root of the calling process: folders that [`Root::complete`] has made for it.
+///
+/// # Errors
+/// Names the target that could not be covered.
+pub(crate) fn attach_later(targets: &[PathBuf], trees: &[OwnedFd]) -> io::Result<()> {
+    if targets.len() != trees.len() {
+        return Err(io::Error::other("as many mounts as targets are needed"));
+    }
+    let root = rustix::fs::open("/", OPEN_FOLDER, Mode::empty())?;
+    for (target, tree) in targets.iter().zip(trees) {
+        let attached = (|| {
+            let mut place = root.try_clone()?;
+            for part in relative(target).components() {
+                let Component::Normal(name) = part else {
+                    return Err(io::Error::other("not a plain path"));
+                };
+                place = rustix::fs::openat(&place, name, OPEN_FOLDER, Mode::empty())?;
+            }
+            rustix::mount::move_mount(
+                tree,
+                "",
+                &place,
+                "",
+                MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH,
+            )?;
+            Ok(())
+        })();
+        attached.map_err(|error| at(&format!("mount target {}", target.display()))(error))?;
+    }
+    Ok(())
 }
 
 /// A detached copy of the mount's source, with its restrictions set.

@@ -33,7 +33,7 @@ pub(crate) struct Streams<'a> {
     pub(crate) control: Option<&'a OwnedFd>,
 }
 
-/// Starts the program under the filter of this process.
+/// Starts the program under the filter of this process, or under one of its own when this process waits for mounts.
 pub(crate) fn start(plan: &Plan, spec: &SandboxSpec, streams: &Streams<'_>) -> Result<Pid, String> {
     let say = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
     let arguments = Arguments::new(spec).map_err(say("arguments"))?;
@@ -80,6 +80,10 @@ fn become_the_program(
 ) -> Result<std::convert::Infallible, String> {
     let say = |what: &'static str| move |error: io::Error| format!("{what}: {error}");
     let os = |what: &'static str| move |error: rustix::io::Errno| format!("{what}: {error}");
+    if !spec.later.is_empty() {
+        // Init is not confined yet, because it has still to mount.
+        confine(plan, false)?;
+    }
     rustix::process::setsid().map_err(os("session"))?;
     rustix::stdio::dup2_stdout(streams.stdout).map_err(os("stdout"))?;
     rustix::stdio::dup2_stderr(streams.stderr).map_err(os("stderr"))?;

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut, Read, Seek, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -61,6 +62,9 @@ pub(crate) enum InitRequest {
     SignalAll { call: u64, signal: i32 },
     /// Kill every process but the main one and init.
     KillStragglers { call: u64 },
+    /// Show these folders, whose detached mounts are the descriptors in the same order, at their targets, which have
+    /// waited for them; then give up the right to mount. Answered by [`InitEvent::Done`].
+    Settle { call: u64, targets: Vec<PathBuf> },
     /// Kill everything and end; where no pid namespace does it.
     End,
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,7 +14,7 @@ use tokio::sync::{Semaphore, SemaphorePermit, oneshot, watch};
 
 use crate::cgroup::Cgroup;
 use crate::protocol::{self, Channel, InitRequest};
-use crate::{Network, SandboxError};
+use crate::{Mount, Network, SandboxError};
 
 /// How long init may take to answer; longer only when the sandbox is frozen or starved.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -204,6 +205,32 @@ impl Sandbox {
     pub async fn signal(&self, signal: i32) -> Result<(), SandboxError> {
         self.supervised
             .call(|call| InitRequest::Signal { call, signal })
+            .await?
+            .done()
+    }
+
+    /// Shows `mounts` in a sandbox whose specification has their targets in [`crate::SandboxSpec::later`], and makes it
+    /// like any other: from here on nothing in it can mount, and foreign code may run. Once; the targets that are not
+    /// named stay empty. Reads the host's file system: the sources are opened here.
+    ///
+    /// # Errors
+    /// [`SandboxError::Io`] when a source cannot be opened (an ordinary user may open none) or shown, and the sandbox
+    /// ends then; [`SandboxError::Ended`], [`SandboxError::TimedOut`].
+    pub async fn settle(&self, mounts: Vec<Mount>) -> Result<(), SandboxError> {
+        let opening = tokio::task::spawn_blocking(move || {
+            let open = |mount: Mount| Ok((crate::mounts::open_source(&mount)?, mount.target));
+            mounts.into_iter().map(open).collect::<io::Result<Vec<_>>>()
+        });
+        let opened = opening.await.map_err(|_| SandboxError::Ended)?;
+        let (trees, targets): (Vec<OwnedFd>, Vec<PathBuf>) = match opened {
+            Ok(opened) => opened.into_iter().unzip(),
+            Err(error) => {
+                self.supervised.kill_now();
+                return Err(error.into());
+            }
+        };
+        self.supervised
+            .call_with(|call| InitRequest::Settle { call, targets }, &trees)
             .await?
             .done()
     }
@@ -400,6 +427,15 @@ impl Supervised {
     }
 
     async fn call(&self, request: impl FnOnce(u64) -> InitRequest) -> Result<Reply, SandboxError> {
+        self.call_with(request, &[]).await
+    }
+
+    async fn call_with(
+        &self,
+        request: impl FnOnce(u64) -> InitRequest,
+        descriptors: &[OwnedFd],
+    ) -> Result<Reply, SandboxError> {
+        let lent: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
         let call = self.next_call.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         {
@@ -411,7 +447,7 @@ impl Supervised {
         }
         let _forgotten_at_the_end = Forget { supervised: self, call };
         self.channel
-            .send(&request(call), &[])
+            .send(&request(call), &lent)
             .map_err(|error| match error.kind() {
                 io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => SandboxError::Ended,
                 _ => SandboxError::Io(error),

@@ -23,6 +23,12 @@ use crate::{Isolation, LauncherOptions, Network, SandboxSpec, mounts, ownership,
 const REMOVE_AGAIN: Duration = Duration::from_millis(20);
 /// How long no reserve is made after one has failed or died, so that a machine in trouble is not kept busy with it.
 const RESERVE_AGAIN: Duration = Duration::from_secs(1);
+/// The span of which the launches are counted to say how many sandboxes are kept prepared.
+const RECENT: Duration = Duration::from_secs(10);
+/// How many recent launches call for one more.
+const LAUNCHES_FOR_ONE: usize = 4;
+/// How often is looked whether fewer would do.
+const LOOK: Duration = Duration::from_secs(2);
 /// How long the end may take before the launcher leaves the rest to the next one.
 const END_TIMEOUT: Duration = Duration::from_secs(8);
 
@@ -62,6 +68,8 @@ struct Slot {
     id: Option<u64>,
     reaped: bool,
     released: bool,
+    /// It was prepared for more launches than there are now, and ends.
+    surplus: bool,
 }
 
 /// Which requests a prepared sandbox serves.
@@ -100,6 +108,8 @@ struct Server {
     ended_early: HashSet<Pid>,
     waiting: VecDeque<Waiting>,
     kinds: HashSet<Kind>,
+    /// When sandboxes of a kind were asked for lately.
+    demand: HashMap<Kind, VecDeque<Instant>>,
     templates: HashMap<u64, Template>,
     next_slot: u32,
     /// No reserve is made before this, because making one has failed.
@@ -162,6 +172,7 @@ fn serve() -> io::Result<()> {
         ended_early: HashSet::new(),
         waiting: VecDeque::new(),
         kinds,
+        demand: HashMap::new(),
         templates: HashMap::new(),
         next_slot: 0,
         reserve_after: Instant::now(),
@@ -232,7 +243,11 @@ impl Server {
             self.serve_waiting();
             self.refill();
             let removing = self.slots.values().any(Slot::is_over);
-            let timeout = removing.then(|| Timespec::try_from(REMOVE_AGAIN).ok()).flatten();
+            let soon = match removing {
+                true => Some(REMOVE_AGAIN),
+                false => (!self.demand.is_empty()).then_some(LOOK),
+            };
+            let timeout = soon.and_then(|soon| Timespec::try_from(soon).ok());
             let (control, reports, children) = {
                 let mut polled = [
                     PollFd::new(&self.control, PollFlags::IN),
@@ -276,6 +291,7 @@ impl Server {
                             template,
                         };
                         self.kinds.insert(kind);
+                        self.demand.entry(kind).or_default().push_back(Instant::now());
                         self.waiting.push_back(Waiting { id, spec, file, kind });
                     }
                     Err(error) => self.fail(id, &error),
@@ -341,32 +357,60 @@ impl Server {
 
     /// Has as many sandboxes in preparation or ready as wait for one, and some in reserve.
     fn refill(&mut self) {
-        let reserve = if Instant::now() < self.reserve_after {
-            0
-        } else {
-            self.kit.options.ready_sandboxes
-        };
+        self.forget_old_demand();
         for kind in self.kinds.clone() {
             let waiting = self.waiting.iter().filter(|waiting| waiting.kind == kind).count();
-            let unassigned = self
-                .slots
-                .values()
-                .filter(|slot| slot.id.is_none() && !slot.reaped && slot.kind == kind)
-                .count();
-            // The forks of one template follow each other.
-            let reserve = if kind.template.is_some() {
-                reserve.min(1)
-            } else {
-                reserve
-            };
-            for _ in unassigned..waiting + reserve {
+            let unassigned = self.slots.values().filter(|slot| slot.is_unassigned(kind)).count();
+            let wanted = waiting + self.reserve(kind);
+            for _ in unassigned..wanted {
                 if let Err(error) = self.prepare(kind) {
                     self.fail_one(kind, &error);
                     break;
                 }
             }
+            self.end_surplus(kind, unassigned.saturating_sub(wanted));
         }
         self.seat_templates();
+    }
+
+    /// Ends prepared sandboxes that fewer launches do without. One in whose cgroups a template sits is spared: the end of
+    /// a sandbox is the end of whoever is in its cgroups.
+    fn end_surplus(&mut self, kind: Kind, count: usize) {
+        let taken: HashSet<u32> = self.templates.values().filter_map(|template| template.sits).collect();
+        let surplus = self
+            .slots
+            .iter_mut()
+            .filter(|(number, slot)| slot.is_ready() && slot.kind == kind && !taken.contains(*number));
+        for (_, slot) in surplus.take(count) {
+            slot.surplus = true;
+            slot.kill();
+        }
+    }
+
+    fn forget_old_demand(&mut self) {
+        let now = Instant::now();
+        self.demand.retain(|_, launches| {
+            while launches.front().is_some_and(|launch| now - *launch > RECENT) {
+                launches.pop_front();
+            }
+            !launches.is_empty()
+        });
+    }
+
+    /// How many sandboxes of a kind are kept prepared for launches to come: more when many came lately.
+    fn reserve(&self, kind: Kind) -> usize {
+        let LauncherOptions {
+            ready_sandboxes,
+            most_ready_sandboxes,
+            ..
+        } = self.kit.options;
+        if Instant::now() < self.reserve_after || ready_sandboxes == 0 {
+            return 0;
+        }
+        // The forks of one template follow each other.
+        let least = if kind.template.is_some() { 1 } else { ready_sandboxes };
+        let recent = self.demand.get(&kind).map_or(0, VecDeque::len);
+        (least + recent / LAUNCHES_FOR_ONE).min(most_ready_sandboxes.max(least))
     }
 
     /// Puts every template that is at home into the cgroups of the sandbox that its next fork will have.
@@ -456,6 +500,7 @@ impl Server {
                     id: None,
                     reaped: false,
                     released: false,
+                    surplus: false,
                 };
                 self.slots.insert(number, slot);
                 Ok(())
@@ -532,7 +577,7 @@ impl Server {
             match self.slots.values_mut().find(of_slot) {
                 Some(slot) => {
                     slot.reaped = true;
-                    if slot.id.is_none() {
+                    if slot.id.is_none() && !slot.surplus {
                         self.reserve_after = Instant::now() + RESERVE_AGAIN;
                     }
                 }
@@ -621,6 +666,8 @@ impl Server {
         let templates = &self.templates;
         self.kinds
             .retain(|kind| kind.template.is_none_or(|id| templates.contains_key(&id)));
+        self.demand
+            .retain(|kind, _| kind.template.is_none_or(|id| templates.contains_key(&id)));
         self.slots.retain(|_, slot| !(slot.is_over() && slot.remove()));
     }
 
@@ -655,7 +702,12 @@ impl Server {
 
 impl Slot {
     fn is_ready(&self) -> bool {
-        self.init.is_some() && self.id.is_none() && !self.reaped
+        self.init.is_some() && self.id.is_none() && !self.reaped && !self.surplus
+    }
+
+    /// Ready or in preparation, and nobody's.
+    fn is_unassigned(&self, kind: Kind) -> bool {
+        self.id.is_none() && !self.reaped && !self.surplus && self.kind == kind
     }
 
     fn is_over(&self) -> bool {

@@ -80,6 +80,9 @@ pub struct SandboxSpec {
     /// its control socket at descriptor [`SandboxSpec::CONTROL_DESCRIPTOR`], and is let into the namespaces that it is
     /// given there; it has no way to any other.
     pub template: bool,
+    /// Folders that stay empty until [`crate::Sandbox::settle`] shows something there. A sandbox that has any is a
+    /// *waiting* one: its program must be the platform's own, because until then init keeps the right to mount.
+    pub later: Vec<PathBuf>,
 }
 
 impl SandboxSpec {
@@ -115,6 +118,7 @@ impl SandboxSpec {
             hosts: Vec::new(),
             network: Network::None,
             template: false,
+            later: Vec::new(),
         }
     }
 
@@ -156,6 +160,9 @@ impl SandboxSpec {
         if self.template && isolation == Isolation::Process {
             return invalid("without namespaces there are no templates".to_owned());
         }
+        if self.template && !self.later.is_empty() {
+            return invalid("a template does not wait for mounts".to_owned());
+        }
         self.check_mounts(isolation)?;
         if self.pids_max == 0 || self.memory_bytes == Some(0) || self.tmp_bytes == 0 || self.nofile == 0 {
             return invalid("a limit is zero".to_owned());
@@ -174,10 +181,10 @@ impl SandboxSpec {
 
     fn check_mounts(&self, isolation: Isolation) -> Result<(), SandboxError> {
         let invalid = |reason: String| Err(SandboxError::Invalid(reason));
-        if self.mounts.len() > SandboxSpec::MAX_MOUNTS {
+        if self.mounts.len() + self.later.len() > SandboxSpec::MAX_MOUNTS {
             return invalid(format!("more than {} mounts", SandboxSpec::MAX_MOUNTS));
         }
-        if isolation == Isolation::Process && !self.mounts.is_empty() {
+        if isolation == Isolation::Process && !(self.mounts.is_empty() && self.later.is_empty()) {
             return invalid("without namespaces there are no mounts: use the host's paths".to_owned());
         }
         for folder in &self.owned {
@@ -189,19 +196,22 @@ impl SandboxSpec {
         }
         for mount in &self.mounts {
             check_path("mount source", &mount.source)?;
-            check_path("mount target", &mount.target)?;
-            let kept = ["/proc", "/sys", "/dev"]
-                .iter()
-                .any(|kept| mount.target.starts_with(kept));
-            if kept || mount.target == Path::new("/") {
-                return invalid(format!(
-                    "mount target {} belongs to the sandbox",
-                    mount.target.display()
-                ));
-            }
+            check_target(&mount.target)?;
         }
-        Ok(())
+        self.later.iter().try_for_each(|target| check_target(target))
     }
+}
+
+fn check_target(target: &Path) -> Result<(), SandboxError> {
+    check_path("mount target", target)?;
+    let kept = ["/proc", "/sys", "/dev"].iter().any(|kept| target.starts_with(kept));
+    if kept || target == Path::new("/") {
+        return Err(SandboxError::Invalid(format!(
+            "mount target {} belongs to the sandbox",
+            target.display()
+        )));
+    }
+    Ok(())
 }
 
 fn check_path(what: &str, path: &Path) -> Result<(), SandboxError> {
@@ -267,6 +277,7 @@ mod tests {
             "/a\0b",
         ] {
             assert!(refused(|spec| spec.mounts.push(mount("/srv", target))), "{target}");
+            assert!(refused(|spec| spec.later.push(target.into())), "{target}");
         }
         assert!(refused(|spec| spec.mounts.push(mount("../etc", "/var/task"))));
         assert!(refused(

@@ -4,6 +4,7 @@
 //! `--json` as one JSON document; progress, warnings and errors go to standard error.
 
 mod app;
+mod bench;
 mod db;
 mod deploy;
 mod dev;
@@ -57,6 +58,8 @@ pub enum Command {
     Logs(logs::LogsArgs),
     /// Call an app with an event, or a path, and print the answer
     Invoke(invoke::InvokeArgs),
+    /// Measure an app: how long it takes cold, restored and warm
+    Bench(bench::BenchArgs),
     /// Go back to the version before, or to a given one
     Rollback(rollback::RollbackArgs),
     /// Remove an app with all its versions
@@ -189,6 +192,7 @@ pub fn run(cli: Cli, serve: fn(ServeArgs) -> ExitCode) -> ExitCode {
         Command::Status(args) => (args.target.json, in_runtime(status::run(args))),
         Command::Logs(args) => (args.target.json, in_runtime(logs::run(args))),
         Command::Invoke(args) => (args.target.json, in_runtime(invoke::run(args))),
+        Command::Bench(args) => (args.json(), in_runtime(bench::run(args))),
         Command::Rollback(args) => (args.target.json, in_runtime(rollback::run(args))),
         Command::Undeploy(args) => (args.target.json, in_runtime(undeploy::run(args))),
         Command::Url(args) => (args.target.json, in_runtime(open::url(args))),

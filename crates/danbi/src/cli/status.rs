@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::output::size;
 use super::platform::Platform;
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::process::ExitCode;
 
 /// What `danbi status` is told.
@@ -72,8 +72,37 @@ async fn all(platform: &Platform, args: &StatusArgs) -> Result<ExitCode, Failure
             "and {others} functions made by other tools (`danbi exec -- aws lambda list-functions`)"
         ));
     }
-    output.document(&json!({"endpoint": platform.endpoint.to_string(), "region": platform.region, "apps": apps, "otherFunctions": others}));
+    let environments = platform.health().await?["environments"].take();
+    if let Some(line) = environments_line(&environments) {
+        output.line(line);
+    }
+    output.document(&json!({
+        "endpoint": platform.endpoint.to_string(), "region": platform.region, "apps": apps, "otherFunctions": others,
+        "environments": environments,
+    }));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What runs now and how events began, of all functions together; nothing on a platform that does not say.
+fn environments_line(environments: &Value) -> Option<String> {
+    let number = |path: &str| environments.pointer(path).and_then(Value::as_u64);
+    let now: u64 = ["starting", "idle", "frozen", "busy"]
+        .iter()
+        .filter_map(|state| number(&format!("/now/{state}")))
+        .sum();
+    Some(format!(
+        "environments: {now} ({} busy, {} frozen); {} templates ({} evicted), {} waiting processes; events: {} warm, {} restored, {} \
+         by a waiting process, {} cold",
+        number("/now/busy")?,
+        number("/now/frozen")?,
+        number("/templates/now")?,
+        number("/templates/evicted")?,
+        number("/workers")?,
+        number("/events/warm")?,
+        number("/events/restored")?,
+        number("/events/assigned")?,
+        number("/events/started")?,
+    ))
 }
 
 async fn one(platform: &Platform, args: &StatusArgs, name: &str) -> Result<ExitCode, Failure> {

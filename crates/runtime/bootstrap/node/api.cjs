@@ -21,6 +21,13 @@ class RuntimeApi {
     this.getNext = `GET ${PREFIX}invocation/next HTTP/1.1\r\nHost: ${address}\r\n\r\n`;
   }
 
+  /** What a worker is to be: the variables of its function. */
+  async assignment() {
+    const { status, body } = await this.exchange(`GET /danbi/assignment HTTP/1.1\r\nHost: ${this.address}\r\n\r\n`);
+    if (status !== 200) throw new Error(`no assignment: ${status}`);
+    return JSON.parse(body);
+  }
+
   /** The next event: `{ headers, body }`, header names in lower case. */
   async next() {
     return this.event(this.exchange(this.getNext));

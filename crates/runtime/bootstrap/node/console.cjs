@@ -7,7 +7,8 @@ const { intoError, toLogText } = require('./errors.cjs');
 
 const REQUEST_ID = Symbol.for('aws.lambda.runtime.requestId');
 const LEVELS = { TRACE: 1, DEBUG: 2, INFO: 3, WARN: 4, ERROR: 5, FATAL: 6 };
-const JSON_FORMAT = (process.env.AWS_LAMBDA_LOG_FORMAT ?? '').toUpperCase() === 'JSON';
+// Known when the function is: a worker is started before.
+let jsonFormat = false;
 
 /**
  * One event of the log, whatever lines it has: the mark before a line end tells the platform that it goes on. Written
@@ -58,7 +59,8 @@ const textLine = (level, params) =>
 /** Replaces the methods of `console`; those below `AWS_LAMBDA_LOG_LEVEL` do nothing. */
 function patch() {
   const least = LEVELS[(process.env.AWS_LAMBDA_LOG_LEVEL ?? '').toUpperCase()] ?? LEVELS.TRACE;
-  const line = JSON_FORMAT ? jsonLine : textLine;
+  jsonFormat = (process.env.AWS_LAMBDA_LOG_FORMAT ?? '').toUpperCase() === 'JSON';
+  const line = jsonFormat ? jsonLine : textLine;
   const methods = { trace: 'TRACE', debug: 'DEBUG', info: 'INFO', log: 'INFO', warn: 'WARN', error: 'ERROR', fatal: 'FATAL' };
   for (const [method, level] of Object.entries(methods)) {
     console[method] = LEVELS[level] >= least ? (...params) => writeRecord(line(level, params)) : () => {};
@@ -66,7 +68,7 @@ function patch() {
 }
 
 function logError(title, error) {
-  if (JSON_FORMAT) console.error(intoError(error));
+  if (jsonFormat) console.error(intoError(error));
   else console.error(title, toLogText(intoError(error)));
 }
 

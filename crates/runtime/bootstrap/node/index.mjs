@@ -8,8 +8,9 @@ const { UnhandledPromiseRejection } = require('./errors.cjs');
 const { load, kind } = require('./handler.cjs');
 const { serve } = require('./invoke.cjs');
 
-patch();
 const api = new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API);
+if (process.env.DANBI_WORKER) await require('./worker.cjs').becomeAssigned(api);
+patch();
 const hooks = {
   crashed: (error, code) => api.failInit(error).finally(() => process.exit(code)),
   emptied: undefined,

@@ -145,6 +145,8 @@ fn signal_name(signal: i32) -> String {
 pub(super) struct Beginning {
     pub(super) init_ms: Option<f64>,
     pub(super) restore_ms: Option<f64>,
+    /// What an initialisation took that failed.
+    pub(super) failed_ms: Option<f64>,
 }
 
 /// The event that an environment is working on.
@@ -152,6 +154,7 @@ pub(super) struct Active {
     pub(super) invocation: Invocation,
     pub(super) started: Instant,
     beginning: Beginning,
+    queue_ms: f64,
     trace_id: String,
     reply: Option<oneshot::Sender<Reply>>,
     stream_end: Option<oneshot::Sender<StreamEnd>>,
@@ -175,6 +178,13 @@ impl Active {
             request_id: &invocation.request_id,
             version: &spec.version,
         }]);
+        let Beginning {
+            init_ms,
+            restore_ms,
+            failed_ms,
+        } = beginning;
+        let starting: f64 = [init_ms, restore_ms, failed_ms].into_iter().flatten().sum();
+        let queue_ms = (slot.waited().as_secs_f64() * 1000.0 - starting).max(0.0);
         let trace_id = invocation
             .trace_id
             .clone()
@@ -183,6 +193,7 @@ impl Active {
             invocation,
             started: Instant::now(),
             beginning,
+            queue_ms,
             trace_id,
             reply: Some(reply),
             stream_end: None,
@@ -226,11 +237,12 @@ impl Active {
         } else {
             elapsed_ms
         };
-        let Beginning { init_ms, restore_ms } = self.beginning;
+        let Beginning { init_ms, restore_ms, .. } = self.beginning;
         let billed_ms = (duration_ms + init_ms.unwrap_or(0.0)).ceil().max(1.0) as u64;
         let usage = Usage {
             init_ms,
             restore_ms,
+            queue_ms: self.queue_ms,
             duration_ms,
             billed_ms,
             max_memory_mib,

@@ -3,10 +3,11 @@
 mod event;
 mod output;
 mod process;
+mod start;
 mod task;
 
 pub(crate) use process::{Launch, Occurrence, Process, Spare, launch_error};
-pub(crate) use task::{First, Host, Prepared, start};
+pub(crate) use start::{First, Host, Prepared, Purpose, start};
 
 use crate::pool::{Handle, Slot};
 use crate::{Invocation, RuntimeError, StreamEnd, Usage};

@@ -3,14 +3,14 @@ use crate::dns;
 use crate::lifecycle::Lifecycle;
 use crate::log::EnvironmentLog;
 use crate::options::{MAX_DATABASE_PORTS, PlatformDoor};
-use crate::program::{Place, Program, for_fork};
-use crate::runtime_api::{self, Call, ContainerCredentials};
+use crate::program::{CODE, LAYERS, Place, Program, for_fork};
+use crate::runtime_api::{self, Call, ContainerCredentials, Variables, Verdict};
 use crate::{FunctionSpec, RuntimeError};
 use danbi_core::SessionCredentials;
-use danbi_sandbox::{Exit, Launcher, Network, Sandbox, SandboxError, SandboxSpec};
+use danbi_sandbox::{Exit, Launcher, Mount, Network, Sandbox, SandboxError, SandboxSpec};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -34,9 +34,13 @@ pub(crate) struct Process {
     out: Output,
     err: Output,
     buffer: Vec<u8>,
+    owner: Owner,
     /// Servers of the listeners inside; aborted with the process.
     _servers: JoinSet<()>,
 }
+
+/// The ARN of the version that a process runs; empty as long as it is nobody's.
+type Owner = Arc<OnceLock<String>>;
 
 /// What a process does.
 pub(crate) enum Occurrence {
@@ -63,7 +67,43 @@ impl Process {
     /// Makes the sandbox and starts the program in it.
     pub(crate) async fn start(launch: Launch<'_>) -> Result<Self, SandboxError> {
         let sandbox = launch.launcher.launch(sandbox_spec(&launch)).await?;
-        Self::of(sandbox, launch)
+        let owner = owned_by(launch.spec);
+        Self::of(sandbox, launch, owner)
+    }
+
+    /// The same for a program that waits for its assignment: what it starts with is `launch` without anything of the
+    /// function's, whose code and layers it is shown by [`Self::settle`].
+    pub(crate) async fn start_worker(launch: Launch<'_>) -> Result<Self, SandboxError> {
+        let spec = SandboxSpec {
+            later: vec![CODE.into(), LAYERS.into()],
+            ..sandbox_spec(&launch)
+        };
+        let sandbox = launch.launcher.launch(spec).await?;
+        Self::of(sandbox, launch, Owner::default())
+    }
+
+    /// Waits until a worker asks for its assignment; `None` when it ended instead.
+    pub(crate) async fn asks_for_assignment(&mut self) -> Option<Verdict<Variables>> {
+        loop {
+            tokio::select! {
+                biased;
+                call = self.calls.recv() => match call {
+                    Some(Call::Assignment { verdict }) => return Some(verdict),
+                    // Whoever asks for something else gets an error when the question is dropped.
+                    Some(_) => {}
+                    None => return None,
+                },
+                _ = self.sandbox.wait() => return None,
+            }
+        }
+    }
+
+    /// Makes a worker the process of the version `function_arn`, with its code and layers.
+    pub(crate) async fn settle(&mut self, mounts: Vec<Mount>, function_arn: String) -> Result<(), SandboxError> {
+        self.sandbox.settle(mounts).await?;
+        // Set once: whoever has a worker to give has it for itself.
+        let _ = self.owner.set(function_arn);
+        Ok(())
     }
 
     /// The same for a program that other environments will be forks of.
@@ -73,10 +113,11 @@ impl Process {
             ..sandbox_spec(&launch)
         };
         let sandbox = launch.launcher.launch(spec).await?;
-        Self::of(sandbox, launch)
+        let owner = owned_by(launch.spec);
+        Self::of(sandbox, launch, owner)
     }
 
-    fn of(mut sandbox: Sandbox, launch: Launch<'_>) -> Result<Self, SandboxError> {
+    fn of(mut sandbox: Sandbox, launch: Launch<'_>, owner: Owner) -> Result<Self, SandboxError> {
         let Launch {
             spec,
             program,
@@ -94,15 +135,10 @@ impl Process {
             if port == program.place.api_port && !app {
                 servers.spawn(runtime_api::serve(listener, sender.clone(), credentials.clone()));
             } else if let Some(door) = platform.as_ref().filter(|_| listener_is_for_databases(&listener)) {
-                servers.spawn(forward_database(listener, door.clone(), spec.function_arn.to_string()));
+                servers.spawn(forward_database(listener, door.clone(), owner.clone()));
             } else if let Some(door) = &platform {
                 let tls = port == TLS_PORT;
-                servers.spawn(forward_platform(
-                    listener,
-                    door.clone(),
-                    spec.function_arn.to_string(),
-                    tls,
-                ));
+                servers.spawn(forward_platform(listener, door.clone(), owner.clone(), tls));
             }
         }
         for socket in sandbox.take_udp() {
@@ -122,6 +158,7 @@ impl Process {
             out,
             err,
             buffer: Vec::new(),
+            owner,
             _servers: servers,
         })
     }
@@ -192,7 +229,7 @@ impl Spare {
         };
         let sandbox = launcher.launch_from(template, sandbox_spec(&launch)).await?;
         Ok(Self {
-            process: Process::of(sandbox, launch)?,
+            process: Process::of(sandbox, launch, owned_by(spec))?,
             credentials,
         })
     }
@@ -234,21 +271,29 @@ fn listener_is_for_databases(listener: &TcpListener) -> bool {
     listener.local_addr().is_ok_and(|address| address.ip().is_unspecified())
 }
 
-async fn forward_database(listener: TcpListener, door: Arc<dyn PlatformDoor>, function_arn: String) {
+async fn forward_database(listener: TcpListener, door: Arc<dyn PlatformDoor>, owner: Owner) {
     loop {
-        match listener.accept().await {
-            Ok((connection, _)) => door.accept_database(connection, &function_arn),
-            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        match (listener.accept().await, owner.get()) {
+            (Ok((connection, _)), Some(function_arn)) => door.accept_database(connection, function_arn),
+            // A worker that is nobody's yet has no business with databases.
+            (Ok(_), None) => {}
+            (Err(_), _) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
 }
 
-async fn forward_platform(listener: TcpListener, door: Arc<dyn PlatformDoor>, function_arn: String, tls: bool) {
+fn owned_by(spec: &FunctionSpec) -> Owner {
+    Arc::new(OnceLock::from(spec.function_arn.to_string()))
+}
+
+async fn forward_platform(listener: TcpListener, door: Arc<dyn PlatformDoor>, owner: Owner, tls: bool) {
     loop {
-        match listener.accept().await {
-            Ok((connection, _)) if tls => door.accept_tls(connection, &function_arn),
-            Ok((connection, _)) => door.accept(connection, &function_arn),
-            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        match (listener.accept().await, owner.get()) {
+            (Ok((connection, _)), Some(function_arn)) if tls => door.accept_tls(connection, function_arn),
+            (Ok((connection, _)), Some(function_arn)) => door.accept(connection, function_arn),
+            // A process that is nobody's has no business with the platform.
+            (Ok((connection, _)), None) => drop(connection),
+            (Err(_), _) => tokio::time::sleep(ACCEPT_PAUSE).await,
         }
     }
 }
@@ -290,7 +335,7 @@ fn sandbox_spec(launch: &Launch<'_>) -> SandboxSpec {
     SandboxSpec {
         env: variables.clone(),
         cwd: if isolated {
-            PathBuf::from("/var/task")
+            PathBuf::from(CODE)
         } else {
             program.place.task_root.clone()
         },

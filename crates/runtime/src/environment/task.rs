@@ -1,247 +1,29 @@
 use super::event::{Active, Beginning, Ending, Fault};
 use super::process::Occurrence;
-use super::{Job, Launch, Process, Reply, Spare, Streaming, launch_error};
+use super::start::{LaunchFailure, launch};
+use super::{First, Host, Job, Prepared, Process, Purpose, Reply, Streaming};
+use crate::ahead::NotAhead;
 use crate::lifecycle::Asked;
 use crate::log::{EnvironmentLog, PlatformLine, Status};
 use crate::pool::{Handle, Pool, Seat, Slot};
-use crate::program::{Bootstraps, Interpreters, Language, NoProgram, Program, plan, variables};
 use crate::runtime_api::{Call, Event, Refusal, StreamClose, Verdict};
 use crate::templates::Templates;
-use crate::{EnvironmentState, FunctionSpec, Invocation, Options, RuntimeError};
+use crate::workers::Workers;
+use crate::{EnvironmentChoice, EnvironmentState, FunctionSpec, Invocation};
 use bytes::Bytes;
-use danbi_core::{Clock, LogSink, RoleCredentials, SessionCredentials};
-use danbi_sandbox::{Exit, Launcher};
+use danbi_sandbox::Exit;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 /// How long the first initialisation may take: AWS's limit. The second one has the function's own time-out.
 const INIT_LIMIT: Duration = Duration::from_secs(10);
+/// The same where nobody waits for it: AWS's limit for provisioned concurrency, unless the function's own is longer.
+const INIT_AHEAD_LIMIT: Duration = Duration::from_secs(130);
 /// How long an event may wait for a process that has answered the one before and not yet asked for another.
 const NEXT_LIMIT: Duration = Duration::from_millis(100);
 /// How many chunks of a streamed answer may wait for a slow reader.
 const STREAM_CHUNKS: usize = 16;
-
-/// What every environment of this machine is made with.
-pub(crate) struct Host {
-    pub(crate) options: Options,
-    pub(crate) launcher: Arc<Launcher>,
-    pub(crate) pool: Arc<Pool>,
-    pub(crate) sink: Arc<dyn LogSink>,
-    pub(crate) roles: Arc<dyn RoleCredentials>,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) bootstraps: Arc<Bootstraps>,
-    pub(crate) interpreters: Arc<Interpreters>,
-    pub(crate) templates: Templates,
-}
-
-/// A program and what it is started with.
-pub(crate) struct Prepared {
-    pub(crate) program: Program,
-    pub(crate) variables: Vec<(String, String)>,
-    pub(crate) credentials: SessionCredentials,
-}
-
-impl Host {
-    /// Assumes the role and finds the program.
-    pub(crate) async fn prepare(&self, spec: &Arc<FunctionSpec>, log_stream: &str) -> Result<Prepared, NoProgram> {
-        let credentials = self
-            .roles
-            .assume(&spec.role, &spec.name)
-            .await
-            .map_err(|e| NoProgram::Runtime(RuntimeError::Role(e)))?;
-        let isolation = self.launcher.capabilities().isolation;
-        let (wanted, bootstraps, interpreters) = (spec.clone(), self.bootstraps.clone(), self.interpreters.clone());
-        let planned = tokio::task::spawn_blocking(move || plan(&wanted, isolation, &bootstraps, &interpreters));
-        let program = planned
-            .await
-            .map_err(|e| NoProgram::Runtime(RuntimeError::Sandbox(e.to_string())))??;
-        let number = |language| {
-            program
-                .interpreter
-                .as_ref()
-                .filter(|i| i.language == language)
-                .map(|i| i.number)
-        };
-        let (python, node) = (number(Language::Python), number(Language::Node));
-        let platform = self.options.platform.is_some();
-        let variables = variables(spec, &program.place, python, node, log_stream, &credentials, platform);
-        Ok(Prepared {
-            program,
-            variables,
-            credentials,
-        })
-    }
-}
-
-/// The event that an environment is made for.
-pub(crate) struct First {
-    pub(crate) invocation: Invocation,
-    pub(crate) slot: Slot,
-    pub(crate) reply: oneshot::Sender<Reply>,
-}
-
-impl First {
-    fn fail(self, error: RuntimeError) {
-        drop(self.slot);
-        // The caller may have left.
-        let _ = self.reply.send(Reply::Failed(error));
-    }
-}
-
-/// Takes a seat and starts an environment in it, which begins with `first`.
-pub(crate) fn start(host: &Arc<Host>, spec: Arc<FunctionSpec>, first: First) -> Result<(), RuntimeError> {
-    let log = EnvironmentLog::open(&spec, host.sink.clone(), host.clock.clone());
-    let seat = host.pool.sit(&spec, log.stream())?;
-    let id = seat.id;
-    let task = tokio::spawn(run(host.clone(), spec, log, seat, first));
-    host.pool.owns(id, task.abort_handle());
-    Ok(())
-}
-
-async fn run(host: Arc<Host>, spec: Arc<FunctionSpec>, mut log: EnvironmentLog, seat: Seat, first: First) {
-    let prepared = match host.prepare(&spec, log.stream()).await {
-        Ok(prepared) => prepared,
-        Err(NoProgram::Runtime(error)) => return first.fail(error),
-        Err(NoProgram::Entrypoint(reason)) => {
-            let active = Active::start(
-                first.invocation,
-                first.slot,
-                first.reply,
-                Beginning::default(),
-                &spec,
-                &mut log,
-            );
-            active.finish(Ending::Fault(Fault::entrypoint(reason)), 0, &spec, &mut log);
-            return;
-        }
-    };
-    let began = Instant::now();
-    let (sender, jobs) = mpsc::channel(1);
-    let handle = Handle {
-        id: seat.id,
-        jobs: sender,
-        key: Pool::key(&spec),
-        expires: prepared.credentials.expires,
-    };
-    let process = match restore(&host, &spec, &prepared, &mut log).await {
-        Some(process) => Ok(process),
-        None => {
-            log.platform(&[PlatformLine::InitStart {
-                runtime_version: &prepared.program.runtime_version,
-            }]);
-            let warnings = [&prepared.program.warning, &prepared.credentials.warning];
-            for warning in warnings.into_iter().flatten() {
-                log.note(warning.clone());
-            }
-            launch(&host, &spec, &prepared).await
-        }
-    };
-    let process = match process {
-        Ok(process) => process,
-        Err(failure) => return failure.tell(first, &spec, &mut log),
-    };
-    let mut environment = Environment {
-        host,
-        spec,
-        log,
-        seat,
-        prepared,
-        process,
-        jobs,
-        handle: Some(handle),
-        active: None,
-        redeliver: None,
-        waiting: None,
-        next: None,
-        event_limit: None,
-        idle_since: Instant::now(),
-        frozen: false,
-    };
-    if environment.initialise_for(first, began).await {
-        environment.serve().await;
-    }
-    environment.end().await;
-}
-
-/// Why a process could not be started.
-enum LaunchFailure {
-    Program(String),
-    Machine(RuntimeError),
-}
-
-impl LaunchFailure {
-    fn tell(self, first: First, spec: &FunctionSpec, log: &mut EnvironmentLog) {
-        match self {
-            Self::Machine(error) => first.fail(error),
-            Self::Program(reason) => {
-                let active = Active::start(
-                    first.invocation,
-                    first.slot,
-                    first.reply,
-                    Beginning::default(),
-                    spec,
-                    log,
-                );
-                active.finish(Ending::Fault(Fault::entrypoint(reason)), 0, spec, log);
-            }
-        }
-    }
-}
-
-/// A fork of the version's template, if there is one and it can.
-async fn restore(
-    host: &Host,
-    spec: &Arc<FunctionSpec>,
-    prepared: &Prepared,
-    log: &mut EnvironmentLog,
-) -> Option<Process> {
-    let key = Pool::key(spec);
-    let template = host.templates.ready(&key)?;
-    let runtime_version = &prepared.program.runtime_version;
-    log.platform(&[PlatformLine::RestoreStart { runtime_version }]);
-    let Prepared {
-        program,
-        variables,
-        credentials,
-    } = prepared;
-    let spare = match template.take_spare() {
-        Some(spare) => Ok(spare),
-        None => {
-            Spare::fork(
-                &template.sandbox,
-                &host.launcher,
-                spec,
-                program,
-                host.options.platform.clone(),
-            )
-            .await
-        }
-    };
-    match spare.and_then(|spare| spare.begin(variables.clone(), &program.place, credentials)) {
-        Ok(process) => Some(process),
-        Err(error) => {
-            tracing::warn!(function = %spec.function_arn, %error, "a template could not be forked: the environment is started anew");
-            host.templates.discard(&key);
-            None
-        }
-    }
-}
-
-async fn launch(host: &Host, spec: &FunctionSpec, prepared: &Prepared) -> Result<Process, LaunchFailure> {
-    let launch = Launch {
-        launcher: &host.launcher,
-        spec,
-        program: &prepared.program,
-        variables: prepared.variables.clone(),
-        platform: host.options.platform.clone(),
-        credentials: None,
-    };
-    Process::start(launch).await.map_err(|error| match launch_error(error) {
-        Ok(reason) => LaunchFailure::Program(reason),
-        Err(error) => LaunchFailure::Machine(error),
-    })
-}
 
 /// Why an initialisation did not end with a call for the first event.
 enum InitFailure {
@@ -260,6 +42,14 @@ impl InitFailure {
             Self::Exited(exit) if exit.oom_killed => Status::Error("Runtime.OutOfMemory"),
             Self::Exited(_) => Status::Error("Runtime.ExitError"),
             Self::TimedOut => Status::Timeout,
+        }
+    }
+
+    fn not_ahead(&self) -> NotAhead {
+        match self {
+            Self::TimedOut => NotAhead::TimedOut,
+            Self::Exited(_) => NotAhead::Function("the process ended while it initialised".to_owned()),
+            Self::Reported { error_type, .. } => NotAhead::Function(error_type.clone().unwrap_or_default()),
         }
     }
 
@@ -298,7 +88,7 @@ enum Alarm {
     IdleEnd,
 }
 
-struct Environment {
+pub(super) struct Environment {
     host: Arc<Host>,
     spec: Arc<FunctionSpec>,
     log: EnvironmentLog,
@@ -318,12 +108,76 @@ struct Environment {
     event_limit: Option<Instant>,
     idle_since: Instant,
     frozen: bool,
+    choice: EnvironmentChoice,
 }
 
 impl Environment {
-    /// Waits for the process to be ready and hands it the first event. When that fails it is started once more, on the
-    /// event's own time, as AWS does. False when the environment is over.
-    async fn initialise_for(&mut self, first: First, began: Instant) -> bool {
+    #[expect(clippy::too_many_arguments, reason = "each is a part that it owns from here on")]
+    pub(super) fn new(
+        host: Arc<Host>,
+        spec: Arc<FunctionSpec>,
+        log: EnvironmentLog,
+        seat: Seat,
+        prepared: Prepared,
+        process: Process,
+        jobs: mpsc::Receiver<Job>,
+        handle: Handle,
+        choice: EnvironmentChoice,
+    ) -> Self {
+        Self {
+            host,
+            spec,
+            log,
+            seat,
+            prepared,
+            process,
+            jobs,
+            handle: Some(handle),
+            active: None,
+            redeliver: None,
+            waiting: None,
+            next: None,
+            event_limit: None,
+            idle_since: Instant::now(),
+            frozen: false,
+            choice,
+        }
+    }
+
+    /// Waits for the process to be ready for what it was made for. False when the environment is over.
+    pub(super) async fn initialise_for(&mut self, purpose: Purpose, began: Instant) -> bool {
+        match purpose {
+            Purpose::Event(first) => self.initialise_for_event(first, began).await,
+            Purpose::Ahead { done, .. } => {
+                let outcome = self.initialise_ahead(began).await;
+                let ready = outcome.is_ok();
+                // Who asked may have left; the environment is there all the same.
+                let _ = done.send(outcome);
+                ready
+            }
+        }
+    }
+
+    /// Waits for the process to be ready, and offers the environment for events to come.
+    async fn initialise_ahead(&mut self, began: Instant) -> Result<(), NotAhead> {
+        if let Err(failure) = self.initialise(began + INIT_AHEAD_LIMIT.max(self.spec.timeout)).await {
+            self.process.kill(&mut self.log).await;
+            self.report_init(began, "init", &failure);
+            self.seat.vacate();
+            return Err(failure.not_ahead());
+        }
+        self.begun(began.elapsed());
+        self.idle_since = Instant::now();
+        self.seat.gauge.set(EnvironmentState::Idle);
+        if let Some(handle) = self.handle.take() {
+            self.host.pool.release(handle);
+        }
+        Ok(())
+    }
+
+    /// Hands the process the first event once it is ready. When that fails it is started once more, on the event's own
+    /// time, as AWS does.
+    async fn initialise_for_event(&mut self, first: First, began: Instant) -> bool {
         let First {
             invocation,
             slot,
@@ -337,7 +191,11 @@ impl Environment {
         self.process.kill(&mut self.log).await;
         self.report_init(began, "init", &failure);
 
-        let active = Active::start(invocation, slot, reply, Beginning::default(), &self.spec, &mut self.log);
+        let beginning = Beginning {
+            failed_ms: Some(began.elapsed().as_secs_f64() * 1000.0),
+            ..Beginning::default()
+        };
+        let active = Active::start(invocation, slot, reply, beginning, &self.spec, &mut self.log);
         let began = active.started;
         match launch(&self.host, &self.spec, &self.prepared).await {
             Ok(process) => self.process = process,
@@ -370,14 +228,18 @@ impl Environment {
                 self.log.platform(&[PlatformLine::RestoreReport { restore_ms }]);
             }
             return Beginning {
-                init_ms: None,
                 restore_ms: ms,
+                ..Beginning::default()
             };
         }
-        Templates::consider(&self.host, &self.spec, &self.prepared, took);
+        // What is only measured shall not change what comes after it.
+        if self.choice != EnvironmentChoice::New {
+            Templates::consider(&self.host, &self.spec, &self.prepared, took);
+            Workers::expect(&self.host, &self.spec, &self.prepared.program, true);
+        }
         Beginning {
             init_ms: ms,
-            restore_ms: None,
+            ..Beginning::default()
         }
     }
 
@@ -429,7 +291,7 @@ impl Environment {
     }
 
     /// One event after another, until the environment's end.
-    async fn serve(&mut self) {
+    pub(super) async fn serve(&mut self) {
         loop {
             let alarm = self.alarm();
             let at = alarm.map_or_else(|| Instant::now() + INIT_LIMIT, |(at, _)| at);
@@ -508,11 +370,14 @@ impl Environment {
                 self.frozen = true;
             }
             Alarm::IdleEnd => {
-                let key = Pool::key(&self.spec);
-                if self.host.pool.withdraw(self.seat.id, &key) {
+                // Kept, as provisioned concurrency is; or somebody has just taken it, and an event is on its way.
+                if self
+                    .host
+                    .pool
+                    .withdraw_unless_kept(self.seat.id, &Pool::key(&self.spec))
+                {
                     return false;
                 }
-                // Somebody has just taken it: an event is on its way.
                 self.idle_since = Instant::now();
             }
         }
@@ -658,6 +523,8 @@ impl Environment {
             Call::InitError { verdict, .. } => {
                 let _ = verdict.send(self.process.lifecycle.fail_init());
             }
+            // Workers ask before they are anybody's environment.
+            Call::Assignment { verdict } => drop(verdict.send(Err(Refusal::no_such_path()))),
         }
     }
 
@@ -714,7 +581,9 @@ impl Environment {
         if reusable {
             self.idle_since = Instant::now();
             self.seat.gauge.set(EnvironmentState::Idle);
-            if let Some(handle) = self.handle.take() {
+            // One that was made to be measured takes no second event: without a handle it ends.
+            let handle = self.handle.take().filter(|_| self.choice == EnvironmentChoice::Any);
+            if let Some(handle) = handle {
                 self.host.pool.release(handle);
             }
         } else {
@@ -724,7 +593,7 @@ impl Environment {
     }
 
     /// Ends the sandbox. An event that the process has not seen goes back to who gave it.
-    async fn end(mut self) {
+    pub(super) async fn end(mut self) {
         self.host.pool.withdraw(self.seat.id, &Pool::key(&self.spec));
         self.handle = None;
         self.jobs.close();

@@ -3,6 +3,9 @@ use crate::{FunctionSpec, LogLevel, Usage};
 use danbi_core::Timestamp;
 use serde_json::{Value, json};
 
+/// A shorter wait for an environment is not said: AWS's REPORT line knows none.
+const WORTH_SAYING_MS: f64 = 1.0;
+
 /// How an event or an initialisation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Status<'a> {
@@ -186,6 +189,7 @@ impl Report<'_> {
         let Usage {
             init_ms,
             restore_ms,
+            queue_ms,
             duration_ms,
             billed_ms,
             max_memory_mib,
@@ -206,6 +210,9 @@ impl Report<'_> {
                 line,
                 "Restore Duration: {restore_ms:.2} ms\tBilled Restore Duration: {billed:.0} ms\t"
             );
+        }
+        if queue_ms >= WORTH_SAYING_MS {
+            let _ = write!(line, "Queue Duration: {queue_ms:.2} ms\t");
         }
         line.push_str(&self.status.text());
         if let Some(trace) = self.trace_id.and_then(Trace::parse) {
@@ -232,6 +239,9 @@ impl Report<'_> {
         if let Some(restore_ms) = usage.restore_ms {
             metrics["restoreDurationMs"] = rounded(restore_ms).into();
             metrics["billedRestoreDurationMs"] = (restore_ms.ceil() as u64).into();
+        }
+        if usage.queue_ms >= WORTH_SAYING_MS {
+            metrics["queueDurationMs"] = rounded(usage.queue_ms).into();
         }
         let mut record = json!({ "requestId": self.request_id, "metrics": metrics });
         self.status.add_to(&mut record);
@@ -270,6 +280,7 @@ mod tests {
     const USAGE: Usage = Usage {
         init_ms: Some(110.1),
         restore_ms: None,
+        queue_ms: 0.2,
         duration_ms: 3.012,
         billed_ms: 114,
         max_memory_mib: 36,
@@ -300,6 +311,18 @@ mod tests {
             text(PlatformLine::Report(report)),
             "REPORT RequestId: id\tDuration: 3.01 ms\tBilled Duration: 114 ms\tMemory Size: 128 MB\tMax Memory Used: 36 MB\t\
              Init Duration: 110.10 ms\t"
+        );
+        let queued = Usage {
+            queue_ms: 12.5,
+            ..USAGE
+        };
+        let waited = Report {
+            usage: &queued,
+            ..report
+        };
+        assert!(
+            text(PlatformLine::Report(waited)).ends_with("\tInit Duration: 110.10 ms\tQueue Duration: 12.50 ms\t"),
+            "said when it is worth saying"
         );
         let restored = Usage {
             init_ms: None,

@@ -26,6 +26,7 @@ const FILES: &[(&str, &str)] = &[
     ("console.cjs", include_str!("../../bootstrap/node/console.cjs")),
     ("errors.cjs", include_str!("../../bootstrap/node/errors.cjs")),
     ("handler.cjs", include_str!("../../bootstrap/node/handler.cjs")),
+    ("worker.cjs", include_str!("../../bootstrap/node/worker.cjs")),
     ("invoke.cjs", include_str!("../../bootstrap/node/invoke.cjs")),
 ];
 

@@ -6,12 +6,16 @@ mod variables;
 
 pub(crate) use bootstraps::Bootstraps;
 pub(crate) use interpreters::{Interpreter, Interpreters, Language};
-pub(crate) use variables::{Place, for_fork, for_template, variables};
+pub(crate) use variables::{Place, for_fork, for_template, for_worker, provisioned, variables};
 
 use crate::{FunctionSpec, RuntimeError};
 use danbi_sandbox::{Isolation, Mount};
 use std::path::{Path, PathBuf};
 
+/// Where a function's code is seen inside.
+pub(crate) const CODE: &str = "/var/task";
+/// Where its layers are.
+pub(crate) const LAYERS: &str = "/opt";
 /// Where AWS looks for the bootstrap of a custom runtime.
 const BOOTSTRAPS: &str = "[/var/task/bootstrap /opt/bootstrap]";
 
@@ -256,16 +260,24 @@ fn version_line(spec: &FunctionSpec, version: &str) -> String {
     )
 }
 
+/// What an environment shows of its function.
+pub(crate) fn own_mounts(spec: &FunctionSpec) -> Vec<Mount> {
+    let shown = |source: &PathBuf, target: &str| Mount {
+        source: source.clone(),
+        target: target.into(),
+        read_only: true,
+    };
+    let layers = spec.layers_dir.iter().map(|layers| shown(layers, LAYERS));
+    std::iter::once(shown(&spec.code_dir, CODE)).chain(layers).collect()
+}
+
 fn mounts(spec: &FunctionSpec, program: &Program, bootstrap_dir: &Path) -> Vec<Mount> {
     let read_only = |source: &Path, target: &str| Mount {
         source: source.into(),
         target: PathBuf::from(target),
         read_only: true,
     };
-    let mut mounts = vec![read_only(&spec.code_dir, "/var/task")];
-    if let Some(layers) = &spec.layers_dir {
-        mounts.push(read_only(layers, "/opt"));
-    }
+    let mut mounts = own_mounts(spec);
     if let Some(interpreter) = &program.interpreter {
         mounts.push(read_only(bootstrap_dir, "/var/runtime"));
         if let Some(prefix) = interpreter.foreign_prefix() {

@@ -82,8 +82,8 @@ pub(crate) fn variables(
         all.insert(name.to_owned(), value);
     };
     // What a function may set otherwise.
-    set("PATH", format!("/var/lang/bin:/usr/local/bin:/usr/bin:/bin:{opt}/bin"));
-    let libraries = format!("/var/lang/lib:/lib64:/usr/lib64:{runtime}:{runtime}/lib:{task}:{task}/lib:{opt}/lib");
+    let [path, libraries, modules] = search_paths(place, node);
+    set("PATH", path);
     set("LD_LIBRARY_PATH", libraries);
     set(
         "LANG",
@@ -102,10 +102,7 @@ pub(crate) fn variables(
         set("PYTHONNOUSERSITE", "1".to_owned());
         set("PYTHONUTF8", "1".to_owned());
     }
-    if let Some(major) = node {
-        let modules = format!(
-            "{opt}/nodejs/node{major}/node_modules:{opt}/nodejs/node_modules:{runtime}/node_modules:{runtime}:{task}"
-        );
+    if node.is_some() {
         set("NODE_PATH", modules);
     }
     if platform {
@@ -155,6 +152,40 @@ pub(crate) fn variables(
     all.into_iter().collect()
 }
 
+/// What a worker starts with: what is the same for every function on this interpreter and unlike nobody's.
+pub(crate) fn for_worker(place: &Place, node: u32) -> Vec<(String, String)> {
+    let [path, libraries, modules] = search_paths(place, Some(node));
+    vec![
+        ("PATH".to_owned(), path),
+        ("LD_LIBRARY_PATH".to_owned(), libraries),
+        ("NODE_PATH".to_owned(), modules),
+        ("LANG".to_owned(), "C.UTF-8".to_owned()),
+        ("TZ".to_owned(), ":UTC".to_owned()),
+        (
+            "AWS_LAMBDA_RUNTIME_API".to_owned(),
+            format!("127.0.0.1:{}", place.api_port),
+        ),
+        ("DANBI_WORKER".to_owned(), "1".to_owned()),
+    ]
+}
+
+/// `PATH`, `LD_LIBRARY_PATH` and `NODE_PATH`.
+fn search_paths(place: &Place, node: Option<u32>) -> [String; 3] {
+    let (task, opt, runtime) = (
+        place.task_root.display(),
+        place.opt.display(),
+        place.runtime_dir.display(),
+    );
+    let node = node.unwrap_or_default();
+    [
+        format!("/var/lang/bin:/usr/local/bin:/usr/bin:/bin:{opt}/bin"),
+        format!("/var/lang/lib:/lib64:/usr/lib64:{runtime}:{runtime}/lib:{task}:{task}/lib:{opt}/lib"),
+        format!(
+            "{opt}/nodejs/node{node}/node_modules:{opt}/nodejs/node_modules:{runtime}/node_modules:{runtime}:{task}"
+        ),
+    ]
+}
+
 /// The least memory with which AWS gives a function more than one CPU.
 const ONE_CPU_MIB: u32 = 1_770;
 
@@ -185,11 +216,21 @@ pub(crate) fn for_fork(mut all: Vec<(String, String)>, place: &Place, token: &st
     all.extend(container_credentials(place, token));
     let kind = all
         .iter_mut()
-        .find(|(name, _)| name == "AWS_LAMBDA_INITIALIZATION_TYPE");
+        .find(|(name, kind)| name == "AWS_LAMBDA_INITIALIZATION_TYPE" && kind == "on-demand");
     if let Some((_, kind)) = kind {
         *kind = "snap-start".to_owned();
     }
     all
+}
+
+/// What an environment of provisioned concurrency is told about itself.
+pub(crate) fn provisioned(all: &mut [(String, String)]) {
+    let kind = all
+        .iter_mut()
+        .find(|(name, _)| name == "AWS_LAMBDA_INITIALIZATION_TYPE");
+    if let Some((_, kind)) = kind {
+        *kind = "provisioned-concurrency".to_owned();
+    }
 }
 
 fn container_credentials(place: &Place, token: &str) -> [(String, String); 2] {

@@ -47,6 +47,9 @@ pub(crate) enum StreamClose {
     TooLarge,
 }
 
+/// The whole environment of a process: names and values.
+pub(crate) type Variables = Vec<(String, String)>;
+
 pub(crate) type Verdict<T> = oneshot::Sender<Result<T, Refusal>>;
 
 /// What the process asks of its environment. Every call is answered through its sender.
@@ -85,6 +88,8 @@ pub(crate) enum Call {
         document: Bytes,
         verdict: Verdict<()>,
     },
+    /// `GET /danbi/assignment`: a worker asks for its function's variables; answered once it has been given one.
+    Assignment { verdict: Verdict<Variables> },
     /// `POST /runtime/init/error`.
     InitError {
         error_type: Option<String>,

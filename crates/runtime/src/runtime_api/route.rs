@@ -9,6 +9,7 @@ pub(crate) enum Route<'a> {
     InitError,
     Ping,
     Credentials,
+    Assignment,
     Restore,
     Extension,
     LogsApi,
@@ -30,6 +31,7 @@ pub(crate) fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
         ("2018-06-01", ["runtime", "invocation", id, "error"]) if !id.is_empty() => (Method::POST, Route::Error(id)),
         ("2018-06-01", ["runtime", "init", "error", ""]) => (Method::POST, Route::InitError),
         ("2018-06-01", ["ping", "", "", ""]) => (Method::GET, Route::Ping),
+        ("danbi", ["assignment", "", "", ""]) => (Method::GET, Route::Assignment),
         ("2021-04-23", ["credentials", "", "", ""]) => (Method::GET, Route::Credentials),
         ("2018-06-01", ["runtime", "restore", ..]) => return Route::Restore,
         ("2020-01-01", ["extension", ..]) => return Route::Extension,
@@ -62,6 +64,7 @@ mod tests {
         assert_eq!(post("/2018-06-01/runtime/invocation/next"), Route::WrongMethod);
         assert_eq!(get("/2018-06-01/runtime/invocation//response"), Route::Unknown);
         assert_eq!(get("/2021-04-23/credentials"), Route::Credentials);
+        assert_eq!(get("/danbi/assignment"), Route::Assignment);
         assert_eq!(get("/"), Route::Unknown);
     }
 }

@@ -1,5 +1,5 @@
 use super::route::{Route, route};
-use super::{Call, ContainerCredentials, Event, MAX_PAYLOAD, MAX_STREAM, Refusal, StreamClose, Verdict};
+use super::{Call, ContainerCredentials, Event, MAX_PAYLOAD, MAX_STREAM, Refusal, StreamClose, Variables, Verdict};
 use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -92,6 +92,7 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Response<Full<By
     };
     let result = match route(&head.method, head.uri.path()) {
         Route::Next => return render_event(ask(calls, |verdict| Call::Next { verdict }).await),
+        Route::Assignment => return render_assignment(ask(calls, |verdict| Call::Assignment { verdict }).await),
         Route::Ping => return render(StatusCode::OK, "text/plain", Bytes::from_static(b"pong")),
         Route::Credentials => {
             let token = text(&headers, "authorization");
@@ -332,6 +333,20 @@ fn render(status: StatusCode, content_type: &'static str, body: Bytes) -> Respon
 fn render_refusal(refusal: &Refusal) -> Response<Full<Bytes>> {
     let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     render(status, "application/json", refusal.document().into())
+}
+
+fn render_assignment(assigned: Result<Variables, Refusal>) -> Response<Full<Bytes>> {
+    match assigned {
+        Ok(variables) => {
+            let document: serde_json::Map<_, _> = variables
+                .into_iter()
+                .map(|(name, value)| (name, value.into()))
+                .collect();
+            let text = serde_json::Value::Object(document).to_string();
+            render(StatusCode::OK, "application/json", text.into())
+        }
+        Err(refusal) => render_refusal(&refusal),
+    }
 }
 
 fn render_event(next: Result<Event, Refusal>) -> Response<Full<Bytes>> {

@@ -72,6 +72,7 @@ fn names() -> Vec<(String, fn())> {
         crate::life::TESTS,
         crate::templates::TESTS,
         crate::timing::TESTS,
+        crate::waiting::TESTS,
     ]
     .concat();
     for (name, who, test) in tests {

@@ -13,6 +13,7 @@ mod life;
 mod outside;
 mod templates;
 mod timing;
+mod waiting;
 
 fn main() {
     danbi_sandbox::run_launcher_if_asked();

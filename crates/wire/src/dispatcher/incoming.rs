@@ -22,6 +22,9 @@ const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 /// The most bytes of a `Referer` that a context keeps.
 const MAX_REFERER: usize = 4096;
+const ENVIRONMENT: HeaderName = HeaderName::from_static("x-danbi-environment");
+/// The most bytes of it that a context keeps.
+const MAX_ENVIRONMENT: usize = 32;
 
 /// The headers as the input's members read them: of an `aws-chunked` body of S3, its length and encoding are those of
 /// the content.
@@ -175,5 +178,6 @@ pub(super) fn facts(parts: &Parts, claim: &Signed, now: Timestamp) -> RequestFac
         signature,
         content_sha256: text(CONTENT_SHA256).map(str::to_owned),
         encryption: text(HeaderName::from_static("x-amz-server-side-encryption")).map(str::to_owned),
+        environment: text(ENVIRONMENT).map(|text| text[..text.len().min(MAX_ENVIRONMENT)].to_owned()),
     }
 }

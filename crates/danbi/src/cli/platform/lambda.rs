@@ -377,6 +377,17 @@ impl Platform {
 
     /// Invokes and waits for the answer.
     pub async fn invoke(&self, name: &str, qualifier: &str, payload: Bytes) -> Result<Invoked, Failure> {
+        self.invoke_in(name, qualifier, payload, None).await
+    }
+
+    /// The same, in a `fresh` or `new` execution environment when one is named (`X-Danbi-Environment`).
+    pub async fn invoke_in(
+        &self,
+        name: &str,
+        qualifier: &str,
+        payload: Bytes,
+        environment: Option<&str>,
+    ) -> Result<Invoked, Failure> {
         let path = format!(
             "/2015-03-31/functions/{}/invocations?Qualifier={}",
             encode(name),
@@ -385,6 +396,8 @@ impl Platform {
         let mut call = self.lambda(Method::POST, path, &Value::Null);
         call.body = payload;
         call.headers.push(("x-amz-log-type", "Tail".into()));
+        call.headers
+            .extend(environment.map(|environment| ("x-danbi-environment", environment.into())));
         call.time_out = INVOKE_TIME_OUT;
         let reply = self.call(&format!("cannot invoke {name}"), call).await?;
         let header = |name: &str| reply.header(name).map(str::to_owned);

@@ -51,6 +51,12 @@ impl Platform {
         }
     }
 
+    /// What the platform says of itself: what is built, and its environments.
+    pub async fn health(&self) -> Result<serde_json::Value, Failure> {
+        let health = self.http.health(&self.endpoint).await;
+        health.map_err(|reason| unreachable(&self.endpoint, &reason))
+    }
+
     /// As [`Platform::find`]; when none runs at the default address, starts one in the background.
     pub async fn find_or_start(target: &Target, output: &Output) -> Result<Self, Failure> {
         let endpoint = endpoint(target)?;
