@@ -18,6 +18,8 @@ from platform_under_test import KEY_ID, SECRET
 RESIGN_SECONDS = 200
 # Longer than it takes to make all environments of a burst, so that none of them serves two requests.
 HOLD_SECONDS = 5
+# The platform keeps more ready for as long as it remembers a minute of cold starts.
+REMEMBERED_SECONDS = 75
 # What churn may leave in the platform's memory: allocator slack, caches, the log's last chunk.
 RSS_GROWTH_MIB = 64
 
@@ -111,7 +113,8 @@ def _command(pid):
 
 
 def settled(platform):
-    """The same once what has just ended is gone."""
+    """The same once what has just ended is gone, and what was kept ready for more of it too."""
+    time.sleep(REMEMBERED_SECONDS)
     last, same = held(platform), 0
     deadline = time.monotonic() + 120
     while same < 4 and time.monotonic() < deadline:

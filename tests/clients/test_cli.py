@@ -339,3 +339,22 @@ def test_deploy_starts_a_platform_when_none_runs(tmp_path, cli, danbi):
     finally:
         os.kill(pid, signal.SIGTERM)
     eventually(lambda: not pathlib.Path(f"/proc/{pid}").exists())
+
+
+def test_bench_cold_shows_what_a_caller_waits_for(cli, danbi, tmp_path):
+    app = tmp_path / "slow"
+    app.mkdir()
+    # Slow to import, so that the platform makes a template of it.
+    (app / "lambda_function.py").write_text("import time\ntime.sleep(0.2)\n" + handler("x"))
+    cli("deploy", "slow")
+    document = json.loads(cli("bench", "cold", "slow", "--samples", "3", "--json").stdout)
+    latency = document["latency"]
+    assert set(latency) == {"cold", "restored", "warm"} and document["name"] == "slow"
+    assert all(len(row["samples"]) == 3 and row["p50"] <= row["p90"] <= row["max"] for row in latency.values())
+    assert all(sample["initMs"] >= 200 and sample["restoreMs"] is None for sample in latency["cold"]["samples"])
+    assert all(sample["restoreMs"] is not None and sample["initMs"] is None for sample in latency["restored"]["samples"])
+    assert latency["warm"]["p50"] < latency["restored"]["p50"] < latency["cold"]["p50"]
+    shown = cli("bench", "cold", "--samples", "3", cwd=app).stdout
+    assert "p50" in shown and "█" in shown and "a fork of the version's template" in shown
+    assert "restored" in cli("status").stdout
+    assert "is not JSON" in cli("bench", "cold", "slow", "--event", "{", expect=2).stderr
