@@ -1,8 +1,8 @@
 //! What functions did, told to CloudWatch: an [`Executor`] around the one that runs them.
 //!
 //! `Invocations`, `Errors`, `Duration` and `ConcurrentExecutions` of namespace `AWS/Lambda`, for the function, for the
-//! version or alias that was asked for, and for all functions together; and Danbi's own `ColdStarts`, `InitDuration` and
-//! `RestoreDuration` in the same places. `Throttles` is told by whoever admits. A streamed answer has no `Duration`,
+//! version or alias that was asked for, and for all functions together; and Danbi's own `ColdStarts`, `InitDuration`,
+//! `RestoreDuration` and `QueueDuration` (how long an event waited for an environment) in the same places. `Throttles` is told by whoever admits. A streamed answer has no `Duration`,
 //! because it goes on after the function was left.
 //! Source: <https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html>.
 
@@ -10,7 +10,7 @@ use crate::lambda::Executor;
 use crate::names::FunctionRef;
 use async_trait::async_trait;
 use danbi_core::{Arn, Body, Clock, MetricSink, MetricValue, Scope};
-use danbi_runtime::{FunctionSpec, Invocation, Outcome, RuntimeError, StreamingOutcome, Usage};
+use danbi_runtime::{FunctionSpec, Invocation, Outcome, Provisioned, RuntimeError, Snapshot, StreamingOutcome, Usage};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -101,6 +101,7 @@ fn common(failed: bool, concurrent: u32) -> Vec<MetricValue> {
 }
 
 fn starts(values: &mut Vec<MetricValue>, usage: &Usage) {
+    values.push(value("QueueDuration", "Milliseconds", usage.queue_ms));
     if let Some(init) = usage.init_ms {
         values.push(value("ColdStarts", "Count", 1.0));
         values.push(value("InitDuration", "Milliseconds", init));
@@ -162,5 +163,25 @@ impl Executor for Measured {
 
     fn retire(&self, function_arn: &str) {
         self.inner.retire(function_arn);
+    }
+
+    fn is_warm(&self, function_arn: &str) -> bool {
+        self.inner.is_warm(function_arn)
+    }
+
+    fn anticipate(&self, spec: Arc<FunctionSpec>) {
+        self.inner.anticipate(spec);
+    }
+
+    fn keep(&self, wanted: Vec<(Arc<FunctionSpec>, u32)>) {
+        self.inner.keep(wanted);
+    }
+
+    fn kept(&self, function_arn: &str) -> Option<Provisioned> {
+        self.inner.kept(function_arn)
+    }
+
+    async fn snapshot(&self, spec: Arc<FunctionSpec>) -> Snapshot {
+        self.inner.snapshot(spec).await
     }
 }

@@ -7,8 +7,8 @@ use crate::runtime_api::MAX_PAYLOAD;
 use crate::templates::{Made, Templates};
 use crate::workers::Workers;
 use crate::{
-    EnvironmentChoice, EnvironmentStatus, FunctionSpec, Invocation, Options, Outcome, Provisioned, RuntimeError, Snapshot, StreamEnd,
-    StreamingOutcome, http_app, streaming,
+    EnvironmentChoice, EnvironmentStatus, FunctionSpec, Invocation, Options, Outcome, Provisioned, RuntimeError,
+    Snapshot, StreamEnd, StreamingOutcome, http_app, streaming,
 };
 use bytes::BytesMut;
 use danbi_core::{Body, Clock, LogSink, RoleCredentials};

@@ -237,7 +237,9 @@ impl Active {
         } else {
             elapsed_ms
         };
-        let Beginning { init_ms, restore_ms, .. } = self.beginning;
+        let Beginning {
+            init_ms, restore_ms, ..
+        } = self.beginning;
         let billed_ms = (duration_ms + init_ms.unwrap_or(0.0)).ceil().max(1.0) as u64;
         let usage = Usage {
             init_ms,
