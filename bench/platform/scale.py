@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import statistics
 import time
 
@@ -82,9 +83,9 @@ def held(platform):
     platform_pid = platform.process.pid
     below = descendants(platform_pid)
     launcher = next((pid for pid in below if "danbi-sandbox-launcher" in _command(pid)), platform_pid)
-    slots = set()
-    for root, folders, _ in os.walk("/sys/fs/cgroup"):
-        slots.update(os.path.join(root, folder) for folder in folders if "danbi" in os.path.join(root, folder))
+    # Other platforms may run on this machine: its own launcher's number is in the cgroups of what it has prepared.
+    number = next((found[1] for pid in below if (found := re.search(r"/danbi-(\d+)/", _text(f"/proc/{pid}/cgroup")))), "none")
+    cgroups = sum(len(folders) for root, folders, _ in os.walk("/sys/fs/cgroup") if root.endswith(f"/danbi-{number}"))
     namespaces = set()
     for pid in [platform_pid, *below]:
         for kind in ("mnt", "pid", "net", "user"):
@@ -95,10 +96,10 @@ def held(platform):
     status = pathlib.Path(f"/proc/{platform_pid}/status").read_text()
     return {
         "processes": len(below),
-        "cgroups": len(slots),
+        "cgroups": cgroups,
         "namespaces": len(namespaces),
         "mounts": len(pathlib.Path(f"/proc/{launcher}/mounts").read_text().splitlines()),
-        "interfaces": len(os.listdir("/sys/class/net")),
+        "interfaces": sum(name.startswith(f"danbi{number}s") for name in os.listdir("/sys/class/net")),
         "descriptors": len(os.listdir(f"/proc/{platform_pid}/fd")),
         "launcher descriptors": len(os.listdir(f"/proc/{launcher}/fd")),
         "RSS, MiB": int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024,
@@ -106,8 +107,12 @@ def held(platform):
 
 
 def _command(pid):
+    return _text(f"/proc/{pid}/cmdline")
+
+
+def _text(path):
     try:
-        return pathlib.Path(f"/proc/{pid}/cmdline").read_text()
+        return pathlib.Path(path).read_text()
     except OSError:
         return ""
 
