@@ -38,7 +38,7 @@ pub(super) async fn create(
     let mut linked = new_identity(&iam, Kind::Role, name, Some(format!("{PATH}{service}/")))?;
     let trust = serde_json::json!({
         "Version": "2012-10-17",
-        "Statement": [{"Action": ["sts:AssumeRole"], "Effect": "Allow", "Principal": {"Service": [service]}}],
+        "Statement": [{"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"Service": service}}],
     });
     linked.role = Some(RoleFacts {
         trust: trust.to_string(),

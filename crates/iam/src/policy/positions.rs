@@ -90,7 +90,7 @@ mod tests {
         let two = "{\"Id\":\"Statement\",\"Statement\":[{\"Condition\":{\"a\":{\"b\":\"}\\\"\"}}},\n {\"Sid\":\"x\"}]}";
         assert_eq!(
             statements(two),
-            [(place(1, 32), place(1, 63)), (place(2, 3), place(2, 13))]
+            [(place(1, 33), place(1, 63)), (place(2, 3), place(2, 13))]
         );
         assert_eq!(statements("rubbish ] } {"), []);
     }
