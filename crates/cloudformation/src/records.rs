@@ -5,7 +5,7 @@
 use crate::template::parameters::Given;
 use crate::{Error, Result};
 use bytes::{BufMut, Bytes, BytesMut};
-use danbi_core::{AccountId, Principal, Scope, Timestamp};
+use danbi_core::{AccountId, Principal, Scope, Session, Timestamp};
 use danbi_store::key::{KeyBuilder, KeyReader};
 use danbi_store::{Direction, KeyRange, Page, Snapshot, StoreError, Transaction};
 use serde::de::DeserializeOwned;
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
+use std::sync::Arc;
 
 const CHUNK: usize = 90_000;
 
@@ -66,7 +67,9 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 }
 
 fn count_of(first: &[u8]) -> Result<(usize, &[u8])> {
-    let (count, rest) = first.split_first_chunk::<4>().ok_or_else(|| Error::Damaged("a short chunk".into()))?;
+    let (count, rest) = first
+        .split_first_chunk::<4>()
+        .ok_or_else(|| Error::Damaged("a short chunk".into()))?;
     Ok((u32::from_be_bytes(*count) as usize, rest))
 }
 
@@ -77,7 +80,11 @@ pub(crate) async fn put<T: Serialize + Sync>(tx: &Transaction, key: &[u8], recor
         Some(first) => count_of(&first)?.0,
         None => 0,
     };
-    let chunks: Vec<&[u8]> = if bytes.is_empty() { vec![&[]] } else { bytes.chunks(CHUNK).collect() };
+    let chunks: Vec<&[u8]> = if bytes.is_empty() {
+        vec![&[]]
+    } else {
+        bytes.chunks(CHUNK).collect()
+    };
     let count = u32::try_from(chunks.len()).map_err(|_| Error::Damaged("too large a record".into()))?;
     for (number, chunk) in chunks.iter().enumerate() {
         let mut value = BytesMut::with_capacity(chunk.len() + 4);
@@ -164,7 +171,13 @@ pub(crate) fn last_text(key: &[u8], prefix: &[u8]) -> Result<String> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Asker {
     Root(String),
-    Identity { arn: String, id: String },
+    Identity {
+        arn: String,
+        id: String,
+        /// What limits it, when it asked with a session.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        session: Option<Session>,
+    },
     Service(String),
     Nobody,
 }
@@ -173,9 +186,10 @@ impl Asker {
     pub(crate) fn of(principal: &Principal) -> Self {
         match principal {
             Principal::Root(account) => Self::Root(account.to_string()),
-            Principal::Identity { arn, id } => Self::Identity {
+            Principal::Identity { arn, id, session } => Self::Identity {
                 arn: arn.to_string(),
                 id: id.clone(),
+                session: session.as_deref().cloned(),
             },
             Principal::Service(name) => Self::Service(name.clone()),
             Principal::Anonymous => Self::Nobody,
@@ -184,11 +198,16 @@ impl Asker {
 
     pub(crate) fn principal(&self) -> Principal {
         match self {
-            Self::Root(account) => account.parse::<AccountId>().map_or(Principal::Anonymous, Principal::Root),
-            Self::Identity { arn, id } => arn.parse().map_or(Principal::Anonymous, |arn| Principal::Identity {
-                arn,
-                id: id.clone(),
-            }),
+            Self::Root(account) => account
+                .parse::<AccountId>()
+                .map_or(Principal::Anonymous, Principal::Root),
+            Self::Identity { arn, id, session } => {
+                arn.parse().map_or(Principal::Anonymous, |arn| Principal::Identity {
+                    arn,
+                    id: id.clone(),
+                    session: session.clone().map(Arc::new),
+                })
+            }
             Self::Service(name) => Principal::Service(name.clone()),
             Self::Nobody => Principal::Anonymous,
         }
@@ -341,7 +360,10 @@ pub(crate) struct Stack {
 
 impl Stack {
     pub(crate) fn id(&self) -> String {
-        format!("arn:aws:cloudformation:{}:{}:stack/{}/{}", self.region, self.account, self.name, self.uuid)
+        format!(
+            "arn:aws:cloudformation:{}:{}:stack/{}/{}",
+            self.region, self.account, self.name, self.uuid
+        )
     }
 
     pub(crate) fn scope(&self) -> Result<Scope> {
@@ -433,7 +455,11 @@ pub(crate) struct Resource {
 
 impl Resource {
     pub(crate) fn physical_id(&self) -> Option<String> {
-        self.state.as_ref().map(|state| state.id.clone()).filter(|id| !id.is_empty()).or_else(|| self.last_id.clone())
+        self.state
+            .as_ref()
+            .map(|state| state.id.clone())
+            .filter(|id| !id.is_empty())
+            .or_else(|| self.last_id.clone())
     }
 }
 
