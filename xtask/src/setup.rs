@@ -175,7 +175,9 @@ fn python_environment(folder: &Path, name: &str, packages: &[&str]) -> Result<()
     let python = environment.join("bin/python");
     once(folder, name, &packages.join(" "), &python, || {
         must(
-            Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment),
+            Command::new("python3")
+                .args(["-m", "venv", "--clear"])
+                .arg(&environment),
             INSTALL_TIME_OUT,
         )?;
         pip(Command::new(&python).args(["-m", "pip", "install"]).args(packages))

@@ -3,6 +3,7 @@
 use crate::gateway::route::{Door, door};
 use crate::gateway::{Handler, Peer};
 use danbi_apigateway::{ApiGateway, DomainVisit, Visit};
+use danbi_cloudformation::Callbacks;
 use danbi_core::{Body, Principal, RequestId, ServiceError, full_body};
 use danbi_lambda::{FunctionUrls, Lambda, UrlCaller, UrlEndpoint};
 use danbi_runtime::{EnvironmentState, Runtime, StartCounts};
@@ -32,6 +33,7 @@ pub struct Platform {
     apis: Arc<ApiGateway>,
     health: serde_json::Value,
     runtime: Option<Runtime>,
+    callbacks: Option<Callbacks>,
 }
 
 impl Platform {
@@ -54,7 +56,15 @@ impl Platform {
             apis,
             health,
             runtime: None,
+            callbacks: None,
         }
+    }
+
+    /// The same, which also takes the answers that stacks wait for.
+    #[must_use]
+    pub fn with_stacks(mut self, callbacks: Callbacks) -> Self {
+        self.callbacks = Some(callbacks);
+        self
     }
 
     /// The same, whose health says what its environments are doing.
@@ -204,7 +214,11 @@ impl Handler for Platform {
         let path = request.uri().path().to_owned();
         match door(&host, &path) {
             // A host name that is nothing of the platform's own may be a custom domain of an API.
-            Door::Aws => match self.apis.serve_domain(request, visit(&host, peer), &self.dispatcher).await {
+            Door::Aws => match self
+                .apis
+                .serve_domain(request, visit(&host, peer), &self.dispatcher)
+                .await
+            {
                 DomainVisit::Answered(response) => response,
                 DomainVisit::Elsewhere(request) => self.call(request, peer).await,
             },
@@ -252,6 +266,13 @@ impl Handler for Platform {
                 let visit = visit(&host, peer);
                 self.apis.serve(api_id, path, request, visit, &self.dispatcher).await
             }
+            Door::Callback { token } => match &self.callbacks {
+                Some(callbacks) => {
+                    let (parts, body) = request.into_parts();
+                    callbacks.serve(&parts.method, token, body).await
+                }
+                None => answer(StatusCode::NOT_FOUND, "Nothing is served at this path."),
+            },
             Door::Nowhere => answer(StatusCode::NOT_FOUND, "Nothing is served at this path."),
         }
     }

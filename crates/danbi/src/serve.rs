@@ -8,6 +8,7 @@ use crate::gateway::{Drain, Limits, SandboxDoor, Server, Tls};
 use crate::platform::Platform;
 use danbi_apigateway::{ApiGateway, ApiPolicies};
 use danbi_blobs::Blobs;
+use danbi_cloudformation::{Callbacks, CloudFormation};
 use danbi_core::{AccountId, Accounts, Clock, SystemClock};
 use danbi_dynamodb::{DynamoDb, TablePolicies};
 use danbi_iam::{
@@ -184,7 +185,13 @@ async fn serve_until_told(
     };
     options.app_idle_timeout = delays.app_idle.unwrap_or(options.app_idle_timeout);
     let roles = Arc::clone(&directory) as _;
-    let runtime = Runtime::start(options, Arc::clone(&launcher), Arc::clone(&logs) as _, roles, Arc::clone(&clock))?;
+    let runtime = Runtime::start(
+        options,
+        Arc::clone(&launcher),
+        Arc::clone(&logs) as _,
+        roles,
+        Arc::clone(&clock),
+    )?;
 
     let authorizer = Arc::new(
         PolicyAuthorizer::new(Arc::clone(&clock), Arc::clone(&directory) as _)
@@ -298,6 +305,15 @@ async fn serve_until_told(
         own_port: Some(address.port()),
     });
 
+    let stacks = CloudFormation::start(danbi_cloudformation::Parts {
+        store: store.clone(),
+        clock: Arc::clone(&clock),
+        api: Arc::clone(&api) as _,
+        roles: Some(Arc::clone(&directory) as _),
+        objects: Some(Arc::clone(&s3) as _),
+        options: danbi_cloudformation::Options::default(),
+    });
+
     let tls = Arc::new(Tls::new(data.to_owned()));
     let rds = databases(args, data, &store, &blobs, &clock, &launcher, &tls, &delays).await?;
     door.open_databases(Arc::clone(&rds));
@@ -311,6 +327,7 @@ async fn serve_until_told(
         logs.service(),
         metrics.service(),
         danbi_rds::service(Arc::clone(&rds)),
+        danbi_cloudformation::service(Arc::clone(&stacks)),
     ];
     services.extend(identity);
     services.extend(eventing.services());
@@ -323,6 +340,7 @@ async fn serve_until_told(
     ));
     api.open(&dispatcher);
     let platform = Platform::new(dispatcher, Arc::clone(&lambda), Arc::clone(&s3), apis);
+    let platform = platform.with_stacks(Callbacks::new(Arc::clone(&stacks)));
     let platform = Arc::new(platform.with_runtime(runtime.clone()));
     let server = Server::new(Arc::clone(&platform), Limits::default(), drain).with_tls(Arc::clone(&tls));
     door.open(server.clone());
@@ -358,6 +376,7 @@ async fn serve_until_told(
     // A task that panicked has said so; the rest must still be drained.
     let _ = serving.await;
     platform.drain(DRAIN_GRACE).await;
+    stacks.drain(DRAIN_GRACE).await;
     eventing.drain().await;
     lambda.drain(DRAIN_GRACE).await;
     s3.drain(DRAIN_GRACE).await;

@@ -55,7 +55,13 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ),
     (
         "danbi-rds",
-        &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs", "danbi-sandbox"],
+        &[
+            "danbi-core",
+            "danbi-wire",
+            "danbi-store",
+            "danbi-blobs",
+            "danbi-sandbox",
+        ],
     ),
     ("danbi-iam", &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs"]),
     (
@@ -64,7 +70,13 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
     ),
     (
         "danbi-s3",
-        &["danbi-core", "danbi-wire", "danbi-store", "danbi-blobs", "danbi-keyring"],
+        &[
+            "danbi-core",
+            "danbi-wire",
+            "danbi-store",
+            "danbi-blobs",
+            "danbi-keyring",
+        ],
     ),
     (
         "danbi-dynamodb",

@@ -17,7 +17,12 @@ fn on(action: &'static str, kind: Kind, context: &RequestContext, name: &str) ->
 }
 
 /// The same for lists, which may name one.
-fn any(action: &'static str, kind: Kind, context: &RequestContext, name: Option<&String>) -> Result<Access, ServiceError> {
+fn any(
+    action: &'static str,
+    kind: Kind,
+    context: &RequestContext,
+    name: Option<&String>,
+) -> Result<Access, ServiceError> {
     on(action, kind, context, name.map_or("*", String::as_str))
 }
 

@@ -171,7 +171,12 @@ mod tests {
             let answer = own_answer(&question(database, 1), &Here).unwrap();
             assert!(answer.ends_with(&[127, 64, 0, 7]));
         }
-        for other in ["example.com", "amazonaws.com.example.org", "notamazonaws.com", "x.localhost"] {
+        for other in [
+            "example.com",
+            "amazonaws.com.example.org",
+            "notamazonaws.com",
+            "x.localhost",
+        ] {
             assert!(own_answer(&question(other, 1), &Here).is_none(), "{other}");
         }
     }

@@ -22,8 +22,7 @@ pub static IAM: LazyModel = LazyModel::new("iam", include_str!("../models/iam.js
 /// AWS Key Management Service, 2014-11-01.
 pub static KMS: LazyModel = LazyModel::new("kms", include_str!("../models/kms.json"));
 /// Amazon API Gateway (REST APIs), 2015-07-09.
-pub static APIGATEWAY: LazyModel =
-    LazyModel::new("apigateway", include_str!("../models/apigateway.json"));
+pub static APIGATEWAY: LazyModel = LazyModel::new("apigateway", include_str!("../models/apigateway.json"));
 /// AWS CloudFormation, 2010-05-15.
 pub static CLOUDFORMATION: LazyModel = LazyModel::new("cloudformation", include_str!("../models/cloudformation.json"));
 /// Amazon EventBridge, 2015-10-07.
@@ -35,7 +34,8 @@ pub static SNS: LazyModel = LazyModel::new("sns", include_str!("../models/sns.js
 /// Amazon CloudWatch (metrics and alarms), 2010-08-01.
 pub static CLOUDWATCH: LazyModel = LazyModel::new("cloudwatch", include_str!("../models/cloudwatch.json"));
 /// Amazon Relational Database Service, 2014-10-31.
-pub static RDS: LazyModel = LazyModel::new("rds", include_str!("../models/rds.json")).validation_code("InvalidParameterValue");
+pub static RDS: LazyModel =
+    LazyModel::new("rds", include_str!("../models/rds.json")).validation_code("InvalidParameterValue");
 /// The Data API of Amazon RDS, 2018-08-01.
 pub static RDS_DATA: LazyModel =
     LazyModel::new("rds-data", include_str!("../models/rds-data.json")).validation_code("BadRequestException");

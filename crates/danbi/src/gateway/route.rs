@@ -35,6 +35,11 @@ pub enum Door<'a> {
         /// The stage and the path below it.
         path: &'a str,
     },
+    /// A link by which a custom resource or a wait condition answers its stack.
+    Callback {
+        /// What only the one who was given the link knows.
+        token: &'a str,
+    },
     /// An app deployed under a name.
     App {
         /// The name.
@@ -98,6 +103,10 @@ pub fn door<'a>(host: &'a str, path: &'a str) -> Door<'a> {
                     path: below,
                     base: path.strip_suffix(below).unwrap_or(path),
                 },
+            },
+            ("cloudformation", rest) => match split_label(&rest[1..]) {
+                ("", _) => Door::Nowhere,
+                (token, _) => Door::Callback { token },
             },
             ("execute-api", rest) => match split_label(&rest[1..]) {
                 ("", _) => Door::Nowhere,

@@ -124,7 +124,10 @@ impl<H: Handler> danbi_runtime::PlatformDoor for SandboxDoor<H> {
     }
 
     fn database_ports(&self) -> Vec<u16> {
-        self.databases.get().map(|databases| databases.ports()).unwrap_or_default()
+        self.databases
+            .get()
+            .map(|databases| databases.ports())
+            .unwrap_or_default()
     }
 
     fn database_address(&self, name: &str) -> Option<Ipv4Addr> {
@@ -133,7 +136,10 @@ impl<H: Handler> danbi_runtime::PlatformDoor for SandboxDoor<H> {
 
     fn accept_database(&self, connection: TcpStream, function_arn: &str) {
         if let Some(databases) = self.databases.get().cloned() {
-            self.spawn(function_arn, async move { databases.connection_inside(connection).await });
+            self.spawn(
+                function_arn,
+                async move { databases.connection_inside(connection).await },
+            );
         }
     }
 }

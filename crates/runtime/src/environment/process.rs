@@ -143,10 +143,7 @@ impl Process {
         }
         for socket in sandbox.take_udp() {
             socket.set_nonblocking(true)?;
-            servers.spawn(dns::serve(
-                tokio::net::UdpSocket::from_std(socket)?,
-                platform.clone(),
-            ));
+            servers.spawn(dns::serve(tokio::net::UdpSocket::from_std(socket)?, platform.clone()));
         }
         let out = Output::new(sandbox.take_stdout())?;
         let err = Output::new(sandbox.take_stderr())?;
