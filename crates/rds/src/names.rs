@@ -6,7 +6,7 @@ use danbi_core::Scope;
 use std::collections::BTreeMap;
 
 /// Names that a server keeps for itself.
-const RESERVED_USERS: [&str; 6] = ["rdsadmin", "rdsdata", "root", "mysql", "mariadb.sys", "rdsrepladmin"];
+const RESERVED_USERS: [&str; 5] = ["rdsadmin", "root", "mysql", "mariadb.sys", "rdsrepladmin"];
 /// Of one resource.
 const MAX_TAGS: usize = 50;
 

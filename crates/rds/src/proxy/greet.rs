@@ -6,7 +6,7 @@ use crate::mysql::frame::{Framed, frame};
 use crate::mysql::greeting::{Greeting, Login, asks_for_tls, new_scramble, switch};
 use crate::mysql::native_password::{Kept, LENGTH, Secret};
 use crate::mysql::{NATIVE_PASSWORD, SqlError, capability, client};
-use crate::server::launch::{ADMIN, DATA_API};
+use crate::server::launch::ADMIN;
 use crate::server::{Lease, Running};
 use std::io;
 use std::net::IpAddr;
@@ -191,7 +191,7 @@ async fn admit(
             format!("Access denied for user '{user}'@'{from}' (using password: {used})"),
         )
     };
-    if [ADMIN, DATA_API].contains(&user.as_str()) {
+    if user == ADMIN {
         return Err(denied());
     }
     let kept = kept_of(&running, &user).await.map_err(|error| {

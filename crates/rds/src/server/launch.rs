@@ -28,8 +28,6 @@ const MAX_FILES: u64 = 16 * 1024;
 const TMP_BYTES: u64 = 64 << 20;
 /// The platform's own account in every server.
 pub(crate) const ADMIN: &str = "rdsadmin";
-/// The account that the Data API works as.
-pub(crate) const DATA_API: &str = "rdsdata";
 
 /// What runs servers on this machine.
 pub(crate) struct Machine {
@@ -157,10 +155,10 @@ impl Machine {
     /// Starts the server over what lies in the volume; crash recovery is its own. Returns when it answers.
     pub(crate) async fn start(&self, volume: &Volume, settings: &Settings) -> Result<Running, ServerError> {
         let installation = MariaDb::find()?;
-        let passwords = [new_password()?, new_password()?];
+        let password = new_password()?;
         volume.make()?;
         volume.clear_run()?;
-        volume.tell("start.sql", &start_sql(&passwords))?;
+        volume.tell("start.sql", &start_sql(&password))?;
         let inside = self.inside(volume);
         let mut argv = self.server(&installation, &inside, settings.memory_bytes);
         argv.push(format!("--init-file={}/start.sql", inside.control.display()));
@@ -172,7 +170,7 @@ impl Machine {
             let sandbox = self.launch(argv.clone(), volume, settings.memory_bytes).await;
             let sandbox = sandbox.map_err(|error| ServerError::Start(error.to_string()))?;
             let generation = self.generation.fetch_add(1, Ordering::Relaxed);
-            let mut running = Running::new(sandbox, generation, passwords.clone())?;
+            let mut running = Running::new(sandbox, generation, password.clone())?;
             match self.until_it_answers(&mut running, volume).await? {
                 None => {
                     volume.untell("start.sql");
@@ -245,7 +243,7 @@ impl Machine {
         let inside = self.inside(volume);
         let password = new_password()?;
         volume.clear_run()?;
-        volume.tell("start.sql", &start_sql(&[password.clone(), new_password()?]))?;
+        volume.tell("start.sql", &start_sql(&password))?;
         volume.tell(
             "client.cnf",
             &format!(
@@ -318,20 +316,15 @@ impl Machine {
     }
 }
 
-/// What every start says: the platform's own accounts get new passwords. None of it is in the binary logs.
-fn start_sql(passwords: &[String; 2]) -> String {
-    let mut sql = "SET SESSION sql_log_bin = 0;\nSET SESSION wait_timeout = 28800;\n".to_owned();
-    for (user, password) in [ADMIN, DATA_API].iter().zip(passwords) {
-        let account = format!("'{user}'@'localhost'");
-        sql.push_str(&format!(
-            "CREATE OR REPLACE USER {account} IDENTIFIED VIA mysql_native_password USING PASSWORD({});\n",
-            quoted(password)
-        ));
-        sql.push_str(&format!(
-            "GRANT ALL PRIVILEGES ON *.* TO {account} WITH GRANT OPTION;\n"
-        ));
-    }
-    sql
+/// What every start says: the platform's own account gets a new password. None of it is in the binary logs.
+fn start_sql(password: &str) -> String {
+    let account = format!("'{ADMIN}'@'localhost'");
+    let password = quoted(password);
+    format!(
+        "SET SESSION sql_log_bin = 0;\n\
+         CREATE OR REPLACE USER {account} IDENTIFIED VIA mysql_native_password USING PASSWORD({password});\n\
+         GRANT ALL PRIVILEGES ON *.* TO {account} WITH GRANT OPTION;\n"
+    )
 }
 
 /// Removes the accounts that a new data folder has without a password.

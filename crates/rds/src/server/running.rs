@@ -1,18 +1,18 @@
 //! A server that runs.
 
 use super::ServerError;
-use super::launch::{ADMIN, DATA_API};
+use super::launch::ADMIN;
 use super::volume::Door;
 use crate::mysql::client::{Account, ClientError, Connection};
 use crate::mysql::native_password::Secret;
 use danbi_sandbox::Sandbox;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::io::unix::AsyncFd;
+use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
+use tokio::net::unix::pipe;
 use tokio::task::JoinHandle;
 
 /// How long a server may take to end by itself, writing out what it holds in memory.
@@ -29,7 +29,7 @@ pub(crate) struct Running {
     /// No other start of any server has this number.
     pub(crate) generation: u64,
     pub(crate) door: Option<Door>,
-    passwords: [String; 2],
+    password: String,
     words: Arc<Mutex<String>>,
     listening: Vec<JoinHandle<()>>,
 }
@@ -41,7 +41,7 @@ impl Drop for Running {
 }
 
 impl Running {
-    pub(super) fn new(mut sandbox: Sandbox, generation: u64, passwords: [String; 2]) -> io::Result<Self> {
+    pub(super) fn new(mut sandbox: Sandbox, generation: u64, password: String) -> io::Result<Self> {
         let words = Arc::new(Mutex::new(String::new()));
         let mut listening = Vec::new();
         for pipe in [sandbox.take_stdout(), sandbox.take_stderr()].into_iter().flatten() {
@@ -53,7 +53,7 @@ impl Running {
             sandbox,
             generation,
             door: None,
-            passwords,
+            password,
             words,
             listening,
         })
@@ -69,22 +69,13 @@ impl Running {
 
     /// A connection of the platform's own account, which may do anything.
     pub(crate) async fn admin(&self) -> Result<Connection, ClientError> {
-        self.own(ADMIN, &self.passwords[0], b"").await
-    }
-
-    /// A connection of the Data API's account.
-    pub(crate) async fn data_api(&self, database: &str) -> Result<Connection, ClientError> {
-        self.own(DATA_API, &self.passwords[1], database.as_bytes()).await
-    }
-
-    async fn own(&self, user: &str, password: &str, database: &[u8]) -> Result<Connection, ClientError> {
         let account = Account {
-            user: user.into(),
-            secret: Secret::of_password(password),
+            user: ADMIN.into(),
+            secret: Secret::of_password(&self.password),
             capabilities: 0,
             charset: CHARSET,
         };
-        self.log_in(&account, database).await
+        self.log_in(&account, b"").await
     }
 
     /// A connection of `account`.
@@ -127,27 +118,17 @@ impl Running {
 }
 
 /// The end of a pipe out of a sandbox.
-struct Pipe(AsyncFd<File>);
+struct Pipe(pipe::Receiver);
 
 impl Pipe {
-    fn new(pipe: OwnedFd) -> io::Result<Self> {
-        Ok(Self(AsyncFd::new(File::from(pipe))?))
-    }
-
-    async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let mut ready = self.0.readable().await?;
-            match ready.try_io(|file| file.get_ref().read(buffer)) {
-                Ok(read) => return read,
-                Err(_would_block) => continue,
-            }
-        }
+    fn new(end: OwnedFd) -> io::Result<Self> {
+        Ok(Self(pipe::Receiver::from_owned_fd(end)?))
     }
 
     /// Passes lines on to the platform's log and keeps the last ones.
-    async fn listen(&self, words: &Mutex<String>) {
+    async fn listen(mut self, words: &Mutex<String>) {
         let mut buffer = [0; 4096];
-        while let Ok(count @ 1..) = self.read(&mut buffer).await {
+        while let Ok(count @ 1..) = self.0.read(&mut buffer).await {
             let text = String::from_utf8_lossy(&buffer[..count]);
             for line in text.lines() {
                 tracing::debug!("database server: {line}");
@@ -162,11 +143,11 @@ impl Pipe {
 /// The last `limit` bytes that come out of a pipe until it is closed.
 pub(super) async fn tail(pipe: OwnedFd, limit: usize) -> String {
     let mut words = String::new();
-    let Ok(pipe) = Pipe::new(pipe) else {
+    let Ok(mut pipe) = Pipe::new(pipe) else {
         return words;
     };
     let mut buffer = [0; 4096];
-    while let Ok(count @ 1..) = pipe.read(&mut buffer).await {
+    while let Ok(count @ 1..) = pipe.0.read(&mut buffer).await {
         words.push_str(&String::from_utf8_lossy(&buffer[..count]));
         shorten(&mut words, limit);
     }
