@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::operations::{import, regions, rotation};
 use crate::record::{Deletion, Key, View};
 use crate::{Kms, catalog, keys};
+use bytes::Bytes;
 use danbi_core::{Scope, Timestamp};
 use danbi_store::Transaction;
 use std::sync::Arc;
@@ -27,35 +28,44 @@ pub(crate) async fn run(kms: Arc<Kms>) {
     }
 }
 
-/// Does everything that is due now.
+/// Does everything that is due now. A key that fails does not hold up the others; it is tried again the next time.
 pub(crate) async fn all(kms: &Kms) -> Result<()> {
+    let now = kms.now();
+    let mut range = keys::due_until(now);
     loop {
-        let now = kms.now();
-        let page = kms.snapshot().await?.page(keys::due_until(now), AT_ONCE).await?;
+        let page = kms.snapshot().await?.page(range.clone(), AT_ONCE).await?;
         for (place, _) in &page.entries {
-            let (account, region, id) = keys::due_parts(place).map_err(|error| Error::Damaged(error.to_string()))?;
-            let scope = Scope {
-                account: account
-                    .parse()
-                    .map_err(|_| Error::Damaged(format!("{account:?} is no account")))?,
-                region: region
-                    .parse()
-                    .map_err(|_| Error::Damaged(format!("{region:?} is no region")))?,
-            };
-            kms.store
-                .transact(async |tx: Transaction| {
-                    let key: Option<Key> = tx.record(&keys::key(&scope, &id)).await?;
-                    match key {
-                        Some(key) => step(kms, &tx, &scope, key, now).await,
-                        None => Ok(tx.delete(place)?),
-                    }
-                })
-                .await?;
+            if let Err(error) = one(kms, place, now).await {
+                tracing::warn!(%error, "a key that is due could not be looked after; trying again");
+            }
         }
-        if !page.more {
-            return Ok(());
+        match page.entries.last() {
+            Some((last, _)) if page.more => range = range.after(last),
+            _ => return Ok(()),
         }
     }
+}
+
+/// Does what is due of the key that an entry of the table names.
+async fn one(kms: &Kms, place: &Bytes, now: Timestamp) -> Result<()> {
+    let (account, region, id) = keys::due_parts(place).map_err(|error| Error::Damaged(error.to_string()))?;
+    let scope = Scope {
+        account: account
+            .parse()
+            .map_err(|_| Error::Damaged(format!("{account:?} is no account")))?,
+        region: region
+            .parse()
+            .map_err(|_| Error::Damaged(format!("{region:?} is no region")))?,
+    };
+    kms.store
+        .transact(async |tx: Transaction| {
+            let key: Option<Key> = tx.record(&keys::key(&scope, &id)).await?;
+            match key {
+                Some(key) => step(kms, &tx, &scope, key, now).await,
+                None => Ok(tx.delete(place)?),
+            }
+        })
+        .await
 }
 
 /// Does what is due of one key.
