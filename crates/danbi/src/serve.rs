@@ -305,7 +305,7 @@ async fn serve_until_told(
         own_port: Some(address.port()),
     });
 
-    let stacks = CloudFormation::start(danbi_cloudformation::Parts {
+    let stacks = CloudFormation::new(danbi_cloudformation::Parts {
         store: store.clone(),
         clock: Arc::clone(&clock),
         api: Arc::clone(&api) as _,
@@ -339,6 +339,7 @@ async fn serve_until_told(
         account,
     ));
     api.open(&dispatcher);
+    stacks.start();
     let platform = Platform::new(dispatcher, Arc::clone(&lambda), Arc::clone(&s3), apis);
     let platform = platform.with_stacks(Callbacks::new(Arc::clone(&stacks)));
     let platform = Arc::new(platform.with_runtime(runtime.clone()));

@@ -97,10 +97,9 @@ pub struct CloudFormation {
 }
 
 impl CloudFormation {
-    /// Starts the engine: stacks that were worked on when the platform ended are taken up as soon as their leases end.
-    /// Must be called within a Tokio runtime.
-    pub fn start(parts: Parts) -> Arc<Self> {
-        let engine = Arc::new(Self {
+    /// The engine; it works once [`CloudFormation::start`] is called.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
             store: parts.store,
             clock: parts.clock,
             api: parts.api,
@@ -114,10 +113,14 @@ impl CloudFormation {
             keeper: Mutex::default(),
             stopping: watch::Sender::new(false),
             settled: watch::Sender::new(0),
-        });
-        let keeper = tokio::spawn(lease::keep(Arc::downgrade(&engine)));
-        *engine.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
-        engine
+        })
+    }
+
+    /// Starts the work, when the API answers: stacks that were worked on when the platform ended are taken up as soon as
+    /// their leases end. Must be called within a Tokio runtime.
+    pub fn start(self: &Arc<Self>) {
+        let keeper = tokio::spawn(lease::keep(Arc::downgrade(self)));
+        *self.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
     }
 
     /// Ends: steps under way may finish within `grace`, and no further ones begin. What is left goes on at the next start.
