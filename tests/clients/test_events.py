@@ -8,6 +8,8 @@ from packages import create, python
 
 # Appends to the function's log, which is what outlives an environment.
 NOTE = "import json\ndef handler(e, c):\n    print('got ' + json.dumps(e, sort_keys=True))\n"
+# A line is durable a moment after it was printed: a function whose line is to outlive `kill -9` ends later than that.
+NOTE_AND_WAIT = "import time\n" + NOTE + "    time.sleep(0.5)\n"
 PATTERN = json.dumps({"source": ["shop"], "detail": {"total": [{"numeric": [">", 10]}]}})
 
 
@@ -26,10 +28,10 @@ def notes(danbi, name="note"):
         return []
 
 
-def noting(danbi, source_arn, name="note", principal="events.amazonaws.com"):
+def noting(danbi, source_arn, name="note", principal="events.amazonaws.com", code=NOTE):
     """A function that notes what it is given, and that `source_arn` may invoke."""
     client = danbi.client("lambda")
-    arn = create(client, name, python(NOTE))["FunctionArn"]
+    arn = create(client, name, python(code))["FunctionArn"]
     client.add_permission(FunctionName=name, StatementId="s", Action="lambda:InvokeFunction", Principal=principal, SourceArn=source_arn)
     return arn
 
@@ -184,7 +186,7 @@ def test_an_archive_is_replayed(danbi):
 def test_no_accepted_event_is_lost_to_kill_9(danbi):
     events = danbi.client("events")
     rule = events.put_rule(Name="orders", EventPattern=PATTERN)["RuleArn"]
-    events.put_targets(Rule="orders", Targets=[{"Id": "f", "Arn": noting(danbi, rule)}])
+    events.put_targets(Rule="orders", Targets=[{"Id": "f", "Arn": noting(danbi, rule, code=NOTE_AND_WAIT)}])
     sent = {put(events, 100 + number) for number in range(20)}
     danbi.kill_9()
     danbi.start()

@@ -2,13 +2,13 @@
 
 import json
 
-from test_events import error, notes, noting
+from test_events import NOTE, NOTE_AND_WAIT, error, notes, noting
 
 
-def subscribed(danbi, **attributes):
+def subscribed(danbi, code=NOTE, **attributes):
     sns = danbi.client("sns")
     topic = sns.create_topic(Name="news")["TopicArn"]
-    function = noting(danbi, topic, principal="sns.amazonaws.com")
+    function = noting(danbi, topic, principal="sns.amazonaws.com", code=code)
     subscription = sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=function, ReturnSubscriptionArn=True, Attributes=attributes)["SubscriptionArn"]
     return sns, topic, subscription
 
@@ -121,7 +121,7 @@ def test_a_rule_publishes_to_a_topic_that_lets_it(danbi):
 
 
 def test_no_accepted_message_is_lost_to_kill_9(danbi):
-    sns, topic, _ = subscribed(danbi)
+    sns, topic, _ = subscribed(danbi, code=NOTE_AND_WAIT)
     sent = {sns.publish(TopicArn=topic, Message=str(number))["MessageId"] for number in range(20)}
     danbi.kill_9()
     danbi.start()
