@@ -203,3 +203,124 @@ def test_kill_9_in_the_middle_goes_on(danbi):
     stacks = danbi.client("cloudformation")
     wait(stacks, "stack_update_complete", "kill")
     assert danbi.client("logs").describe_log_groups(logGroupNamePrefix="/g")["logGroups"] == []
+
+
+def test_stacks_in_stacks(danbi):
+    stacks, s3 = danbi.client("cloudformation"), danbi.client("s3")
+    s3.create_bucket(Bucket="templates")
+    inner = template({"G": group(RetentionInDays={"Ref": "Days"})}, Parameters={"Days": {"Type": "Number"}}, Outputs={"Name": {"Value": {"Ref": "G"}}})
+    s3.put_object(Bucket="templates", Key="inner.json", Body=inner)
+    properties = {"TemplateURL": "https://s3.amazonaws.com/templates/inner.json", "Parameters": {"Days": 7}}
+    outer = template(
+        {"Inner": {"Type": "AWS::CloudFormation::Stack", "Properties": properties}},
+        Outputs={"Name": {"Value": {"Fn::GetAtt": ["Inner", "Outputs.Name"]}}},
+    )
+    stacks.create_stack(StackName="outer", TemplateBody=outer)
+    wait(stacks, "stack_create_complete", "outer")
+    name = outputs(stacks, "outer")["Name"]
+    parents = [one.get("ParentId") for one in stacks.describe_stacks()["Stacks"]]
+    assert sum(parent is not None for parent in parents) == 1
+    stacks.update_stack(StackName="outer", TemplateBody=outer.replace("7}", "30}"))
+    wait(stacks, "stack_update_complete", "outer")
+    logs = danbi.client("logs")
+    assert logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"][0]["retentionInDays"] == 30
+    stacks.delete_stack(StackName="outer")
+    danbi.wait_until(lambda: stacks.describe_stacks()["Stacks"] == [])
+    assert logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"] == []
+
+
+CUSTOM = """
+import json, urllib.request
+def handler(event, context):
+    answer = {"Status": "SUCCESS" if event["ResourceProperties"].get("Fail") != "yes" else "FAILED", "Reason": "asked to",
+              "PhysicalResourceId": "custom-1", "StackId": event["StackId"], "RequestId": event["RequestId"],
+              "LogicalResourceId": event["LogicalResourceId"], "Data": {"Word": event["RequestType"]}}
+    urllib.request.urlopen(urllib.request.Request(event["ResponseURL"], json.dumps(answer).encode(), method="PUT"))
+"""
+
+
+def test_a_custom_resource_asks_its_function(danbi):
+    stacks = danbi.client("cloudformation")
+    resources = {
+        "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": TRUST}},
+        "Function": {
+            "Type": "AWS::Lambda::Function",
+            "Properties": {"Runtime": "python3.12", "Handler": "index.handler", "Role": {"Fn::GetAtt": ["Role", "Arn"]}, "Code": {"ZipFile": CUSTOM}},
+        },
+        "Mine": {"Type": "Custom::Mine", "Properties": {"ServiceToken": {"Fn::GetAtt": ["Function", "Arn"]}}},
+    }
+    shown = {"Word": {"Value": {"Fn::GetAtt": ["Mine", "Word"]}}}
+    stacks.create_stack(StackName="c", TemplateBody=template(resources, Outputs=shown), Capabilities=["CAPABILITY_IAM"])
+    wait(stacks, "stack_create_complete", "c")
+    assert outputs(stacks, "c") == {"Word": "Create"}
+    resources["Mine"]["Properties"]["Fail"] = "yes"
+    stacks.update_stack(StackName="c", TemplateBody=template(resources, Outputs=shown), Capabilities=["CAPABILITY_IAM"])
+    danbi.wait_until(lambda: status(stacks, "c") == "UPDATE_ROLLBACK_COMPLETE")
+    reasons = [one.get("ResourceStatusReason", "") for one in stacks.describe_stack_events(StackName="c")["StackEvents"]]
+    assert any("Message returned: asked to" in reason for reason in reasons)
+    stacks.delete_stack(StackName="c")
+    danbi.wait_until(lambda: stacks.describe_stacks()["Stacks"] == [])
+
+
+def test_what_is_gone_behind_the_stack_counts_as_deleted(danbi):
+    stacks = danbi.client("cloudformation")
+    identity = stacks.create_stack(StackName="gone", TemplateBody=template({"A": group("/a"), "B": group("/b")}))["StackId"]
+    wait(stacks, "stack_create_complete", "gone")
+    danbi.client("logs").delete_log_group(logGroupName="/a")
+    stacks.delete_stack(StackName="gone")
+    wait(stacks, "stack_delete_complete", identity)
+
+
+def test_exports_protection_and_policies(danbi):
+    stacks = danbi.client("cloudformation")
+    giver = template({"A": group("/a")}, Outputs={"N": {"Value": {"Ref": "A"}, "Export": {"Name": "the-group"}}})
+    stacks.create_stack(StackName="giver", TemplateBody=giver, EnableTerminationProtection=True)
+    wait(stacks, "stack_create_complete", "giver")
+    taker = template({"B": group(LogGroupName={"Fn::Sub": ["${g}-b", {"g": {"Fn::ImportValue": "the-group"}}]})})
+    stacks.create_stack(StackName="taker", TemplateBody=taker)
+    wait(stacks, "stack_create_complete", "taker")
+    assert stacks.list_imports(ExportName="the-group")["Imports"] == ["taker"]
+    assert "TerminationProtection is enabled" in refusal(stacks.delete_stack, StackName="giver")["Message"]
+    stacks.update_termination_protection(StackName="giver", EnableTerminationProtection=False)
+    assert "in use by taker" in refusal(stacks.delete_stack, StackName="giver")["Message"]
+    policy = {"Statement": [{"Effect": "Deny", "Action": "Update:*", "Principal": "*", "Resource": "*"}]}
+    stacks.set_stack_policy(StackName="taker", StackPolicyBody=json.dumps(policy))
+    stacks.update_stack(StackName="taker", TemplateBody=taker.replace("-b", "-c"))
+    danbi.wait_until(lambda: status(stacks, "taker") == "UPDATE_ROLLBACK_COMPLETE")
+    reasons = [one.get("ResourceStatusReason", "") for one in stacks.describe_stack_events(StackName="taker")["StackEvents"]]
+    assert any(reason.startswith("Action denied by stack policy") for reason in reasons)
+
+
+def test_a_rest_api_as_zappa_makes_it(danbi):
+    stacks = danbi.client("cloudformation")
+    function = "arn:aws:lambda:us-east-1:000000000000:function:f"
+    uri = f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations"
+    integration = {
+        "CacheKeyParameters": [], "CacheNamespace": "none", "Credentials": "arn:aws:iam::000000000000:role/r", "IntegrationHttpMethod": "POST",
+        "IntegrationResponses": [], "PassthroughBehavior": "NEVER", "Type": "AWS_PROXY", "Uri": uri,
+    }
+    api, root = {"Ref": "Api"}, {"Fn::GetAtt": ["Api", "RootResourceId"]}
+
+    def method(resource):
+        properties = {"RestApiId": api, "ResourceId": resource, "HttpMethod": "ANY", "AuthorizationType": "NONE", "ApiKeyRequired": False, "MethodResponses": [], "Integration": integration}
+        return {"Type": "AWS::ApiGateway::Method", "Properties": properties}
+
+    body = template(
+        {
+            "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "todo", "Description": "Created automatically by Zappa."}},
+            "ANY0": method(root),
+            "ResourceAnyPathSlashed": {"Type": "AWS::ApiGateway::Resource", "Properties": {"RestApiId": api, "ParentId": root, "PathPart": "{proxy+}"}},
+            "ANY1": method({"Ref": "ResourceAnyPathSlashed"}),
+        },
+        Description="Automatically generated with Zappa",
+    )
+    stacks.create_stack(StackName="zappa", TemplateBody=body, Tags=[{"Key": "ZappaProject", "Value": "todo"}], Capabilities=[])
+    wait(stacks, "stack_create_complete", "zappa")
+    identity = stacks.describe_stack_resource(StackName="zappa", LogicalResourceId="Api")["StackResourceDetail"]["PhysicalResourceId"]
+    items = danbi.client("apigateway").get_resources(restApiId=identity)["items"]
+    assert sorted(item["path"] for item in items) == ["/", "/{proxy+}"]
+    assert all("ANY" in item["resourceMethods"] for item in items)
+    assert refusal(stacks.update_stack, StackName="zappa", TemplateBody=body)["Message"] == "No updates are to be performed."
+    stacks.delete_stack(StackName="zappa")
+    danbi.wait_until(lambda: stacks.describe_stacks()["Stacks"] == [])
+    assert danbi.client("apigateway").get_rest_apis()["items"] == []
