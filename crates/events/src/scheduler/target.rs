@@ -133,8 +133,11 @@ pub(crate) async fn deliver(
     let input = filled(&parcel.body, sender.source, parcel, planned);
     if let Some((service, operation)) = universal(&arn) {
         let text = if input.is_empty() { "{}" } else { &input };
-        let input: Value =
+        let mut input: Value =
             serde_json::from_str(text).map_err(|error| Failure::lasting("ValidationException", error.to_string()))?;
+        if (service, operation.as_str()) == ("lambda", "Invoke") {
+            encode_payload(&mut input);
+        }
         return parts.ask(&context, model_name(service), &operation, input).await;
     }
     let nothing = "{}".to_owned();
@@ -179,6 +182,19 @@ pub(crate) async fn deliver(
     }
 }
 
+/// Schedules write a function's payload as it is; the platform's own API takes bytes in base64.
+fn encode_payload(input: &mut Value) {
+    use base64::Engine as _;
+    let Some(payload) = input.get_mut("Payload") else {
+        return;
+    };
+    let text = match payload.take() {
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    *payload = base64::engine::general_purpose::STANDARD.encode(text).into();
+}
+
 /// The input with Scheduler's own words in it replaced.
 fn filled(input: &str, arn: &str, parcel: &Parcel, planned: i64) -> String {
     if !input.contains("<aws.scheduler.") {
@@ -192,4 +208,18 @@ fn filled(input: &str, arn: &str, parcel: &Parcel, planned: i64) -> String {
         )
         .replace("<aws.scheduler.execution-id>", &parcel.id)
         .replace("<aws.scheduler.attempt-number>", &(parcel.attempts + 1).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_are_bytes_to_the_platform() {
+        for payload in [json!("{\"a\":1}"), json!({ "a": 1 })] {
+            let mut input = json!({ "FunctionName": "f", "Payload": payload });
+            encode_payload(&mut input);
+            assert_eq!(input, json!({ "FunctionName": "f", "Payload": "eyJhIjoxfQ==" }));
+        }
+    }
 }
