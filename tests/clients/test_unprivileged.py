@@ -26,6 +26,9 @@ def sample(shape, depth=0):
     if shape.name == "AttributeValue":
         # A union: the model does not say that one member must be there.
         return {"S": "x"}
+    if shape.name in ("Tag", "Parameter") and shape.type_name == "structure" and not shape.required_members:
+        # The model demands nothing of them, and a query has no form for an empty structure in a list.
+        return {name: "k" for name in shape.members if name in ("Key", "Value", "ParameterName", "ParameterValue")}
     if shape.type_name == "structure":
         return {
             name: (member.type_name == "string" and (special(member.name) or special(name))) or sample(member, depth + 1)
@@ -57,6 +60,7 @@ def special(name):
         "Role": "arn:aws:iam::000000000000:role/r",
         "RoleArn": "arn:aws:iam::000000000000:role/r",
         "policyVersionIdType": "v1",
+        "ResourceName": "arn:aws:rds:us-east-1:000000000000:db:d",
         "FunctionVersion": "1",
         "Arn": "arn:aws:lambda:us-east-1:000000000000:layer:l:1",
         "Action": "lambda:InvokeFunction",
