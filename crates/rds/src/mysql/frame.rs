@@ -73,6 +73,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Framed<S> {
         Ok((header.sequence, self.buffer.split_to(header.length).freeze()))
     }
 
+    /// The same without reading a byte beyond it, for what may be followed by another protocol.
+    pub(crate) async fn packet_alone(&mut self, limit: usize) -> io::Result<(u8, Bytes)> {
+        let mut header = [0; HEADER];
+        self.stream.read_exact(&mut header).await?;
+        let header = header_of(&header);
+        if header.length > limit {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "a packet is too large"));
+        }
+        let mut payload = vec![0; header.length];
+        self.stream.read_exact(&mut payload).await?;
+        Ok((header.sequence, payload.into()))
+    }
+
     /// Sends one packet, which must be shorter than [`FULL`].
     pub(crate) async fn send(&mut self, sequence: u8, payload: &[u8]) -> io::Result<()> {
         self.stream.write_all(&frame(sequence, payload)).await?;
@@ -169,6 +182,22 @@ mod tests {
         assert_eq!(framed.packet(100).await.unwrap(), (8, Bytes::new()));
         sending.await.unwrap();
         assert!(framed.header().await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn what_follows_a_packet_alone_stays_in_the_stream() {
+        let (ours, mut theirs) = tokio::io::duplex(100);
+        theirs.write_all(&frame(1, b"hello")).await.unwrap();
+        theirs.write_all(b"another protocol").await.unwrap();
+        let mut framed = Framed::new(ours);
+        assert_eq!(
+            framed.packet_alone(100).await.unwrap(),
+            (1, Bytes::from_static(b"hello"))
+        );
+        assert!(framed.buffer.is_empty());
+        let mut rest = [0; 16];
+        framed.stream.read_exact(&mut rest).await.unwrap();
+        assert_eq!(&rest, b"another protocol");
     }
 
     #[test]

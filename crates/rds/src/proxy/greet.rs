@@ -144,7 +144,8 @@ async fn hear(front: &Front, stream: TcpStream, thread: u32, scramble: &[u8; LEN
         capabilities: OFFERED | tls,
     };
     framed.send(0, &greeting.payload(CHARSET)).await?;
-    let (mut sequence, mut payload) = framed.packet(MAX_PACKET).await?;
+    // Clients send the first bytes of TLS right behind the packet that asks for it.
+    let (mut sequence, mut payload) = framed.packet_alone(MAX_PACKET).await?;
     if asks_for_tls(&payload) {
         let (Some(tls), Stream::Plain(stream), true) = (&front.tls, framed.stream, framed.buffer.is_empty()) else {
             return Err(io::Error::other("TLS where there is none, or something sent before it"));
