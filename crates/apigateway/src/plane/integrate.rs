@@ -214,7 +214,11 @@ impl Work<'_> {
                 "Execution failed due to configuration error: No match for output mapping and no default endpoint response configured",
             )
         })?;
-        let context = self.context();
+        let mut context = self.context();
+        // What the request template set is there for the response's.
+        if let Some(overrides) = &asked.response_override {
+            context["responseOverride"] = overrides.clone();
+        }
         let types = self
             .compiled
             .definition

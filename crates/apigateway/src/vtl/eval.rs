@@ -34,7 +34,15 @@ impl<'s, 't> Machine<'s, 't> {
         let context = Value::from_json(scene.context);
         if let Value::Map(entries) = &context {
             for name in ["requestOverride", "responseOverride"] {
-                entries.borrow_mut().entry(name.into()).or_insert_with(empty_override);
+                let mut entries = entries.borrow_mut();
+                let own = entries.entry(name.into()).or_insert_with(empty_override);
+                // One that came along may lack what is set below.
+                if let Value::Map(parts) = own {
+                    for part in ["header", "path", "querystring"] {
+                        let parts = &mut *parts.borrow_mut();
+                        parts.entry(part.into()).or_insert_with(|| Value::map(Entries::new()));
+                    }
+                }
             }
         }
         Self {
