@@ -48,14 +48,20 @@ impl Callbacks {
             Err(Error::Validation(message)) => answer(StatusCode::BAD_REQUEST, &message),
             Err(error) => {
                 tracing::error!(%error, "an answer could not be kept");
-                answer(StatusCode::SERVICE_UNAVAILABLE, "The answer could not be kept; send it again.")
+                answer(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "The answer could not be kept; send it again.",
+                )
             }
         }
     }
 }
 
 fn digest(token: &str) -> String {
-    Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(token.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 impl CloudFormation {
@@ -64,7 +70,10 @@ impl CloudFormation {
         // Nobody can guess a step's random token, and this does not give it away.
         let token = digest(&format!("callback {stack} {logical_id} {step}"));
         let key = keys::callback(&digest(&token));
-        let until = self.now().plus_millis(i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX)).as_millis();
+        let until = self
+            .now()
+            .plus_millis(i64::try_from(lasts.as_millis()).unwrap_or(i64::MAX))
+            .as_millis();
         self.store
             .transact(async |tx| {
                 if records::get::<Callback>(&tx, &key).await?.is_some() {
@@ -96,9 +105,11 @@ impl CloudFormation {
     }
 
     async fn take_answer(&self, token: &str, body: &Bytes) -> Result<bool> {
-        let document: serde_json::Value = serde_json::from_slice(body)
-            .map_err(|_| Error::validation("The answer is not a JSON document."))?;
-        let unique = ["UniqueId", "RequestId"].iter().find_map(|name| document.get(*name)?.as_str());
+        let document: serde_json::Value =
+            serde_json::from_slice(body).map_err(|_| Error::validation("The answer is not a JSON document."))?;
+        let unique = ["UniqueId", "RequestId"]
+            .iter()
+            .find_map(|name| document.get(*name)?.as_str());
         let unique = unique.unwrap_or("").to_owned();
         self.keep_answer(token, &unique, document.to_string()).await
     }
@@ -109,11 +120,16 @@ impl CloudFormation {
         let kept = self
             .store
             .transact(async |tx| {
-                let Some(mut callback) = records::get::<Callback>(&tx, &key).await? else { return Ok(false) };
+                let Some(mut callback) = records::get::<Callback>(&tx, &key).await? else {
+                    return Ok(false);
+                };
                 if callback.until <= self.now().as_millis() || callback.answers.len() >= MAX_ANSWERS {
                     return Ok(false);
                 }
-                callback.answers.entry(unique.to_owned()).or_insert_with(|| document.clone());
+                callback
+                    .answers
+                    .entry(unique.to_owned())
+                    .or_insert_with(|| document.clone());
                 records::put(&tx, &key, &callback).await?;
                 Ok::<_, Error>(true)
             })

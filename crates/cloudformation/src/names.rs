@@ -22,7 +22,10 @@ pub(crate) fn arn(scope: &Scope, stack: &str) -> String {
     if stack.starts_with("arn:") {
         return stack.to_owned();
     }
-    format!("arn:aws:cloudformation:{}:{}:stack/{stack}/*", scope.region, scope.account)
+    format!(
+        "arn:aws:cloudformation:{}:{}:stack/{stack}/*",
+        scope.region, scope.account
+    )
 }
 
 /// The stack that is meant, a deleted one only by its id.
@@ -40,7 +43,9 @@ pub(crate) async fn find(view: &impl View, scope: &Scope, stack: &str) -> Result
 
 /// The stack that is meant.
 pub(crate) async fn existing(view: &impl View, scope: &Scope, stack: &str) -> Result<Stack> {
-    find(view, scope, stack).await?.ok_or_else(|| Error::no_stack_with_id(stack))
+    find(view, scope, stack)
+        .await?
+        .ok_or_else(|| Error::no_stack_with_id(stack))
 }
 
 /// How a service's names look.
@@ -64,10 +69,17 @@ pub(crate) fn generated(stack: &str, logical_id: &str, token: &str, naming: Nami
     let suffix = suffix(token, 12);
     let room = naming.longest.saturating_sub(suffix.len() + 2);
     // The logical id gives way only after the stack's name has.
-    let logical: String = logical_id.chars().take(room.saturating_sub(stack.len().min(room / 2))).collect();
+    let logical: String = logical_id
+        .chars()
+        .take(room.saturating_sub(stack.len().min(room / 2)))
+        .collect();
     let stack: String = stack.chars().take(room.saturating_sub(logical.len())).collect();
     let name = format!("{stack}-{logical}-{suffix}");
-    if naming.lower_case { name.to_ascii_lowercase() } else { name }
+    if naming.lower_case {
+        name.to_ascii_lowercase()
+    } else {
+        name
+    }
 }
 
 /// Letters and digits made of a token.
@@ -75,7 +87,11 @@ pub(crate) fn suffix(token: &str, length: usize) -> String {
     use sha2::{Digest, Sha256};
     const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let digest = Sha256::digest(token.as_bytes());
-    digest.iter().take(length).map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).collect()
+    digest
+        .iter()
+        .take(length)
+        .map(|byte| char::from(ALPHABET[usize::from(byte & 31)]))
+        .collect()
 }
 
 /// `2023-06-26T14:23:12.123Z`.
@@ -103,8 +119,22 @@ mod tests {
         for longest in [63, 64, 80, 255] {
             let name = generated(&long, "SomeVeryLongLogicalIdOfAResource", "t", Naming::up_to(longest));
             assert!(name.len() <= longest, "{name}");
-            assert_eq!(name, generated(&long, "SomeVeryLongLogicalIdOfAResource", "t", Naming::up_to(longest)));
+            assert_eq!(
+                name,
+                generated(&long, "SomeVeryLongLogicalIdOfAResource", "t", Naming::up_to(longest))
+            );
         }
-        assert!(generated("st", "Bucket", "t", Naming { longest: 63, lower_case: true }).starts_with("st-bucket-"));
+        assert!(
+            generated(
+                "st",
+                "Bucket",
+                "t",
+                Naming {
+                    longest: 63,
+                    lower_case: true
+                }
+            )
+            .starts_with("st-bucket-")
+        );
     }
 }

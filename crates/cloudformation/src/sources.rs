@@ -14,7 +14,9 @@ impl CloudFormation {
         url: Option<&String>,
     ) -> Result<Option<String>> {
         match (body, url) {
-            (Some(_), Some(_)) => Err(Error::validation("You cannot specify both TemplateURL and TemplateBody")),
+            (Some(_), Some(_)) => Err(Error::validation(
+                "You cannot specify both TemplateURL and TemplateBody",
+            )),
             (Some(body), None) if body.len() > MAX_BODY_BYTES => Err(Error::validation(format!(
                 "1 validation error detected: Value at 'templateBody' failed to satisfy constraint: Member must have \
                  length less than or equal to {MAX_BODY_BYTES}"
@@ -34,7 +36,9 @@ impl CloudFormation {
     ) -> Result<Option<String>> {
         let text = match (body, url) {
             (Some(_), Some(_)) => {
-                return Err(Error::validation("You cannot specify both StackPolicyURL and StackPolicyBody"));
+                return Err(Error::validation(
+                    "You cannot specify both StackPolicyURL and StackPolicyBody",
+                ));
             }
             (Some(body), None) => body.clone(),
             (None, Some(url)) => self.object(context, url, "StackPolicyURL").await?,
@@ -45,10 +49,10 @@ impl CloudFormation {
     }
 
     async fn object(&self, context: &RequestContext, url: &str, what: &str) -> Result<String> {
-        let location =
-            location(url).ok_or_else(|| Error::validation(format!("{what} must be a supported URL.")))?;
+        let location = location(url).ok_or_else(|| Error::validation(format!("{what} must be a supported URL.")))?;
         let objects = self.objects.as_ref();
-        let objects = objects.ok_or_else(|| Error::validation(format!("{what} cannot be used: there is no S3 here.")))?;
+        let objects =
+            objects.ok_or_else(|| Error::validation(format!("{what} cannot be used: there is no S3 here.")))?;
         let bytes = objects
             .object(context, &location, MAX_TEMPLATE_BYTES)
             .await
@@ -58,19 +62,25 @@ impl CloudFormation {
                 }
                 _ => Error::validation(format!("S3 error: {}", error.message)),
             })?;
-        String::from_utf8(bytes.to_vec()).map_err(|_| Error::validation("Template format error: unsupported structure."))
+        String::from_utf8(bytes.to_vec())
+            .map_err(|_| Error::validation("Template format error: unsupported structure."))
     }
 }
 
 /// The object that a URL names: by path, by virtual host, global, regional, or at this platform's own address.
 fn location(url: &str) -> Option<ObjectLocation> {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).or_else(|| url.strip_prefix("s3://").map(|_| ""))?;
+    let rest = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"))
+        .or_else(|| url.strip_prefix("s3://").map(|_| ""))?;
     if let Some(path) = url.strip_prefix("s3://") {
         let (bucket, key) = path.split_once('/')?;
         return object(bucket, key, None);
     }
     let (host, path) = rest.split_once('/')?;
-    let (path, query) = path.split_once('?').map_or((path, None), |(path, query)| (path, Some(query)));
+    let (path, query) = path
+        .split_once('?')
+        .map_or((path, None), |(path, query)| (path, Some(query)));
     let version = query.and_then(|query| query.split('&').find_map(|pair| pair.strip_prefix("versionId=")));
     let named = danbi_wire::s3::Host::parse(host);
     match named.and_then(|host| host.bucket) {

@@ -35,7 +35,9 @@ impl Resources for Planned<'_> {
     }
 
     fn attribute(&self, id: &str, attribute: &str) -> Result<Value, TemplateError> {
-        let known = self.state(id).and_then(|state| state.attributes.get(attribute).cloned());
+        let known = self
+            .state(id)
+            .and_then(|state| state.attributes.get(attribute).cloned());
         Ok(known.unwrap_or_else(|| later(id, Some(attribute))))
     }
 }
@@ -49,7 +51,9 @@ pub(crate) fn of(
     pseudo: &Pseudo,
     exports: &BTreeMap<String, String>,
 ) -> Result<Vec<Change>, TemplateError> {
-    let states = records.iter().filter_map(|record| Some((record.logical_id.as_str(), record.state.as_ref()?)));
+    let states = records
+        .iter()
+        .filter_map(|record| Some((record.logical_id.as_str(), record.state.as_ref()?)));
     let planned = Planned {
         states: states.collect(),
         fresh: Mutex::default(),
@@ -63,14 +67,22 @@ pub(crate) fn of(
     }
     let mut changes = BTreeMap::new();
     let mut waiting = references::graph(template, &|name| active.contains(name));
-    while let Some(name) = waiting.iter().find(|(_, needs)| needs.is_empty()).map(|(name, _)| name.clone()) {
+    while let Some(name) = waiting
+        .iter()
+        .find(|(_, needs)| needs.is_empty())
+        .map(|(name, _)| name.clone())
+    {
         waiting.remove(&name);
         waiting.values_mut().for_each(|needs| {
             needs.remove(&name);
         });
         let (change, is_fresh) = one(&name, template, target, &evaluator, &planned, stack)?;
         if is_fresh {
-            planned.fresh.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+            planned
+                .fresh
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .insert(name.clone());
         }
         if let Some(change) = change {
             changes.insert(name, change);

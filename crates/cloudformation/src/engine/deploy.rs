@@ -22,8 +22,18 @@ pub(crate) struct Plans {
 }
 
 impl Run {
-    pub(crate) fn evaluator<'a>(&'a self, plans: &'a Plans, pseudo: &'a crate::template::evaluate::Pseudo) -> Evaluator<'a> {
-        Evaluator::new(&plans.template, &self.operation.target.parameters, pseudo, &plans.exports, self)
+    pub(crate) fn evaluator<'a>(
+        &'a self,
+        plans: &'a Plans,
+        pseudo: &'a crate::template::evaluate::Pseudo,
+    ) -> Evaluator<'a> {
+        Evaluator::new(
+            &plans.template,
+            &self.operation.target.parameters,
+            pseudo,
+            &plans.exports,
+            self,
+        )
     }
 }
 
@@ -33,7 +43,9 @@ pub(super) async fn all(run: &Arc<Run>, plans: &Arc<Plans>) -> Result<Ended<Vec<
     let active: Result<BTreeSet<&String>, TemplateError> = {
         let evaluator = run.evaluator(plans, &pseudo);
         let names = plans.template.resources.keys();
-        names.filter_map(|name| evaluator.is_active(name).map(|is| is.then_some(name)).transpose()).collect()
+        names
+            .filter_map(|name| evaluator.is_active(name).map(|is| is.then_some(name)).transpose())
+            .collect()
     };
     let active = match active {
         Ok(active) => active,
@@ -63,7 +75,9 @@ pub(super) async fn all(run: &Arc<Run>, plans: &Arc<Plans>) -> Result<Ended<Vec<
                 });
             }
         }
-        let Some(joined) = run.next(&mut steps).await? else { break };
+        let Some(joined) = run.next(&mut steps).await? else {
+            break;
+        };
         let (name, done) = joined;
         running.remove(&name);
         match done? {
@@ -82,18 +96,32 @@ pub(super) async fn all(run: &Arc<Run>, plans: &Arc<Plans>) -> Result<Ended<Vec<
     }
     if !failures.is_empty() {
         let names: Vec<&str> = failures.iter().map(|failure| failure.logical_id.as_str()).collect();
-        let what = if run.operation.phase == Phase::Create { "create" } else { "update" };
+        let what = if run.operation.phase == Phase::Create {
+            "create"
+        } else {
+            "update"
+        };
         for failure in &failures {
-            tracing::debug!(resource = failure.logical_id, reason = failure.reason, "a resource failed");
+            tracing::debug!(
+                resource = failure.logical_id,
+                reason = failure.reason,
+                "a resource failed"
+            );
         }
-        return Ok(Ended::Failed(format!("The following resource(s) failed to {what}: [{}]. ", names.join(", "))));
+        return Ok(Ended::Failed(format!(
+            "The following resource(s) failed to {what}: [{}]. ",
+            names.join(", ")
+        )));
     }
     if !waiting.is_empty() {
         return Ok(Ended::Interrupted);
     }
     Ok(match outputs(run, plans) {
         Ok(outputs) => Ended::Done(outputs),
-        Err(error) => Ended::Failed(format!("{}. ", error.0.trim_end_matches(". Rollback requested by user."))),
+        Err(error) => Ended::Failed(format!(
+            "{}. ",
+            error.0.trim_end_matches(". Rollback requested by user.")
+        )),
     })
 }
 
@@ -108,7 +136,9 @@ fn outputs(run: &Run, plans: &Plans) -> Result<Vec<Output>, TemplateError> {
             continue;
         }
         let at = |error: TemplateError| {
-            let function = references::call(&declared.value).map(|(name, _)| format!("/{name}")).unwrap_or_default();
+            let function = references::call(&declared.value)
+                .map(|(name, _)| format!("/{name}"))
+                .unwrap_or_default();
             TemplateError(format!("[Error] /Outputs/{key}/Value{function}: {}", error.0))
         };
         let text = |value: &Value| {
@@ -134,7 +164,9 @@ fn wanted(run: &Run, plans: &Plans, name: &str, depends_on: BTreeSet<String>) ->
     let value = |value: &Value| evaluator.value(value);
     let properties = value(&declared.properties)?.unwrap_or_else(|| Value::Object(Map::new()));
     if properties.to_string().len() > MAX_PROPERTIES_BYTES {
-        return Err(TemplateError(format!("The properties of {name} are larger than {MAX_PROPERTIES_BYTES} bytes")));
+        return Err(TemplateError(format!(
+            "The properties of {name} are larger than {MAX_PROPERTIES_BYTES} bytes"
+        )));
     }
     let (deletion, replacement) = plan::policies(declared, &value)?;
     Ok(State {
@@ -176,7 +208,11 @@ async fn one(run: &Run, plans: &Plans, name: &str, depends_on: BTreeSet<String>)
     if record.settled.as_deref() == Some(&run.mark()) {
         return Ok(Ok(()));
     }
-    if record.before.as_ref().is_none_or(|before| before.base != run.operation.base) {
+    if record
+        .before
+        .as_ref()
+        .is_none_or(|before| before.base != run.operation.base)
+    {
         record.before = Some(Before {
             base: run.operation.base.clone(),
             state: record.state.clone(),
@@ -188,7 +224,11 @@ async fn one(run: &Run, plans: &Plans, name: &str, depends_on: BTreeSet<String>)
     let (provider, wanted) = match prepared {
         Ok(prepared) => prepared,
         Err(reason) => {
-            let status = if record.state.is_some() { "UPDATE_FAILED" } else { "CREATE_FAILED" };
+            let status = if record.state.is_some() {
+                "UPDATE_FAILED"
+            } else {
+                "CREATE_FAILED"
+            };
             return failed(run, record, None, status, reason).await;
         }
     };
@@ -282,7 +322,14 @@ async fn create(run: &Run, mut record: Resource, wanted: State, old: Option<Stat
         if let Some(refusal) = refusal {
             let begun = run.event_of(&record, old.as_ref(), Some(&wanted.properties));
             run.save(&record, &[begun]).await?;
-            return failed(run, record, Some(&wanted.properties), &format!("{verb}_FAILED"), refusal.reason(&work)).await;
+            return failed(
+                run,
+                record,
+                Some(&wanted.properties),
+                &format!("{verb}_FAILED"),
+                refusal.reason(&work),
+            )
+            .await;
         }
         record.step = Some(step.clone());
         let begun = run.event_of(&record, old.as_ref(), Some(&wanted.properties));
@@ -343,8 +390,12 @@ async fn update(run: &Run, mut record: Resource, wanted: State) -> Step {
         run.save(&record, &[begun]).await?;
     }
     let stacked = run.stacked();
-    let (logical_id, kind, properties, tags) =
-        (record.logical_id.clone(), wanted.kind.clone(), wanted.properties.clone(), wanted.tags.clone());
+    let (logical_id, kind, properties, tags) = (
+        record.logical_id.clone(),
+        wanted.kind.clone(),
+        wanted.properties.clone(),
+        wanted.tags.clone(),
+    );
     let work = Work {
         engine,
         context: &run.context,
@@ -403,10 +454,7 @@ async fn complete(
 }
 
 /// Waits for a provider's call, but not for ever.
-pub(super) async fn in_time<T>(
-    run: &Run,
-    call: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
+pub(super) async fn in_time<T>(run: &Run, call: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     match tokio::time::timeout(run.engine.options.resource_timeout, call).await {
         Ok(done) => done,
         Err(_) => Err(Failure::new("NotStabilized", "Exceeded attempts to wait")),

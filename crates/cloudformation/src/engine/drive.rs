@@ -64,7 +64,10 @@ impl Run {
         let stack: Option<Stack> = records::get(&snapshot, &keys::stack(&self.scope, &self.stack.uuid)).await?;
         let operation = stack.and_then(|stack| stack.operation);
         let is_forward = matches!(self.operation.phase, Phase::Create | Phase::Update);
-        let is_late = self.operation.deadline.is_some_and(|deadline| deadline <= self.engine.now());
+        let is_late = self
+            .operation
+            .deadline
+            .is_some_and(|deadline| deadline <= self.engine.now());
         let is_unwanted = operation.is_none_or(|operation| operation.cancelled || operation.then_delete.is_some());
         if is_forward && (is_late || is_unwanted) || self.engine.is_stopping() {
             self.halted.store(true, Ordering::Relaxed);
@@ -75,12 +78,7 @@ impl Run {
 }
 
 /// Works on a stack until nothing is left to do.
-pub(super) async fn to_the_end(
-    engine: &Arc<CloudFormation>,
-    scope: &Scope,
-    uuid: &str,
-    driven: &Driven,
-) -> Result<()> {
+pub(super) async fn to_the_end(engine: &Arc<CloudFormation>, scope: &Scope, uuid: &str, driven: &Driven) -> Result<()> {
     loop {
         if engine.is_stopping() {
             return release(engine, scope, uuid).await;
@@ -149,9 +147,9 @@ async fn phase_of(run: &Arc<Run>, phase: Phase) -> Result<(Results, Ended<()>)> 
                     let imports = imports(run, &plans);
                     (Results { outputs, imports }, Ended::Done(()))
                 }
-                Ended::Interrupted if run.operation.deadline.is_some_and(|at| at <= run.engine.now()) => {
-                    bare(Ended::Failed("Stack creation time exceeded the specified timeout. ".into()))
-                }
+                Ended::Interrupted if run.operation.deadline.is_some_and(|at| at <= run.engine.now()) => bare(
+                    Ended::Failed("Stack creation time exceeded the specified timeout. ".into()),
+                ),
                 Ended::Failed(reason) => bare(Ended::Failed(reason)),
                 Ended::Interrupted => bare(Ended::Interrupted),
             },
@@ -176,7 +174,9 @@ async fn plans(run: &Run) -> Result<Result<Arc<Plans>, TemplateError>> {
 pub(crate) async fn exports(view: &impl records::View, scope: &Scope) -> Result<BTreeMap<String, String>> {
     let prefix = keys::exports(scope);
     let all = records::list::<Export>(view, &prefix, None, usize::MAX).await?;
-    all.into_iter().map(|(key, export)| Ok((records::last_text(&key, &prefix)?, export.value))).collect()
+    all.into_iter()
+        .map(|(key, export)| Ok((records::last_text(&key, &prefix)?, export.value)))
+        .collect()
 }
 
 /// The exports that the stack takes.
@@ -192,12 +192,22 @@ fn imports(run: &Run, plans: &Plans) -> BTreeSet<String> {
         }
     }
     let mut found = Vec::new();
-    plans.template.resources.values().for_each(|resource| walk(&resource.properties, &mut found));
-    plans.template.outputs.values().for_each(|output| walk(&output.value, &mut found));
+    plans
+        .template
+        .resources
+        .values()
+        .for_each(|resource| walk(&resource.properties, &mut found));
+    plans
+        .template
+        .outputs
+        .values()
+        .for_each(|output| walk(&output.value, &mut found));
     let pseudo = run.pseudo();
     let evaluator = run.evaluator(plans, &pseudo);
     // A name in a branch that is not taken may have no value.
-    let names = found.iter().filter_map(|argument| evaluator.value(argument).ok().flatten());
+    let names = found
+        .iter()
+        .filter_map(|argument| evaluator.value(argument).ok().flatten());
     names.filter_map(|name| name.as_str().map(str::to_owned)).collect()
 }
 
@@ -317,9 +327,10 @@ fn follow(operation: &Operation, phase: Phase, done: bool, ended: &Ended<()>) ->
         },
         // What could not be removed is left, as AWS leaves it; its event says so.
         (Phase::UpdateCleanup, _) => end("UPDATE_COMPLETE"),
-        (Phase::UpdateRollback, true) => {
-            on("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", Phase::UpdateRollbackCleanup)
-        }
+        (Phase::UpdateRollback, true) => on(
+            "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+            Phase::UpdateRollbackCleanup,
+        ),
         (Phase::UpdateRollback, false) => halt("UPDATE_ROLLBACK_FAILED"),
         (Phase::UpdateRollbackCleanup, _) => end("UPDATE_ROLLBACK_COMPLETE"),
         (Phase::Delete, true) => end("DELETE_COMPLETE"),
@@ -347,15 +358,21 @@ impl CloudFormation {
 /// Writes the exports of a stack in place of those it had; says why not.
 async fn export(tx: &Transaction, scope: &Scope, stack: &Stack, outputs: &[Output]) -> Result<Result<(), String>> {
     let id = stack.id();
-    let new: BTreeMap<&str, &str> =
-        outputs.iter().filter_map(|output| Some((output.export.as_deref()?, output.value.as_str()))).collect();
+    let new: BTreeMap<&str, &str> = outputs
+        .iter()
+        .filter_map(|output| Some((output.export.as_deref()?, output.value.as_str())))
+        .collect();
     for output in &stack.outputs {
         let Some(name) = &output.export else { continue };
         let now = new.get(name.as_str()).copied();
         if now == Some(output.value.as_str()) {
             continue;
         }
-        if let Some(user) = importers(tx, scope, name).await?.into_iter().find(|user| *user != stack.name) {
+        if let Some(user) = importers(tx, scope, name)
+            .await?
+            .into_iter()
+            .find(|user| *user != stack.name)
+        {
             let what = if now.is_some() { "update" } else { "delete" };
             return Ok(Err(format!("Cannot {what} export {name} as it is in use by {user}. ")));
         }
@@ -366,7 +383,10 @@ async fn export(tx: &Transaction, scope: &Scope, stack: &Stack, outputs: &[Outpu
         if let Some(there) = records::get::<Export>(tx, &key).await?
             && there.stack != id
         {
-            return Ok(Err(format!("Export with name {name} is already exported by stack {}. ", name_of(&there.stack))));
+            return Ok(Err(format!(
+                "Export with name {name} is already exported by stack {}. ",
+                name_of(&there.stack)
+            )));
         }
         let export = Export {
             value: value.to_owned(),
@@ -410,13 +430,10 @@ async fn gone(tx: &Transaction, engine: &CloudFormation, scope: &Scope, stack: &
     for import in &stack.imports {
         records::delete(tx, &keys::import(scope, import, &stack.uuid))?;
     }
-    for (_, set) in
-        records::list::<records::ChangeSet>(tx, &keys::change_sets(&stack.uuid), None, usize::MAX).await?
-    {
+    for (_, set) in records::list::<records::ChangeSet>(tx, &keys::change_sets(&stack.uuid), None, usize::MAX).await? {
         records::delete(tx, &keys::stack_of_change_set(&set.uuid))?;
     }
     records::delete(tx, &keys::change_sets(&stack.uuid))?;
     stack.imports.clear();
     Ok(())
 }
-

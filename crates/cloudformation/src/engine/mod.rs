@@ -151,7 +151,9 @@ impl CloudFormation {
     fn next_sequence(&self) -> u64 {
         let now = u64::try_from(self.now().as_millis()).unwrap_or(0).saturating_mul(1000);
         let next = |last: u64| Some(now.max(last + 1));
-        self.sequence.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).map_or(now, |last| now.max(last + 1))
+        self.sequence
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
+            .map_or(now, |last| now.max(last + 1))
     }
 
     /// Writes an event of `stack`.
@@ -188,7 +190,11 @@ impl CloudFormation {
             {
                 tracing::error!(%error, stack, "work on a stack stopped; it is taken up again when its lease ends");
             }
-            engine.driven.lock().unwrap_or_else(PoisonError::into_inner).remove(&stack);
+            engine
+                .driven
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&stack);
             engine.tell_settled();
         });
     }

@@ -21,7 +21,10 @@ pub(crate) fn changed(old: &Value, new: &Value) -> BTreeSet<String> {
     let empty = serde_json::Map::new();
     let (old, new) = (old.as_object().unwrap_or(&empty), new.as_object().unwrap_or(&empty));
     let names = old.keys().chain(new.keys());
-    names.filter(|name| !same(old.get(*name), new.get(*name))).cloned().collect()
+    names
+        .filter(|name| !same(old.get(*name), new.get(*name)))
+        .cloned()
+        .collect()
 }
 
 /// Whether two values mean the same: a template may write a number as text.
@@ -85,7 +88,10 @@ pub(crate) fn policies(
     let keeps = matches!(declared.kind.as_str(), "AWS::RDS::DBCluster")
         || declared.kind == "AWS::RDS::DBInstance" && declared.properties.get("DBClusterIdentifier").is_none();
     let otherwise = if keeps { Policy::Snapshot } else { Policy::Delete };
-    Ok((read(&declared.deletion_policy, otherwise)?, read(&declared.update_replace_policy, Policy::Delete)?))
+    Ok((
+        read(&declared.deletion_policy, otherwise)?,
+        read(&declared.update_replace_policy, Policy::Delete)?,
+    ))
 }
 
 /// The provider of a type.

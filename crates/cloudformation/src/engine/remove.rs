@@ -14,15 +14,22 @@ use tokio::task::JoinSet;
 
 /// Removes what the phase is to remove.
 pub(super) async fn all(run: &Arc<Run>) -> Result<Ended<()>> {
-    let doomed: BTreeMap<String, Resource> =
-        run.all().into_iter().filter(|record| is_doomed(run, record)).map(|r| (r.logical_id.clone(), r)).collect();
+    let doomed: BTreeMap<String, Resource> = run
+        .all()
+        .into_iter()
+        .filter(|record| is_doomed(run, record))
+        .map(|r| (r.logical_id.clone(), r))
+        .collect();
     // Who has to go first: all that depend on it.
     let mut users = BTreeMap::<String, BTreeSet<String>>::new();
     for name in doomed.keys() {
         users.entry(name.clone()).or_default();
     }
     for (name, record) in &doomed {
-        let states = record.state.iter().chain(record.leftovers.iter().map(|leftover| &leftover.state));
+        let states = record
+            .state
+            .iter()
+            .chain(record.leftovers.iter().map(|leftover| &leftover.state));
         for need in states.flat_map(|state| &state.depends_on) {
             if let Some(users) = users.get_mut(need).filter(|_| need != name) {
                 users.insert(name.clone());
@@ -51,7 +58,9 @@ pub(super) async fn all(run: &Arc<Run>) -> Result<Ended<()>> {
                 });
             }
         }
-        let Some((name, done)) = run.next(&mut steps).await? else { break };
+        let Some((name, done)) = run.next(&mut steps).await? else {
+            break;
+        };
         running.remove(&name);
         match done? {
             Ok(()) => {}
@@ -72,9 +81,16 @@ pub(super) async fn all(run: &Arc<Run>) -> Result<Ended<()>> {
     if !failures.is_empty() {
         let mut names: Vec<&str> = failures.iter().map(|failure| failure.logical_id.as_str()).collect();
         names.sort_unstable();
-        return Ok(Ended::Failed(format!("The following resource(s) failed to delete: [{}]. ", names.join(", "))));
+        return Ok(Ended::Failed(format!(
+            "The following resource(s) failed to delete: [{}]. ",
+            names.join(", ")
+        )));
     }
-    Ok(if users.is_empty() { Ended::Done(()) } else { Ended::Interrupted })
+    Ok(if users.is_empty() {
+        Ended::Done(())
+    } else {
+        Ended::Interrupted
+    })
 }
 
 fn is_doomed(run: &Run, record: &Resource) -> bool {
@@ -92,11 +108,16 @@ fn is_doomed(run: &Run, record: &Resource) -> bool {
 
 /// Whether the resource came with the update that is taken back.
 fn is_new(run: &Run, record: &Resource) -> bool {
-    record.before.as_ref().is_some_and(|before| before.base == run.operation.base && before.state.is_none())
+    record
+        .before
+        .as_ref()
+        .is_some_and(|before| before.base == run.operation.base && before.state.is_none())
 }
 
 async fn one(run: &Run, name: &str) -> Result<Result<(), StepFailure>> {
-    let Some(mut record) = run.resource(name) else { return Ok(Ok(())) };
+    let Some(mut record) = run.resource(name) else {
+        return Ok(Ok(()));
+    };
     let phase = run.operation.phase;
     while let Some(leftover) = record.leftovers.first().cloned() {
         if let Err(failure) = physical(run, &mut record, &leftover.state, keeps_leftover(&leftover), true).await? {
@@ -110,9 +131,7 @@ async fn one(run: &Run, name: &str) -> Result<Result<(), StepFailure>> {
     }
     let goes = match phase {
         Phase::Delete | Phase::CreateRollback => true,
-        Phase::UpdateCleanup => {
-            record.settled.as_deref() != Some(&format!("{}/{:?}", run.operation.id, Phase::Update))
-        }
+        Phase::UpdateCleanup => record.settled.as_deref() != Some(&format!("{}/{:?}", run.operation.id, Phase::Update)),
         _ => is_new(run, &record),
     };
     if !goes {
@@ -141,7 +160,11 @@ async fn one(run: &Run, name: &str) -> Result<Result<(), StepFailure>> {
         };
     match physical(run, &mut record, &state, keeps, false).await? {
         Err(failure) if run.operation.force && phase == Phase::Delete => {
-            tracing::warn!(resource = name, reason = failure.reason, "a resource is left, because the deletion is forced");
+            tracing::warn!(
+                resource = name,
+                reason = failure.reason,
+                "a resource is left, because the deletion is forced"
+            );
             Ok(Ok(()))
         }
         Err(failure) => Ok(Err(failure)),
@@ -155,7 +178,11 @@ async fn one(run: &Run, name: &str) -> Result<Result<(), StepFailure>> {
 }
 
 fn keeps_leftover(leftover: &Leftover) -> bool {
-    leftover.by_policy && matches!(leftover.state.replacement, Policy::Retain | Policy::RetainExceptOnCreate)
+    leftover.by_policy
+        && matches!(
+            leftover.state.replacement,
+            Policy::Retain | Policy::RetainExceptOnCreate
+        )
 }
 
 /// Removes one physical resource and tells it.
@@ -194,9 +221,9 @@ async fn physical(
             snapshot: if is_leftover { state.replacement } else { state.deletion } == Policy::Snapshot,
         };
         let done = match plan::provider(&state.kind) {
-            Ok(provider) => in_time(run, provider.delete(&work, &state.id)).await.map_err(|failure| {
-                (failure.is_stop(), failure.reason(&work))
-            }),
+            Ok(provider) => in_time(run, provider.delete(&work, &state.id))
+                .await
+                .map_err(|failure| (failure.is_stop(), failure.reason(&work))),
             Err(reason) => Err((false, reason)),
         };
         match done {

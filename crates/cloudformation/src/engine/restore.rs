@@ -17,7 +17,10 @@ pub(super) async fn all(run: &Arc<Run>) -> Result<Ended<()>> {
         .all()
         .into_iter()
         .filter(|record| {
-            let before = record.before.as_ref().filter(|before| before.base == run.operation.base);
+            let before = record
+                .before
+                .as_ref()
+                .filter(|before| before.base == run.operation.base);
             before.is_some_and(|before| before.state.is_some())
         })
         .map(|record| (record.logical_id.clone(), record))
@@ -27,13 +30,17 @@ pub(super) async fn all(run: &Arc<Run>) -> Result<Ended<()>> {
         .map(|(name, record)| {
             let state = record.before.as_ref().and_then(|before| before.state.as_ref());
             let needs = state.map(|state| state.depends_on.clone()).unwrap_or_default();
-            (name.clone(), needs.into_iter().filter(|need| touched.contains_key(need)).collect())
+            (
+                name.clone(),
+                needs.into_iter().filter(|need| touched.contains_key(need)).collect(),
+            )
         })
         .collect();
     let (mut steps, mut running, mut failures) = (JoinSet::new(), BTreeSet::new(), Vec::<StepFailure>::new());
     loop {
         if !run.is_interrupted() {
-            let ready = |needs: &BTreeSet<String>| needs.iter().all(|need| failures.iter().all(|f| f.logical_id != *need));
+            let ready =
+                |needs: &BTreeSet<String>| needs.iter().all(|need| failures.iter().all(|f| f.logical_id != *need));
             let free: Vec<String> = waiting
                 .iter()
                 .filter(|(name, needs)| needs.is_empty() && ready(needs) && !running.contains(*name))
@@ -49,7 +56,9 @@ pub(super) async fn all(run: &Arc<Run>) -> Result<Ended<()>> {
                 });
             }
         }
-        let Some((name, done)) = run.next(&mut steps).await? else { break };
+        let Some((name, done)) = run.next(&mut steps).await? else {
+            break;
+        };
         // What failed is not waited for: as much as can be is restored.
         waiting.remove(&name);
         waiting.values_mut().for_each(|needs| {
@@ -62,13 +71,22 @@ pub(super) async fn all(run: &Arc<Run>) -> Result<Ended<()>> {
     }
     if !failures.is_empty() {
         let names: Vec<&str> = failures.iter().map(|failure| failure.logical_id.as_str()).collect();
-        return Ok(Ended::Failed(format!("The following resource(s) failed to update: [{}]. ", names.join(", "))));
+        return Ok(Ended::Failed(format!(
+            "The following resource(s) failed to update: [{}]. ",
+            names.join(", ")
+        )));
     }
-    Ok(if waiting.is_empty() { Ended::Done(()) } else { Ended::Interrupted })
+    Ok(if waiting.is_empty() {
+        Ended::Done(())
+    } else {
+        Ended::Interrupted
+    })
 }
 
 async fn one(run: &Run, name: &str) -> Result<Result<(), StepFailure>> {
-    let Some(mut record) = run.resource(name) else { return Ok(Ok(())) };
+    let Some(mut record) = run.resource(name) else {
+        return Ok(Ok(()));
+    };
     let old = record.before.as_ref().and_then(|before| before.state.clone());
     if record.settled.as_deref() == Some(&run.mark()) {
         return Ok(Ok(()));
@@ -88,7 +106,11 @@ async fn one(run: &Run, name: &str) -> Result<Result<(), StepFailure>> {
         record.leftovers.push(Leftover { state: now, by_policy });
         return settle(run, record, old, true).await;
     }
-    let tried = record.step.as_ref().filter(|step| !step.creates).map(|step| step.properties.clone());
+    let tried = record
+        .step
+        .as_ref()
+        .filter(|step| !step.creates)
+        .map(|step| step.properties.clone());
     let from = tried.unwrap_or_else(|| now.properties.clone());
     if from == old.properties && now.tags == old.tags {
         let is_failed = record.status.ends_with("FAILED");

@@ -51,8 +51,17 @@ impl Run {
         };
         let principal = match (&operation.target.role_arn, &engine.roles) {
             (Some(role), Some(roles)) => {
-                let role = role.parse().map_err(|_| Error::validation(format!("Role {role} is invalid or cannot be assumed")))?;
-                roles.act_as(&role, "cloudformation.amazonaws.com", "AWSCloudFormation", Some(&source)).await?
+                let role = role
+                    .parse()
+                    .map_err(|_| Error::validation(format!("Role {role} is invalid or cannot be assumed")))?;
+                roles
+                    .act_as(
+                        &role,
+                        "cloudformation.amazonaws.com",
+                        "AWSCloudFormation",
+                        Some(&source),
+                    )
+                    .await?
             }
             _ => operation.asker.principal(),
         };
@@ -68,7 +77,12 @@ impl Run {
             context,
             driven: driven.clone(),
             halted: AtomicBool::new(false),
-            resources: Mutex::new(found.into_iter().map(|(_, record)| (record.logical_id.clone(), record)).collect()),
+            resources: Mutex::new(
+                found
+                    .into_iter()
+                    .map(|(_, record)| (record.logical_id.clone(), record))
+                    .collect(),
+            ),
         })
     }
 
@@ -101,11 +115,20 @@ impl Run {
     }
 
     pub(crate) fn resource(&self, id: &str) -> Option<Resource> {
-        self.resources.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.resources
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned()
     }
 
     pub(crate) fn all(&self) -> Vec<Resource> {
-        self.resources.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.resources
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
     }
 
     /// The token of the call that is under way for this operation, when the platform ended in its middle; else a new one.
@@ -127,7 +150,12 @@ impl Run {
 
     /// An event of a resource as its record is now.
     pub(crate) fn event_of(&self, record: &Resource, state: Option<&State>, properties: Option<&Value>) -> Event {
-        let id = format!("{}-{}-{}", record.logical_id, record.status, crate::names::iso(record.changed));
+        let id = format!(
+            "{}-{}-{}",
+            record.logical_id,
+            record.status,
+            crate::names::iso(record.changed)
+        );
         Event {
             id,
             logical_id: record.logical_id.clone(),
@@ -174,7 +202,10 @@ impl Run {
                 Ok::<_, Error>(())
             })
             .await?;
-        self.resources.lock().unwrap_or_else(PoisonError::into_inner).remove(logical_id);
+        self.resources
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(logical_id);
         Ok(())
     }
 }
@@ -185,7 +216,9 @@ impl Resources for Run {
         let all = self.resources.lock().unwrap_or_else(PoisonError::into_inner);
         let state = all.get(id).and_then(|record| record.state.as_ref());
         let state = state.ok_or_else(|| TemplateError::error(format!("the resource {id} is not there")))?;
-        Ok(Value::String(state.reference.clone().unwrap_or_else(|| state.id.clone())))
+        Ok(Value::String(
+            state.reference.clone().unwrap_or_else(|| state.id.clone()),
+        ))
     }
 
     fn attribute(&self, id: &str, attribute: &str) -> Result<Value, TemplateError> {
@@ -202,11 +235,14 @@ impl Resources for Run {
         match nested {
             Some(value) => Ok(value.clone()),
             None if state.kind.starts_with("Custom::") || state.kind == "AWS::CloudFormation::CustomResource" => {
-                Err(TemplateError(format!("Vendor response doesn't contain {attribute} attribute in object {id}")))
+                Err(TemplateError(format!(
+                    "Vendor response doesn't contain {attribute} attribute in object {id}"
+                )))
             }
-            None => {
-                Err(TemplateError(format!("Resource type {} does not support attribute {{{attribute}}}", state.kind)))
-            }
+            None => Err(TemplateError(format!(
+                "Resource type {} does not support attribute {{{attribute}}}",
+                state.kind
+            ))),
         }
     }
 }

@@ -13,7 +13,9 @@ pub(crate) fn check(text: &str) -> Result<(), String> {
     if text.is_empty() || text.len() > MAX_BYTES {
         return refuse("Invalid stack policy");
     }
-    let Ok(policy) = serde_json::from_str::<Value>(text) else { return refuse("Invalid stack policy") };
+    let Ok(policy) = serde_json::from_str::<Value>(text) else {
+        return refuse("Invalid stack policy");
+    };
     let statements = match policy.get("Statement") {
         Some(Value::Array(statements)) => statements.clone(),
         Some(one @ Value::Object(_)) => vec![one.clone()],
@@ -39,7 +41,10 @@ pub(crate) fn check(text: &str) -> Result<(), String> {
 fn list(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::String(text)) => vec![text.clone()],
-        Some(Value::Array(items)) => items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect(),
+        Some(Value::Array(items)) => items
+            .iter()
+            .filter_map(|item| item.as_str().map(str::to_owned))
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -76,7 +81,11 @@ fn decide(policy: &str, action: &str, logical_id: &str, kind: &str) -> Result<()
     let mut allowed = false;
     for (number, statement) in statements.iter().enumerate() {
         let any = |key: &str, text: &str| list(statement.get(key)).iter().any(|pattern| matches(pattern, text));
-        let acts = if statement.get("NotAction").is_some() { !any("NotAction", action) } else { any("Action", action) };
+        let acts = if statement.get("NotAction").is_some() {
+            !any("NotAction", action)
+        } else {
+            any("Action", action)
+        };
         let aims = if statement.get("NotResource").is_some() {
             !any("NotResource", &target)
         } else {
@@ -109,7 +118,9 @@ fn decide(policy: &str, action: &str, logical_id: &str, kind: &str) -> Result<()
     if allowed {
         return Ok(());
     }
-    Err(format!("Action not allowed by stack policy: no statement allows [{action}] for resource [{target}]"))
+    Err(format!(
+        "Action not allowed by stack policy: no statement allows [{action}] for resource [{target}]"
+    ))
 }
 
 /// Whether the stack's policy lets an update do `action` to a resource.

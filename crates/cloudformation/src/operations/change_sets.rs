@@ -12,7 +12,10 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 fn id_of(scope: &Scope, set: &ChangeSet) -> String {
-    format!("arn:aws:cloudformation:{}:{}:changeSet/{}/{}", scope.region, scope.account, set.name, set.uuid)
+    format!(
+        "arn:aws:cloudformation:{}:{}:changeSet/{}/{}",
+        scope.region, scope.account, set.name, set.uuid
+    )
 }
 
 /// The change set that is meant, and its stack.
@@ -32,12 +35,18 @@ pub(super) async fn find(
         return stack.zip(found).ok_or_else(missing);
     }
     let Some(name) = stack else {
-        return Err(Error::validation("StackName must be specified if ChangeSetName is not specified as an ARN."));
+        return Err(Error::validation(
+            "StackName must be specified if ChangeSetName is not specified as an ARN.",
+        ));
     };
-    let stack = names::find(view, scope, name).await?.ok_or_else(|| Error::no_stack(name))?;
+    let stack = names::find(view, scope, name)
+        .await?
+        .ok_or_else(|| Error::no_stack(name))?;
     let sets = records::list::<ChangeSet>(view, &keys::change_sets(&stack.uuid), None, usize::MAX).await?;
     let found = sets.into_iter().map(|(_, found)| found).find(|found| found.name == set);
-    found.map(|found| (stack, found)).ok_or_else(|| Error::NoChangeSet(set.to_owned()))
+    found
+        .map(|found| (stack, found))
+        .ok_or_else(|| Error::NoChangeSet(set.to_owned()))
 }
 
 /// CreateChangeSet.
@@ -49,16 +58,24 @@ pub(super) async fn create(
     let scope = context.scope.clone();
     let kind = input.change_set_type.as_deref().unwrap_or("UPDATE");
     if kind == "IMPORT" || input.resources_to_import.is_some() || input.import_existing_resources == Some(true) {
-        return Err(Error::validation("Importing existing resources (change set type IMPORT) is not built on this platform."));
+        return Err(Error::validation(
+            "Importing existing resources (change set type IMPORT) is not built on this platform.",
+        ));
     }
     if input.deployment_mode.is_some() {
-        return Err(Error::validation("Drift-aware change sets (DeploymentMode) are not built on this platform."));
+        return Err(Error::validation(
+            "Drift-aware change sets (DeploymentMode) are not built on this platform.",
+        ));
     }
     stacks::check_triggers(input.rollback_configuration.as_ref())?;
     let creates = kind == "CREATE";
-    let given = engine.template_text(&context, input.template_body.as_ref(), input.template_url.as_ref()).await?;
+    let given = engine
+        .template_text(&context, input.template_body.as_ref(), input.template_url.as_ref())
+        .await?;
     let snapshot = engine.store.snapshot().await?;
-    let existing = names::find(&snapshot, &scope, &input.stack_name).await?.filter(|stack| stack.deleted.is_none() || !creates);
+    let existing = names::find(&snapshot, &scope, &input.stack_name)
+        .await?
+        .filter(|stack| stack.deleted.is_none() || !creates);
     let existing = match existing {
         Some(stack) if creates && stack.status != "REVIEW_IN_PROGRESS" => {
             return Err(Error::validation(format!(
@@ -77,7 +94,11 @@ pub(super) async fn create(
     let text = match (given, input.use_previous_template == Some(true), &existing) {
         (Some(text), false, _) => text,
         (None, true, Some(stack)) if !creates => stacks::text_of(&snapshot, stack, &stack.target.template).await?,
-        _ => return Err(Error::validation("Either Template URL or Template Body must be specified.")),
+        _ => {
+            return Err(Error::validation(
+                "Either Template URL or Template Body must be specified.",
+            ));
+        }
     };
     let nothing = Target::default();
     let before = existing.as_ref().map_or(&nothing, |stack| &stack.target);
@@ -88,7 +109,10 @@ pub(super) async fn create(
         tags: prepare::tags(input.tags.as_ref())?.unwrap_or_else(|| before.tags.clone()),
         capabilities: input.capabilities.as_ref(),
         resource_types: input.resource_types.as_ref(),
-        notification_arns: input.notification_arns.clone().unwrap_or_else(|| before.notification_arns.clone()),
+        notification_arns: input
+            .notification_arns
+            .clone()
+            .unwrap_or_else(|| before.notification_arns.clone()),
         role_arn: input.role_arn.clone().or_else(|| before.role_arn.clone()),
     };
     let (template, target) = prepare::target(&engine, &context, &input.stack_name, wanted).await?;
@@ -121,10 +145,10 @@ pub(super) async fn create(
     };
     let stack = existing.clone().unwrap_or(fresh);
     let planned = stacks::planned(&engine, &context, &stack, &template, &target).await?;
-    let is_empty = !creates
-        && planned.is_empty()
-        && !stacks::differs(&engine, &context, &stack, &template, &target).await?;
-    let reason = "The submitted information didn't contain changes. Submit different information to create a change set.";
+    let is_empty =
+        !creates && planned.is_empty() && !stacks::differs(&engine, &context, &stack, &template, &target).await?;
+    let reason =
+        "The submitted information didn't contain changes. Submit different information to create a change set.";
     let set = ChangeSet {
         uuid: Uuid::new_v4().to_string(),
         name: input.change_set_name.clone(),
@@ -154,7 +178,10 @@ pub(super) async fn create(
                 if set.token.is_some() && there.token == set.token {
                     return Ok((id_of(&scope, &there), stack.id()));
                 }
-                return Err(Error::AlreadyExists(format!("ChangeSet {} already exists", id_of(&scope, &there))));
+                return Err(Error::AlreadyExists(format!(
+                    "ChangeSet {} already exists",
+                    id_of(&scope, &there)
+                )));
             }
             if existing.is_none() {
                 let name = keys::name(&scope, &stack.name);
@@ -194,7 +221,13 @@ pub(super) async fn describe(
     input: DescribeChangeSetInput,
 ) -> Result<DescribeChangeSetOutput> {
     let snapshot = engine.store.snapshot().await?;
-    let (stack, set) = find(&snapshot, &context.scope, input.stack_name.as_ref(), &input.change_set_name).await?;
+    let (stack, set) = find(
+        &snapshot,
+        &context.scope,
+        input.stack_name.as_ref(),
+        &input.change_set_name,
+    )
+    .await?;
     let (changes, next_token) = page(set.changes.clone(), input.next_token.as_ref(), 100)?;
     let given = parameters(&set.target.parameters);
     Ok(DescribeChangeSetOutput {
@@ -270,7 +303,10 @@ pub(super) async fn execute(
             }
             let phase = if set.creates { Phase::Create } else { Phase::Update };
             if set.creates && stack.status != "REVIEW_IN_PROGRESS" {
-                return Err(Error::ChangeSetStatus(format!("Stack [{}] is not in the state REVIEW_IN_PROGRESS", stack.name)));
+                return Err(Error::ChangeSetStatus(format!(
+                    "Stack [{}] is not in the state REVIEW_IN_PROGRESS",
+                    stack.name
+                )));
             }
             if !set.creates {
                 stacks::check_updatable(&stack)?;
@@ -307,7 +343,11 @@ pub(super) async fn execute(
                 ..set
             };
             records::put(&tx, &keys::change_set(&stack.uuid, &executed.uuid), &executed).await?;
-            let status = if executed.creates { "CREATE_IN_PROGRESS" } else { "UPDATE_IN_PROGRESS" };
+            let status = if executed.creates {
+                "CREATE_IN_PROGRESS"
+            } else {
+                "UPDATE_IN_PROGRESS"
+            };
             engine.begin(&tx, &scope, &mut stack, operation, status).await?;
             Ok(stack.uuid)
         })
@@ -338,4 +378,3 @@ pub(super) async fn delete(
         .await?;
     Ok(DeleteChangeSetOutput {})
 }
-

@@ -16,7 +16,9 @@ const PAGE: usize = 100;
 pub(super) fn page<T>(all: Vec<T>, token: Option<&String>, most: usize) -> Result<(Vec<T>, Option<String>)> {
     let start = match token {
         None => 0,
-        Some(token) => token.parse::<usize>().map_err(|_| Error::validation("Invalid NextToken"))?,
+        Some(token) => token
+            .parse::<usize>()
+            .map_err(|_| Error::validation("Invalid NextToken"))?,
     };
     let most = most.clamp(1, 1000);
     let more = start.saturating_add(most) < all.len();
@@ -30,7 +32,11 @@ pub(super) fn parameters(given: &BTreeMap<String, Given>) -> Vec<Parameter> {
         .iter()
         .map(|(key, given)| Parameter {
             parameter_key: Some(key.clone()),
-            parameter_value: Some(if given.no_echo { "****".to_owned() } else { given.value.clone() }),
+            parameter_value: Some(if given.no_echo {
+                "****".to_owned()
+            } else {
+                given.value.clone()
+            }),
             ..Parameter::default()
         })
         .collect()
@@ -67,7 +73,11 @@ fn shown(stack: Record) -> Stack {
         deletion_time: stack.deleted,
         last_updated_time: stack.updated,
         rollback_configuration: Some(
-            stack.rollback.clone().and_then(|one| serde_json::from_value(one).ok()).unwrap_or_default(),
+            stack
+                .rollback
+                .clone()
+                .and_then(|one| serde_json::from_value(one).ok())
+                .unwrap_or_default(),
         ),
         stack_status: stack.status.clone(),
         stack_status_reason: stack.reason.clone().filter(|reason| reason != "User Initiated"),
@@ -112,7 +122,12 @@ pub(super) async fn stacks(
             next_token: None,
         });
     }
-    let live = all(&engine, &context).await?.into_iter().filter(|stack| stack.deleted.is_none()).map(shown).collect();
+    let live = all(&engine, &context)
+        .await?
+        .into_iter()
+        .filter(|stack| stack.deleted.is_none())
+        .map(shown)
+        .collect();
     let (stacks, next_token) = page(live, input.next_token.as_ref(), PAGE)?;
     Ok(DescribeStacksOutput {
         stacks: Some(stacks),
@@ -145,7 +160,12 @@ pub(super) async fn list(
         }),
         ..StackSummary::default()
     };
-    let all = all(&engine, &context).await?.into_iter().filter(fits).map(summary).collect();
+    let all = all(&engine, &context)
+        .await?
+        .into_iter()
+        .filter(fits)
+        .map(summary)
+        .collect();
     let (summaries, next_token) = page(all, input.next_token.as_ref(), PAGE)?;
     Ok(ListStacksOutput {
         stack_summaries: Some(summaries),
@@ -164,7 +184,9 @@ pub(super) async fn events(
     let stack = stack.ok_or_else(|| Error::no_stack(&input.stack_name))?;
     let start = match &input.next_token {
         None => 0,
-        Some(token) => token.parse::<usize>().map_err(|_| Error::validation("Invalid NextToken"))?,
+        Some(token) => token
+            .parse::<usize>()
+            .map_err(|_| Error::validation("Invalid NextToken"))?,
     };
     let most = start.saturating_add(PAGE + 1);
     let found = records::list::<Event>(&snapshot, &keys::events(&stack.uuid), None, most).await?;
@@ -194,7 +216,11 @@ async fn of_stack(engine: &CloudFormation, stack: &Record) -> Result<Vec<Resourc
     let snapshot = engine.store.snapshot().await?;
     let found = records::list::<Resource>(&snapshot, &keys::resources(&stack.uuid), None, usize::MAX).await?;
     // A record without a status is of a resource that was looked at and not begun.
-    Ok(found.into_iter().map(|(_, record)| record).filter(|record| !record.status.is_empty()).collect())
+    Ok(found
+        .into_iter()
+        .map(|(_, record)| record)
+        .filter(|record| !record.status.is_empty())
+        .collect())
 }
 
 /// DescribeStackResource.
@@ -244,7 +270,9 @@ pub(super) async fn resources(
 ) -> Result<DescribeStackResourcesOutput> {
     let (stack, found) = match (&input.stack_name, &input.physical_resource_id) {
         (Some(_), Some(_)) => {
-            return Err(Error::validation("You cannot specify both StackName and PhysicalResourceId."));
+            return Err(Error::validation(
+                "You cannot specify both StackName and PhysicalResourceId.",
+            ));
         }
         (Some(name), None) => {
             let snapshot = engine.store.snapshot().await?;
@@ -254,18 +282,34 @@ pub(super) async fn resources(
         }
         (None, Some(physical)) => {
             let mut owner = None;
-            for stack in all(&engine, &context).await?.into_iter().filter(|stack| stack.deleted.is_none()) {
+            for stack in all(&engine, &context)
+                .await?
+                .into_iter()
+                .filter(|stack| stack.deleted.is_none())
+            {
                 let found = of_stack(&engine, &stack).await?;
-                if found.iter().any(|record| record.physical_id().as_ref() == Some(physical)) {
+                if found
+                    .iter()
+                    .any(|record| record.physical_id().as_ref() == Some(physical))
+                {
                     owner = Some((stack, found));
                     break;
                 }
             }
             owner.ok_or_else(|| Error::validation(format!("Stack for {physical} does not exist")))?
         }
-        (None, None) => return Err(Error::validation("Either StackName or PhysicalResourceId must be specified.")),
+        (None, None) => {
+            return Err(Error::validation(
+                "Either StackName or PhysicalResourceId must be specified.",
+            ));
+        }
     };
-    let fits = |record: &Resource| input.logical_resource_id.as_ref().is_none_or(|id| *id == record.logical_id);
+    let fits = |record: &Resource| {
+        input
+            .logical_resource_id
+            .as_ref()
+            .is_none_or(|id| *id == record.logical_id)
+    };
     let shown = found.into_iter().filter(fits).map(|record| StackResource {
         stack_name: Some(stack.name.clone()),
         stack_id: Some(stack.id()),
@@ -294,19 +338,22 @@ pub(super) async fn list_resources(
 ) -> Result<ListStackResourcesOutput> {
     let snapshot = engine.store.snapshot().await?;
     let stack = names::existing(&snapshot, &context.scope, &input.stack_name).await?;
-    let shown = of_stack(&engine, &stack).await?.into_iter().map(|record| StackResourceSummary {
-        logical_resource_id: record.logical_id.clone(),
-        physical_resource_id: record.physical_id(),
-        resource_type: record.kind,
-        last_updated_timestamp: record.changed,
-        resource_status: record.status,
-        resource_status_reason: record.reason,
-        drift_information: Some(StackResourceDriftInformationSummary {
-            stack_resource_drift_status: "NOT_CHECKED".to_owned(),
-            ..StackResourceDriftInformationSummary::default()
-        }),
-        ..StackResourceSummary::default()
-    });
+    let shown = of_stack(&engine, &stack)
+        .await?
+        .into_iter()
+        .map(|record| StackResourceSummary {
+            logical_resource_id: record.logical_id.clone(),
+            physical_resource_id: record.physical_id(),
+            resource_type: record.kind,
+            last_updated_timestamp: record.changed,
+            resource_status: record.status,
+            resource_status_reason: record.reason,
+            drift_information: Some(StackResourceDriftInformationSummary {
+                stack_resource_drift_status: "NOT_CHECKED".to_owned(),
+                ..StackResourceDriftInformationSummary::default()
+            }),
+            ..StackResourceSummary::default()
+        });
     let (summaries, next_token) = page(shown.collect(), input.next_token.as_ref(), PAGE)?;
     Ok(ListStackResourcesOutput {
         stack_resource_summaries: Some(summaries),

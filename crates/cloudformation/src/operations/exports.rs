@@ -40,7 +40,10 @@ pub(super) async fn imports(
     let snapshot = engine.store.snapshot().await?;
     let users = drive::importers(&snapshot, &context.scope, &input.export_name).await?;
     if users.is_empty() {
-        return Err(Error::validation(format!("Export '{}' is not imported by any stack.", input.export_name)));
+        return Err(Error::validation(format!(
+            "Export '{}' is not imported by any stack.",
+            input.export_name
+        )));
     }
     let (imports, next_token) = page(users, input.next_token.as_ref(), 100)?;
     Ok(ListImportsOutput {

@@ -30,7 +30,9 @@ pub(super) struct Wanted<'a> {
 pub(super) fn tags(said: Option<&Vec<SaidTag>>) -> Result<Option<Vec<Tag>>> {
     let Some(said) = said else { return Ok(None) };
     if said.len() > MAX_TAGS {
-        return Err(Error::validation(format!("Number of tags exceeds the limit of {MAX_TAGS}")));
+        return Err(Error::validation(format!(
+            "Number of tags exceeds the limit of {MAX_TAGS}"
+        )));
     }
     let mut tags = Vec::new();
     for tag in said {
@@ -74,8 +76,12 @@ pub(super) fn pseudo(scope: &Scope, stack_id: &str, stack_name: &str, target: &T
 
 /// Refuses types that are not there, or that the request does not allow.
 pub(super) fn check_types(template: &Template, allowed: Option<&Vec<String>>) -> Result<()> {
-    let mut unknown: Vec<&str> =
-        template.resources.values().map(|one| one.kind.as_str()).filter(|kind| providers::find(kind).is_none()).collect();
+    let mut unknown: Vec<&str> = template
+        .resources
+        .values()
+        .map(|one| one.kind.as_str())
+        .filter(|kind| providers::find(kind).is_none())
+        .collect();
     unknown.sort_unstable();
     unknown.dedup();
     if !unknown.is_empty() {
@@ -102,12 +108,12 @@ pub(super) fn check_types(template: &Template, allowed: Option<&Vec<String>>) ->
 pub(super) fn check_capabilities(template: &Template, said: Option<&Vec<String>>) -> Result<()> {
     let has = |capability: &str| said.is_some_and(|said| said.iter().any(|one| one == capability));
     match template.capabilities() {
-        Some(("CAPABILITY_IAM", _)) if !has("CAPABILITY_IAM") && !has("CAPABILITY_NAMED_IAM") => {
-            Err(Error::InsufficientCapabilities("Requires capabilities : [CAPABILITY_IAM]".into()))
-        }
-        Some(("CAPABILITY_NAMED_IAM", _)) if !has("CAPABILITY_NAMED_IAM") => {
-            Err(Error::InsufficientCapabilities("Requires capabilities : [CAPABILITY_NAMED_IAM]".into()))
-        }
+        Some(("CAPABILITY_IAM", _)) if !has("CAPABILITY_IAM") && !has("CAPABILITY_NAMED_IAM") => Err(
+            Error::InsufficientCapabilities("Requires capabilities : [CAPABILITY_IAM]".into()),
+        ),
+        Some(("CAPABILITY_NAMED_IAM", _)) if !has("CAPABILITY_NAMED_IAM") => Err(Error::InsufficientCapabilities(
+            "Requires capabilities : [CAPABILITY_NAMED_IAM]".into(),
+        )),
         _ => Ok(()),
     }
 }
@@ -136,7 +142,10 @@ pub(super) async fn target(
         let invalid = || Error::validation(format!("Role {role} is invalid or cannot be assumed"));
         let roles = engine.roles.as_ref().ok_or_else(invalid)?;
         let arn = role.parse().map_err(|_| invalid())?;
-        roles.act_as(&arn, "cloudformation.amazonaws.com", "AWSCloudFormation", None).await.map_err(|_| invalid())?;
+        roles
+            .act_as(&arn, "cloudformation.amazonaws.com", "AWSCloudFormation", None)
+            .await
+            .map_err(|_| invalid())?;
     }
     let snapshot = engine.store.snapshot().await?;
     let exports = drive::exports(&snapshot, &context.scope).await?;

@@ -19,14 +19,23 @@ pub(super) async fn create(
     context: RequestContext,
     input: CreateStackInput,
 ) -> Result<CreateStackOutput> {
-    let text = engine.template_text(&context, input.template_body.as_ref(), input.template_url.as_ref()).await?;
+    let text = engine
+        .template_text(&context, input.template_body.as_ref(), input.template_url.as_ref())
+        .await?;
     let text = text.ok_or_else(|| Error::validation("Either Template URL or Template Body must be specified."))?;
     if input.disable_rollback.is_some() && input.on_failure.is_some() {
-        return Err(Error::validation("You can specify either OnFailure or DisableRollback, but not both."));
+        return Err(Error::validation(
+            "You can specify either OnFailure or DisableRollback, but not both.",
+        ));
     }
     check_triggers(input.rollback_configuration.as_ref())?;
-    let policy =
-        engine.policy_text(&context, input.stack_policy_body.as_ref(), input.stack_policy_url.as_ref()).await?;
+    let policy = engine
+        .policy_text(
+            &context,
+            input.stack_policy_body.as_ref(),
+            input.stack_policy_url.as_ref(),
+        )
+        .await?;
     let none = BTreeMap::new();
     let wanted = Wanted {
         text: &text,
@@ -43,29 +52,43 @@ pub(super) async fn create(
     let now = engine.now();
     let uuid = Uuid::new_v4().to_string();
     let disable_rollback = input.disable_rollback == Some(true);
-    let parent = context.facts.source.as_ref().map(|source| source.arn.clone()).filter(|arn| arn.contains(":stack/"));
+    let parent = context
+        .facts
+        .source
+        .as_ref()
+        .map(|source| source.arn.clone())
+        .filter(|arn| arn.contains(":stack/"));
     let on_failure = match input.on_failure.as_deref() {
         Some("DO_NOTHING") => OnFailure::DoNothing,
         Some("DELETE") => OnFailure::Delete,
         _ if disable_rollback => OnFailure::DoNothing,
         _ => OnFailure::Rollback,
     };
-    let request = ("CreateStack".to_owned(), input.client_request_token.clone().unwrap_or_default());
+    let request = (
+        "CreateStack".to_owned(),
+        input.client_request_token.clone().unwrap_or_default(),
+    );
     let uuid = engine
         .store
         .transact(async |tx| {
             let name_key = keys::name(&scope, &input.stack_name);
             if let Some(existing) = records::get::<String>(&tx, &name_key).await? {
                 let there: Option<Stack> = records::get(&tx, &keys::stack(&scope, &existing)).await?;
-                let is_repeated = !request.1.is_empty() && there.and_then(|stack| stack.last_token).as_ref() == Some(&request);
+                let is_repeated =
+                    !request.1.is_empty() && there.and_then(|stack| stack.last_token).as_ref() == Some(&request);
                 return if is_repeated {
                     Ok(existing)
                 } else {
-                    Err(Error::AlreadyExists(format!("Stack [{}] already exists", input.stack_name)))
+                    Err(Error::AlreadyExists(format!(
+                        "Stack [{}] already exists",
+                        input.stack_name
+                    )))
                 };
             }
             let root = match &parent {
-                Some(parent) => names::find(&tx, &scope, parent).await?.and_then(|stack| stack.root.or_else(|| Some(parent.clone()))),
+                Some(parent) => names::find(&tx, &scope, parent)
+                    .await?
+                    .and_then(|stack| stack.root.or_else(|| Some(parent.clone()))),
                 None => None,
             };
             let mut target = target.clone();
@@ -74,7 +97,12 @@ pub(super) async fn create(
                 on_failure,
                 deadline: prepare::deadline(now, input.timeout_in_minutes),
                 retain_except_on_create: input.retain_except_on_create == Some(true),
-                ..prepare::operation(&context, Phase::Create, target.clone(), input.client_request_token.clone())
+                ..prepare::operation(
+                    &context,
+                    Phase::Create,
+                    target.clone(),
+                    input.client_request_token.clone(),
+                )
             };
             let mut stack = Stack {
                 uuid: uuid.clone(),
@@ -98,17 +126,25 @@ pub(super) async fn create(
                 parent: parent.clone(),
                 root,
                 change_set: None,
-                rollback: input.rollback_configuration.as_ref().and_then(|one| serde_json::to_value(one).ok()),
+                rollback: input
+                    .rollback_configuration
+                    .as_ref()
+                    .and_then(|one| serde_json::to_value(one).ok()),
                 deletion_mode: None,
                 last_token: Some(request.clone()),
             };
             records::put(&tx, &name_key, &uuid).await?;
-            engine.begin(&tx, &scope, &mut stack, operation, "CREATE_IN_PROGRESS").await?;
+            engine
+                .begin(&tx, &scope, &mut stack, operation, "CREATE_IN_PROGRESS")
+                .await?;
             Ok(uuid.clone())
         })
         .await?;
     engine.drive(scope.clone(), &uuid);
-    let id = format!("arn:aws:cloudformation:{}:{}:stack/{}/{uuid}", scope.region, scope.account, input.stack_name);
+    let id = format!(
+        "arn:aws:cloudformation:{}:{}:stack/{}/{uuid}",
+        scope.region, scope.account, input.stack_name
+    );
     Ok(CreateStackOutput {
         stack_id: Some(id),
         ..CreateStackOutput::default()
@@ -118,10 +154,15 @@ pub(super) async fn create(
 pub(super) fn check_triggers(configuration: Option<&RollbackConfiguration>) -> Result<()> {
     let triggers = configuration.and_then(|one| one.rollback_triggers.as_ref());
     for trigger in triggers.into_iter().flatten() {
-        if !matches!(trigger.r#type.as_str(), "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm") {
+        if !matches!(
+            trigger.r#type.as_str(),
+            "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm"
+        ) {
             return Err(Error::validation("Rollback Trigger Type not supported"));
         }
-        return Err(Error::validation("Rollback triggers need CloudWatch alarms, and this platform has none yet."));
+        return Err(Error::validation(
+            "Rollback triggers need CloudWatch alarms, and this platform has none yet.",
+        ));
     }
     Ok(())
 }
@@ -129,9 +170,16 @@ pub(super) fn check_triggers(configuration: Option<&RollbackConfiguration>) -> R
 /// Whether a stack may be updated, and what an update goes back to.
 pub(super) fn check_updatable(stack: &Stack) -> Result<()> {
     match stack.status.as_str() {
-        "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE" | "UPDATE_FAILED" | "CREATE_FAILED"
+        "CREATE_COMPLETE"
+        | "UPDATE_COMPLETE"
+        | "UPDATE_ROLLBACK_COMPLETE"
+        | "UPDATE_FAILED"
+        | "CREATE_FAILED"
         | "IMPORT_COMPLETE" => Ok(()),
-        status => Err(Error::validation(format!("Stack:{} is in {status} state and can not be updated.", stack.id()))),
+        status => Err(Error::validation(format!(
+            "Stack:{} is in {status} state and can not be updated.",
+            stack.id()
+        ))),
     }
 }
 
@@ -157,21 +205,37 @@ pub(super) async fn update(
     input: UpdateStackInput,
 ) -> Result<UpdateStackOutput> {
     let scope = context.scope.clone();
-    let given = engine.template_text(&context, input.template_body.as_ref(), input.template_url.as_ref()).await?;
+    let given = engine
+        .template_text(&context, input.template_body.as_ref(), input.template_url.as_ref())
+        .await?;
     let use_previous = input.use_previous_template == Some(true);
     if given.is_some() == use_previous {
-        return Err(Error::validation("Either Template URL or Template Body must be specified."));
+        return Err(Error::validation(
+            "Either Template URL or Template Body must be specified.",
+        ));
     }
     check_triggers(input.rollback_configuration.as_ref())?;
-    let policy =
-        engine.policy_text(&context, input.stack_policy_body.as_ref(), input.stack_policy_url.as_ref()).await?;
+    let policy = engine
+        .policy_text(
+            &context,
+            input.stack_policy_body.as_ref(),
+            input.stack_policy_url.as_ref(),
+        )
+        .await?;
     let policy_during = engine
-        .policy_text(&context, input.stack_policy_during_update_body.as_ref(), input.stack_policy_during_update_url.as_ref())
+        .policy_text(
+            &context,
+            input.stack_policy_during_update_body.as_ref(),
+            input.stack_policy_during_update_url.as_ref(),
+        )
         .await?;
     let snapshot = engine.store.snapshot().await?;
     let stack = names::find(&snapshot, &scope, &input.stack_name).await?;
     let stack = stack.ok_or_else(|| Error::no_stack(&input.stack_name))?;
-    let request = ("UpdateStack".to_owned(), input.client_request_token.clone().unwrap_or_default());
+    let request = (
+        "UpdateStack".to_owned(),
+        input.client_request_token.clone().unwrap_or_default(),
+    );
     if !request.1.is_empty() && stack.last_token.as_ref() == Some(&request) {
         return Ok(UpdateStackOutput {
             stack_id: Some(stack.id()),
@@ -190,7 +254,10 @@ pub(super) async fn update(
         tags: prepare::tags(input.tags.as_ref())?.unwrap_or_else(|| stack.target.tags.clone()),
         capabilities: input.capabilities.as_ref(),
         resource_types: input.resource_types.as_ref(),
-        notification_arns: input.notification_arns.clone().unwrap_or_else(|| stack.target.notification_arns.clone()),
+        notification_arns: input
+            .notification_arns
+            .clone()
+            .unwrap_or_else(|| stack.target.notification_arns.clone()),
         role_arn: input.role_arn.clone().or_else(|| stack.target.role_arn.clone()),
     };
     let (template, target) = prepare::target(&engine, &context, &stack.name, wanted).await?;
@@ -240,7 +307,9 @@ pub(super) async fn begin_update(
             base(&stack, &mut operation);
             stack.updated = Some(engine.now());
             further(&mut operation, &mut stack);
-            engine.begin(&tx, &scope, &mut stack, operation, "UPDATE_IN_PROGRESS").await
+            engine
+                .begin(&tx, &scope, &mut stack, operation, "UPDATE_IN_PROGRESS")
+                .await
         })
         .await?;
     engine.drive(scope, &seen.uuid);
@@ -259,7 +328,16 @@ pub(super) async fn differs(
     let old = Template::read(&text_of(&snapshot, stack, &stack.target.template).await?)?;
     let outputs = |template: &Template| -> Vec<(String, Value, Option<Value>, Option<String>)> {
         let members = template.outputs.iter();
-        members.map(|(key, one)| (key.clone(), one.value.clone(), one.export.clone(), one.condition.clone())).collect()
+        members
+            .map(|(key, one)| {
+                (
+                    key.clone(),
+                    one.value.clone(),
+                    one.export.clone(),
+                    one.condition.clone(),
+                )
+            })
+            .collect()
     };
     if outputs(&old) != outputs(template) {
         return Ok(true);
@@ -293,7 +371,9 @@ pub(super) async fn delete(
     let found = engine
         .store
         .transact(async |tx| {
-            let Some(mut stack) = names::find(&tx, &scope, &input.stack_name).await? else { return Ok(None) };
+            let Some(mut stack) = names::find(&tx, &scope, &input.stack_name).await? else {
+                return Ok(None);
+            };
             if stack.deleted.is_some() {
                 return Ok(None);
             }
@@ -337,7 +417,11 @@ pub(super) async fn delete(
                     under_way.then_delete = Some(Box::new(operation));
                     records::put(&tx, &keys::stack(&scope, &stack.uuid), &stack).await?;
                 }
-                None => engine.begin(&tx, &scope, &mut stack, operation, "DELETE_IN_PROGRESS").await?,
+                None => {
+                    engine
+                        .begin(&tx, &scope, &mut stack, operation, "DELETE_IN_PROGRESS")
+                        .await?
+                }
             }
             Ok(Some(stack.uuid))
         })
@@ -357,7 +441,9 @@ pub(super) async fn protect(
 ) -> Result<UpdateTerminationProtectionOutput> {
     let stack = change(&engine, &context, &input.stack_name, |stack| {
         if stack.parent.is_some() {
-            return Err(Error::validation("Termination protection of a nested stack is its root stack's."));
+            return Err(Error::validation(
+                "Termination protection of a nested stack is its root stack's.",
+            ));
         }
         stack.protected = input.enable_termination_protection;
         Ok(())
@@ -405,9 +491,15 @@ pub(super) async fn set_policy(
     context: RequestContext,
     input: SetStackPolicyInput,
 ) -> Result<Empty> {
+    let policy = engine
+        .policy_text(
+            &context,
+            input.stack_policy_body.as_ref(),
+            input.stack_policy_url.as_ref(),
+        )
+        .await?;
     let policy =
-        engine.policy_text(&context, input.stack_policy_body.as_ref(), input.stack_policy_url.as_ref()).await?;
-    let policy = policy.ok_or_else(|| Error::validation("You must specify either StackPolicyURL or StackPolicyBody"))?;
+        policy.ok_or_else(|| Error::validation("You must specify either StackPolicyURL or StackPolicyBody"))?;
     change(&engine, &context, &input.stack_name, |stack| {
         stack.policy = Some(policy.clone());
         Ok(())

@@ -30,7 +30,11 @@ pub(super) async fn get(
                 template => stacks::text_of(&snapshot, &stack, template).await?,
             }
         }
-        (None, None) => return Err(Error::validation("StackName is required if ChangeSetName is not specified.")),
+        (None, None) => {
+            return Err(Error::validation(
+                "StackName is required if ChangeSetName is not specified.",
+            ));
+        }
     };
     Ok(GetTemplateOutput {
         template_body: Some(text),
@@ -47,14 +51,18 @@ pub(super) async fn summary(
     if input.stack_set_name.is_some() {
         return Err(Error::validation("Stack sets are not built on this platform."));
     }
-    let text = engine.template_text(&context, input.template_body.as_ref(), input.template_url.as_ref()).await?;
+    let text = engine
+        .template_text(&context, input.template_body.as_ref(), input.template_url.as_ref())
+        .await?;
     let text = match (text, &input.stack_name) {
         (Some(text), None) => text,
         (None, Some(name)) => {
             let snapshot = engine.store.snapshot().await?;
             let stack = names::existing(&snapshot, &context.scope, name).await?;
             if stack.status == "REVIEW_IN_PROGRESS" {
-                return Err(Error::validation("GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks."));
+                return Err(Error::validation(
+                    "GetTemplateSummary cannot be called on REVIEW_IN_PROGRESS stacks.",
+                ));
             }
             stacks::text_of(&snapshot, &stack, &stack.target.template).await?
         }
@@ -112,7 +120,9 @@ pub(super) async fn validate(
     context: RequestContext,
     input: ValidateTemplateInput,
 ) -> Result<ValidateTemplateOutput> {
-    let text = engine.template_text(&context, input.template_body.as_ref(), input.template_url.as_ref()).await?;
+    let text = engine
+        .template_text(&context, input.template_body.as_ref(), input.template_url.as_ref())
+        .await?;
     let text = text.ok_or_else(|| Error::validation("Either Template URL or Template Body must be specified."))?;
     let template = Template::read(&text)?;
     prepare::check_types(&template, None)?;
@@ -138,8 +148,12 @@ pub(super) async fn estimate(
     context: RequestContext,
     input: EstimateTemplateCostInput,
 ) -> Result<EstimateTemplateCostOutput> {
-    let text = engine.template_text(&context, input.template_body.as_ref(), input.template_url.as_ref()).await?;
+    let text = engine
+        .template_text(&context, input.template_body.as_ref(), input.template_url.as_ref())
+        .await?;
     let text = text.ok_or_else(|| Error::validation("Either Template URL or Template Body must be specified."))?;
     Template::read(&text)?;
-    Err(Error::validation("Resources of this platform have no price: there is no estimate to make."))
+    Err(Error::validation(
+        "Resources of this platform have no price: there is no estimate to make.",
+    ))
 }

@@ -9,7 +9,11 @@ use danbi_core::RequestContext;
 use std::sync::Arc;
 
 fn arn(context: &RequestContext, kind: &str) -> String {
-    format!("arn:aws:cloudformation:{}::type/resource/{}", context.scope.region, kind.replace("::", "-"))
+    format!(
+        "arn:aws:cloudformation:{}::type/resource/{}",
+        context.scope.region,
+        kind.replace("::", "-")
+    )
 }
 
 /// ListTypes: the resource types that there are; nobody can register further ones.
@@ -18,17 +22,26 @@ pub(super) async fn list(
     context: RequestContext,
     input: ListTypesInput,
 ) -> Result<ListTypesOutput> {
-    let prefix = input.filters.as_ref().and_then(|filters| filters.type_name_prefix.clone()).unwrap_or_default();
+    let prefix = input
+        .filters
+        .as_ref()
+        .and_then(|filters| filters.type_name_prefix.clone())
+        .unwrap_or_default();
     let is_public = input.visibility.as_deref() == Some("PUBLIC");
     let is_resource = input.r#type.as_deref().is_none_or(|kind| kind == "RESOURCE");
-    let kinds = providers::kinds().into_iter().filter(|kind| is_public && is_resource && kind.starts_with(&prefix));
+    let kinds = providers::kinds()
+        .into_iter()
+        .filter(|kind| is_public && is_resource && kind.starts_with(&prefix));
     let all = kinds.map(|kind| TypeSummary {
         r#type: Some("RESOURCE".to_owned()),
         type_name: Some(kind.to_owned()),
         type_arn: Some(arn(&context, kind)),
         ..TypeSummary::default()
     });
-    let most = input.max_results.and_then(|most| usize::try_from(most).ok()).unwrap_or(100);
+    let most = input
+        .max_results
+        .and_then(|most| usize::try_from(most).ok())
+        .unwrap_or(100);
     let (summaries, next_token) = page(all.collect(), input.next_token.as_ref(), most)?;
     Ok(ListTypesOutput {
         type_summaries: Some(summaries),
@@ -47,9 +60,8 @@ pub(super) async fn describe(
         (None, Some(arn)) => arn.rsplit('/').next().unwrap_or_default().replace('-', "::"),
         (None, None) => return Err(Error::validation("Either TypeName or Arn must be specified.")),
     };
-    let provider = providers::find(&asked).ok_or_else(|| {
-        Error::NoType(format!("The type '{asked}' cannot be found."))
-    })?;
+    let provider =
+        providers::find(&asked).ok_or_else(|| Error::NoType(format!("The type '{asked}' cannot be found.")))?;
     Ok(DescribeTypeOutput {
         arn: Some(arn(&context, provider.kind())),
         r#type: Some("RESOURCE".to_owned()),

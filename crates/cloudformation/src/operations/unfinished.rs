@@ -47,7 +47,10 @@ pub(super) async fn go_on(
         .store
         .transact(async |tx| {
             let mut stack = names::existing(&tx, &scope, &input.stack_name).await?;
-            let halted = stack.halted.clone().filter(|_| stack.status == "UPDATE_ROLLBACK_FAILED");
+            let halted = stack
+                .halted
+                .clone()
+                .filter(|_| stack.status == "UPDATE_ROLLBACK_FAILED");
             let Some(halted) = halted else {
                 return Err(Error::validation(format!(
                     "Stack:{} is in {} state and can not be rolled back. ContinueUpdateRollback needs \
@@ -71,7 +74,9 @@ pub(super) async fn go_on(
                 phase: Phase::UpdateRollback,
                 ..fresh
             };
-            engine.begin(&tx, &scope, &mut stack, operation, "UPDATE_ROLLBACK_IN_PROGRESS").await?;
+            engine
+                .begin(&tx, &scope, &mut stack, operation, "UPDATE_ROLLBACK_IN_PROGRESS")
+                .await?;
             Ok(stack.uuid)
         })
         .await?;
@@ -153,13 +158,24 @@ pub(super) async fn signal(
             input.logical_resource_id, record.status
         ))
     };
-    let step = record.step.as_ref().filter(|_| record.status.ends_with("_IN_PROGRESS")).ok_or_else(refuse)?;
-    let handle = step.properties.get("Handle").and_then(serde_json::Value::as_str).ok_or_else(refuse)?;
+    let step = record
+        .step
+        .as_ref()
+        .filter(|_| record.status.ends_with("_IN_PROGRESS"))
+        .ok_or_else(refuse)?;
+    let handle = step
+        .properties
+        .get("Handle")
+        .and_then(serde_json::Value::as_str)
+        .ok_or_else(refuse)?;
     let token = handle.rsplit('/').next().unwrap_or_default();
     let document = serde_json::json!({
         "Status": input.status, "UniqueId": input.unique_id, "Data": "", "Reason": "SignalResource",
     });
-    if !engine.keep_answer(token, &input.unique_id, document.to_string()).await? {
+    if !engine
+        .keep_answer(token, &input.unique_id, document.to_string())
+        .await?
+    {
         return Err(refuse());
     }
     Ok(Empty::default())

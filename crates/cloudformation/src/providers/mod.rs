@@ -96,7 +96,11 @@ fn all() -> impl Iterator<Item = &'static dyn Provider> {
 
 /// The provider of a type.
 pub(crate) fn find(kind: &str) -> Option<&'static dyn Provider> {
-    let kind = if kind.starts_with("Custom::") { "AWS::CloudFormation::CustomResource" } else { kind };
+    let kind = if kind.starts_with("Custom::") {
+        "AWS::CloudFormation::CustomResource"
+    } else {
+        kind
+    };
     all().find(|provider| provider.kind() == kind)
 }
 

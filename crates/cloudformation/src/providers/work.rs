@@ -53,10 +53,7 @@ impl Failure {
     /// Whether it means that the resource is not there.
     pub(crate) fn is_absent(&self) -> bool {
         let code = self.code.as_str();
-        code.starts_with("NoSuch")
-            || code.contains("NotFound")
-            || code.contains("NonExistent")
-            || code == "404"
+        code.starts_with("NoSuch") || code.contains("NotFound") || code.contains("NonExistent") || code == "404"
     }
 
     /// Whether it means that something of that name is there.
@@ -165,7 +162,11 @@ impl Work<'_> {
     /// Does what a request of whoever asked for the stack would do.
     pub(crate) async fn call(&self, service: &str, operation: &str, input: Value) -> Outcome<Value> {
         let call = ApiCall::new(service, operation, input);
-        self.engine.api.call(self.context, call).await.map_err(|error| failure(service, error))
+        self.engine
+            .api
+            .call(self.context, call)
+            .await
+            .map_err(|error| failure(service, error))
     }
 
     /// A call that makes something: `None` when it is a repetition and the first attempt was heard.
@@ -223,7 +224,8 @@ impl Work<'_> {
     }
 
     pub(crate) fn truth(&self, property: &str) -> bool {
-        self.text(property).is_some_and(|text| text.eq_ignore_ascii_case("true"))
+        self.text(property)
+            .is_some_and(|text| text.eq_ignore_ascii_case("true"))
     }
 
     /// The text of a document that a template may write as text or as a tree.
@@ -237,20 +239,31 @@ impl Work<'_> {
 
     /// An input of the properties with these names.
     pub(crate) fn pick(&self, properties: &[&str]) -> Value {
-        let present = properties.iter().filter_map(|name| Some((*name, self.properties.get(*name)?)));
+        let present = properties
+            .iter()
+            .filter_map(|name| Some((*name, self.properties.get(*name)?)));
         Value::Object(present.map(|(name, value)| (name.to_owned(), value.clone())).collect())
     }
 
     /// An input of the properties with these names, which the API writes with a small first letter, all the way down.
     pub(crate) fn pick_lower(&self, properties: &[&str]) -> Value {
-        let present = properties.iter().filter_map(|name| Some((*name, self.properties.get(*name)?)));
+        let present = properties
+            .iter()
+            .filter_map(|name| Some((*name, self.properties.get(*name)?)));
         Value::Object(present.map(|(name, value)| (lower(name), value.clone())).collect())
     }
 
     /// Whether an update changes this property.
     pub(crate) fn changes(&self, property: &str) -> bool {
         let old = self.old.and_then(|old| old.get(property));
-        let one = |value: Option<&Value>| Value::Object(value.map(|value| (property.to_owned(), value.clone())).into_iter().collect());
+        let one = |value: Option<&Value>| {
+            Value::Object(
+                value
+                    .map(|value| (property.to_owned(), value.clone()))
+                    .into_iter()
+                    .collect(),
+            )
+        };
         !plan::changed(&one(old), &one(self.properties.get(property))).is_empty()
     }
 
@@ -266,7 +279,8 @@ impl Work<'_> {
 
     /// The name that the template gives, or one made of the stack's, the resource's and this step's.
     pub(crate) fn name(&self, property: &str, naming: Naming) -> String {
-        self.text(property).unwrap_or_else(|| names::generated(&self.stack.name, self.logical_id, self.token, naming))
+        self.text(property)
+            .unwrap_or_else(|| names::generated(&self.stack.name, self.logical_id, self.token, naming))
     }
 
     /// An id for a resource that has none of its own.
@@ -281,8 +295,11 @@ impl Work<'_> {
 
     /// The same as `[{Key, Value}]`; nothing when there are none.
     pub(crate) fn tag_list(&self) -> Value {
-        let all: Vec<Value> =
-            self.tag_map().into_iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect();
+        let all: Vec<Value> = self
+            .tag_map()
+            .into_iter()
+            .map(|(key, value)| json!({ "Key": key, "Value": value }))
+            .collect();
         if all.is_empty() { Value::Null } else { Value::Array(all) }
     }
 
@@ -291,7 +308,10 @@ impl Work<'_> {
         let new = self.tag_map();
         let old = tag_map(self.old_tags, self.before("Tags"));
         let gone = old.keys().filter(|key| !new.contains_key(*key)).cloned().collect();
-        let set = new.into_iter().filter(|(key, value)| old.get(key) != Some(value)).collect();
+        let set = new
+            .into_iter()
+            .filter(|(key, value)| old.get(key) != Some(value))
+            .collect();
         (set, gone)
     }
 
@@ -330,18 +350,25 @@ impl Work<'_> {
         let name = self.text(provider.name_property()?)?;
         let probe = provider.probe(&name)?;
         let there = self.engine.api.call(self.context, probe).await;
-        there.is_ok().then(|| Failure::new("AlreadyExists", format!("{name} already exists")))
+        there
+            .is_ok()
+            .then(|| Failure::new("AlreadyExists", format!("{name} already exists")))
     }
 
     /// An ARN in the stack's account and region.
     pub(crate) fn arn(&self, service: &str, resource: &str) -> String {
-        format!("arn:aws:{service}:{}:{}:{resource}", self.context.scope.region, self.context.scope.account)
+        format!(
+            "arn:aws:{service}:{}:{}:{resource}",
+            self.context.scope.region, self.context.scope.account
+        )
     }
 }
 
 fn tag_map(stack: &[Tag], own: &Value) -> Map<String, Value> {
-    let mut all: Map<String, Value> =
-        stack.iter().map(|tag| (tag.key.clone(), Value::String(tag.value.clone()))).collect();
+    let mut all: Map<String, Value> = stack
+        .iter()
+        .map(|tag| (tag.key.clone(), Value::String(tag.value.clone())))
+        .collect();
     match own {
         Value::Array(items) => {
             for item in items {
@@ -350,7 +377,10 @@ fn tag_map(stack: &[Tag], own: &Value) -> Map<String, Value> {
                 }
             }
         }
-        Value::Object(map) => all.extend(map.iter().map(|(key, value)| (key.clone(), Value::String(text_of(value))))),
+        Value::Object(map) => all.extend(
+            map.iter()
+                .map(|(key, value)| (key.clone(), Value::String(text_of(value)))),
+        ),
         _ => {}
     }
     all
@@ -358,13 +388,20 @@ fn tag_map(stack: &[Tag], own: &Value) -> Map<String, Value> {
 
 /// `[{Key, Value}]`.
 pub(crate) fn list(tags: &Map<String, Value>) -> Value {
-    tags.iter().map(|(key, value)| json!({ "Key": key, "Value": value })).collect()
+    tags.iter()
+        .map(|(key, value)| json!({ "Key": key, "Value": value }))
+        .collect()
 }
 
 /// With a small first letter.
 pub(crate) fn lower(name: &str) -> String {
     let mut letters = name.chars();
-    letters.next().map(|first| first.to_ascii_lowercase()).into_iter().chain(letters).collect()
+    letters
+        .next()
+        .map(|first| first.to_ascii_lowercase())
+        .into_iter()
+        .chain(letters)
+        .collect()
 }
 
 /// The tree with small first letters in all keys.
@@ -385,7 +422,10 @@ pub(crate) fn and(mut input: Value, further: Value) -> Value {
 }
 
 pub(crate) fn missing(property: &str) -> Failure {
-    Failure::new("InvalidRequest", format!("Property validation failure: [The property {{/{property}}} is required]"))
+    Failure::new(
+        "InvalidRequest",
+        format!("Property validation failure: [The property {{/{property}}} is required]"),
+    )
 }
 
 /// A member of an output that must be there.

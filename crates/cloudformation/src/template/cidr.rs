@@ -39,9 +39,20 @@ mod tests {
 
     #[test]
     fn blocks_lie_side_by_side() {
-        assert_eq!(blocks("192.168.0.0/24", 2, 5).unwrap(), ["192.168.0.0/27", "192.168.0.32/27"]);
-        assert_eq!(blocks("2001:db8::/56", 2, 64).unwrap(), ["2001:db8::/64", "2001:db8:0:1::/64"]);
-        for (block, count, bits) in [("10.0.0.0/24", 9, 5), ("10.0.0.0", 1, 1), ("::/0", 1, 128), ("x/1", 1, 1)] {
+        assert_eq!(
+            blocks("192.168.0.0/24", 2, 5).unwrap(),
+            ["192.168.0.0/27", "192.168.0.32/27"]
+        );
+        assert_eq!(
+            blocks("2001:db8::/56", 2, 64).unwrap(),
+            ["2001:db8::/64", "2001:db8:0:1::/64"]
+        );
+        for (block, count, bits) in [
+            ("10.0.0.0/24", 9, 5),
+            ("10.0.0.0", 1, 1),
+            ("::/0", 1, 128),
+            ("x/1", 1, 1),
+        ] {
             if block != "::/0" {
                 assert_eq!(blocks(block, count, bits), None, "{block}");
             }

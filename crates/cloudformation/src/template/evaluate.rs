@@ -106,7 +106,11 @@ impl<'a> Evaluator<'a> {
             pseudo,
             exports,
             resources,
-            conditions: template.conditions.keys().map(|name| (name.as_str(), OnceLock::new())).collect(),
+            conditions: template
+                .conditions
+                .keys()
+                .map(|name| (name.as_str(), OnceLock::new()))
+                .collect(),
         }
     }
 
@@ -125,7 +129,9 @@ impl<'a> Evaluator<'a> {
             return Ok(*known);
         }
         if depth > 50 {
-            return Err(TemplateError(format!("Circular dependency between conditions: [{name}]")));
+            return Err(TemplateError(format!(
+                "Circular dependency between conditions: [{name}]"
+            )));
         }
         let truth = functions::truth(self, value, depth + 1)?;
         Ok(*slot.get_or_init(|| truth))
@@ -184,7 +190,10 @@ impl<'a> Evaluator<'a> {
     pub(super) fn named(&self, name: &str) -> Result<Option<Value>, TemplateError> {
         let pseudo = self.pseudo;
         if let Some(declared) = self.template.parameters.get(name) {
-            return Ok(self.parameters.get(name).map(|given| parameters::reference(declared, given)));
+            return Ok(self
+                .parameters
+                .get(name)
+                .map(|given| parameters::reference(declared, given)));
         }
         Ok(Some(match name {
             "AWS::NoValue" => return Ok(None),
@@ -219,8 +228,12 @@ impl<'a> Evaluator<'a> {
 
 /// Refuses references to stores of secrets and parameters by name, rather than hand them on as text.
 fn dynamic(text: &str) -> Result<(), TemplateError> {
-    let Some(at) = text.find("{{resolve:") else { return Ok(()) };
-    let Some(length) = text[at..].find("}}") else { return Ok(()) };
+    let Some(at) = text.find("{{resolve:") else {
+        return Ok(());
+    };
+    let Some(length) = text[at..].find("}}") else {
+        return Ok(());
+    };
     let service = text[at + "{{resolve:".len()..].split(':').next().unwrap_or_default();
     let what = match service {
         "ssm" | "ssm-secure" => "the SSM Parameter Store",

@@ -48,8 +48,17 @@ pub(super) fn compute(on: &Evaluator<'_>, name: &str, argument: &Value) -> Found
         "Fn::Cidr" => cidr(on, argument),
         "Fn::GetAZs" => {
             let region = on.value(argument)?.as_ref().and_then(text).unwrap_or_default();
-            let region = if region.is_empty() { on.pseudo.region.clone() } else { region };
-            Ok(Some(["a", "b", "c"].iter().map(|zone| Value::String(format!("{region}{zone}"))).collect()))
+            let region = if region.is_empty() {
+                on.pseudo.region.clone()
+            } else {
+                region
+            };
+            Ok(Some(
+                ["a", "b", "c"]
+                    .iter()
+                    .map(|zone| Value::String(format!("{region}{zone}")))
+                    .collect(),
+            ))
         }
         "Fn::ImportValue" => import(on, argument),
         "Fn::Length" if on.template.has_extensions() => {
@@ -67,19 +76,21 @@ pub(super) fn compute(on: &Evaluator<'_>, name: &str, argument: &Value) -> Found
                 None => some_text(value.to_string()),
             }
         }
-        "Fn::Length" | "Fn::ToJsonString" => {
-            Err(error(format!("{name} needs the transform AWS::LanguageExtensions.")))
-        }
+        "Fn::Length" | "Fn::ToJsonString" => Err(error(format!("{name} needs the transform AWS::LanguageExtensions."))),
         "Fn::And" | "Fn::Or" | "Fn::Not" | "Fn::Equals" => {
             let value = Value::Object(Map::from_iter([(name.to_owned(), argument.clone())]));
             Ok(Some(Value::Bool(truth(on, &value, 0)?)))
         }
         "Fn::Transform" => {
             let which = argument.get("Name").and_then(Value::as_str).unwrap_or("?");
-            Err(TemplateError(format!("Transform {which} is not built on this platform.")))
+            Err(TemplateError(format!(
+                "Transform {which} is not built on this platform."
+            )))
         }
         // Not one of CloudFormation's functions: AWS hands it to the resource and that refuses it.
-        other => Err(error(format!("{other} is not a function that CloudFormation has here."))),
+        other => Err(error(format!(
+            "{other} is not a function that CloudFormation has here."
+        ))),
     }
 }
 
@@ -96,9 +107,16 @@ pub(super) fn truth(on: &Evaluator<'_>, value: &Value, depth: usize) -> Result<b
                 range.end()
             )));
         }
-        items.iter().map(|item| truth(on, item, depth)).collect::<Result<Vec<_>, _>>()
+        items
+            .iter()
+            .map(|item| truth(on, item, depth))
+            .collect::<Result<Vec<_>, _>>()
     };
-    if let Some(Value::String(name)) = value.as_object().filter(|map| map.len() == 1).and_then(|map| map.get("Condition")) {
+    if let Some(Value::String(name)) = value
+        .as_object()
+        .filter(|map| map.len() == 1)
+        .and_then(|map| map.get("Condition"))
+    {
         return on.condition_within(name, depth);
     }
     match call(value) {
@@ -119,13 +137,17 @@ pub(super) fn truth(on: &Evaluator<'_>, value: &Value, depth: usize) -> Result<b
         _ => match on.value(value)? {
             Some(Value::Bool(truth)) => Ok(truth),
             Some(Value::String(text)) if text == "true" || text == "false" => Ok(text == "true"),
-            _ => Err(TemplateError::format("Every Conditions member must be a condition function.")),
+            _ => Err(TemplateError::format(
+                "Every Conditions member must be a condition function.",
+            )),
         },
     }
 }
 
 fn get_att(on: &Evaluator<'_>, argument: &Value) -> Found {
-    let wrong = || error("every Fn::GetAtt object requires two non-empty parameters, the resource name and the resource attribute");
+    let wrong = || {
+        error("every Fn::GetAtt object requires two non-empty parameters, the resource name and the resource attribute")
+    };
     let (resource, mut attribute) = attribute_of(argument).ok_or_else(wrong)?;
     if attribute.is_empty() {
         let computed = argument.get(1).map(|value| on.value(value)).transpose()?.flatten();
@@ -139,7 +161,9 @@ fn get_att(on: &Evaluator<'_>, argument: &Value) -> Found {
 
 fn sub(on: &Evaluator<'_>, argument: &Value) -> Found {
     let wrong = || {
-        error("One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a string as first argument, and an optional second argument to specify a mapping of values to replace in the string")
+        error(
+            "One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a string as first argument, and an optional second argument to specify a mapping of values to replace in the string",
+        )
     };
     let (template, variables) = match argument {
         Value::String(template) => (template, None),
@@ -171,7 +195,9 @@ fn sub(on: &Evaluator<'_>, argument: &Value) -> Found {
                         out.push_str(&parts.ok_or_else(wrong)?.join(","));
                     }
                     Some(value) => out.push_str(&text(&value).ok_or_else(|| {
-                        error(format!("variable {name} in Fn::Sub expression does not resolve to a string"))
+                        error(format!(
+                            "variable {name} in Fn::Sub expression does not resolve to a string"
+                        ))
                     })?),
                 }
             }
@@ -185,10 +211,16 @@ fn sub(on: &Evaluator<'_>, argument: &Value) -> Found {
 
 fn join(on: &Evaluator<'_>, argument: &Value) -> Found {
     let wrong = || {
-        error("every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings to be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined.")
+        error(
+            "every Fn::Join object requires two parameters, (1) a string delimiter and (2) a list of strings to be joined or a function that returns a list of strings (such as Fn::GetAZs) to be joined.",
+        )
     };
-    let Value::Array(parts) = argument else { return Err(wrong()) };
-    let [Value::String(delimiter), list] = parts.as_slice() else { return Err(wrong()) };
+    let Value::Array(parts) = argument else {
+        return Err(wrong());
+    };
+    let [Value::String(delimiter), list] = parts.as_slice() else {
+        return Err(wrong());
+    };
     let list = on.value(list)?.ok_or_else(wrong)?;
     if let Some(later) = later_of([&list]) {
         return Ok(Some(later));
@@ -200,10 +232,16 @@ fn join(on: &Evaluator<'_>, argument: &Value) -> Found {
 
 fn split(on: &Evaluator<'_>, argument: &Value) -> Found {
     let wrong = || {
-        error("every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string to be split or a function that returns a string to be split.")
+        error(
+            "every Fn::Split object requires two parameters, (1) a string delimiter and (2) a string to be split or a function that returns a string to be split.",
+        )
     };
-    let Value::Array(parts) = argument else { return Err(wrong()) };
-    let [Value::String(delimiter), source] = parts.as_slice() else { return Err(wrong()) };
+    let Value::Array(parts) = argument else {
+        return Err(wrong());
+    };
+    let [Value::String(delimiter), source] = parts.as_slice() else {
+        return Err(wrong());
+    };
     let source = on.value(source)?.ok_or_else(wrong)?;
     if let Some(later) = later_of([&source]) {
         return Ok(Some(later));
@@ -212,35 +250,67 @@ fn split(on: &Evaluator<'_>, argument: &Value) -> Found {
     if delimiter.is_empty() {
         return Err(wrong());
     }
-    Ok(Some(source.split(delimiter.as_str()).map(|part| Value::String(part.to_owned())).collect()))
+    Ok(Some(
+        source
+            .split(delimiter.as_str())
+            .map(|part| Value::String(part.to_owned()))
+            .collect(),
+    ))
 }
 
 fn select(on: &Evaluator<'_>, argument: &Value) -> Found {
     let wrong = || error("Fn::Select requires a list argument with two elements: an integer index and a list");
-    let Value::Array(parts) = argument else { return Err(wrong()) };
-    let [index, list] = parts.as_slice() else { return Err(wrong()) };
-    let index = on.value(index)?.as_ref().and_then(text).and_then(|text| text.parse::<usize>().ok()).ok_or_else(wrong)?;
+    let Value::Array(parts) = argument else {
+        return Err(wrong());
+    };
+    let [index, list] = parts.as_slice() else {
+        return Err(wrong());
+    };
+    let index = on
+        .value(index)?
+        .as_ref()
+        .and_then(text)
+        .and_then(|text| text.parse::<usize>().ok())
+        .ok_or_else(wrong)?;
     let list = on.value(list)?.ok_or_else(wrong)?;
     if is_later(&list) {
         return Ok(Some(list));
     }
-    let Value::Array(mut items) = list else { return Err(wrong()) };
+    let Value::Array(mut items) = list else {
+        return Err(wrong());
+    };
     if index >= items.len() {
-        return Err(error(format!("Fn::Select cannot select nonexistent value at index {index}")));
+        return Err(error(format!(
+            "Fn::Select cannot select nonexistent value at index {index}"
+        )));
     }
     Ok(Some(items.swap_remove(index)))
 }
 
 fn choose(on: &Evaluator<'_>, argument: &Value) -> Found {
-    let wrong = || error("Fn::If requires a list argument with three elements: a condition name, a value if true and a value if false");
-    let Value::Array(parts) = argument else { return Err(wrong()) };
-    let [Value::String(condition), yes, no] = parts.as_slice() else { return Err(wrong()) };
+    let wrong = || {
+        error(
+            "Fn::If requires a list argument with three elements: a condition name, a value if true and a value if false",
+        )
+    };
+    let Value::Array(parts) = argument else {
+        return Err(wrong());
+    };
+    let [Value::String(condition), yes, no] = parts.as_slice() else {
+        return Err(wrong());
+    };
     on.value(if on.condition(condition)? { yes } else { no })
 }
 
 fn find_in_map(on: &Evaluator<'_>, argument: &Value) -> Found {
-    let wrong = || error("every Fn::FindInMap object requires three parameters, the map name, map key and the attribute for return value");
-    let Value::Array(parts) = argument else { return Err(wrong()) };
+    let wrong = || {
+        error(
+            "every Fn::FindInMap object requires three parameters, the map name, map key and the attribute for return value",
+        )
+    };
+    let Value::Array(parts) = argument else {
+        return Err(wrong());
+    };
     let (keys, default) = match parts.as_slice() {
         [map, first, second] => ([map, first, second], None),
         [map, first, second, Value::Object(options)] if on.template.has_extensions() => {
@@ -252,7 +322,12 @@ fn find_in_map(on: &Evaluator<'_>, argument: &Value) -> Found {
     for key in keys {
         names.push(on.value(key)?.as_ref().and_then(text).ok_or_else(wrong)?);
     }
-    let found = on.template.mappings.get(&names[0]).and_then(|map| map.get(&names[1])).and_then(|map| map.get(&names[2]));
+    let found = on
+        .template
+        .mappings
+        .get(&names[0])
+        .and_then(|map| map.get(&names[1]))
+        .and_then(|map| map.get(&names[2]));
     match (found, default) {
         (Some(value), _) => Ok(Some(value.clone())),
         (None, Some(default)) => on.value(default),
@@ -261,8 +336,11 @@ fn find_in_map(on: &Evaluator<'_>, argument: &Value) -> Found {
 }
 
 fn cidr(on: &Evaluator<'_>, argument: &Value) -> Found {
-    let wrong = || error("Every Fn::Cidr object requires two parameters, (1) a string of ipBlock, (2) a number of subnets");
-    let Value::Array(parts) = argument else { return Err(wrong()) };
+    let wrong =
+        || error("Every Fn::Cidr object requires two parameters, (1) a string of ipBlock, (2) a number of subnets");
+    let Value::Array(parts) = argument else {
+        return Err(wrong());
+    };
     let mut given = Vec::with_capacity(3);
     for part in parts {
         given.push(on.value(part)?.ok_or_else(wrong)?);
@@ -272,10 +350,18 @@ fn cidr(on: &Evaluator<'_>, argument: &Value) -> Found {
     }
     let number = |at: usize| given.get(at).and_then(text).and_then(|text| text.parse::<u32>().ok());
     let block = given.first().and_then(text).ok_or_else(wrong)?;
-    let bits = if block.contains(':') { number(2).ok_or_else(wrong)? } else { number(2).unwrap_or(8) };
+    let bits = if block.contains(':') {
+        number(2).ok_or_else(wrong)?
+    } else {
+        number(2).unwrap_or(8)
+    };
     let count = number(1).ok_or_else(wrong)?;
     let blocks = cidr::blocks(&block, count, bits);
-    let blocks = blocks.ok_or_else(|| error(format!("Fn::Cidr cannot cut {count} blocks of {bits} bits out of {block}")))?;
+    let blocks = blocks.ok_or_else(|| {
+        error(format!(
+            "Fn::Cidr cannot cut {count} blocks of {bits} bits out of {block}"
+        ))
+    })?;
     Ok(Some(blocks.into_iter().map(Value::String).collect()))
 }
 
@@ -287,6 +373,8 @@ fn import(on: &Evaluator<'_>, argument: &Value) -> Found {
     let name = text(&name).ok_or_else(|| error("every Fn::ImportValue object requires a string."))?;
     match on.exports.get(&name) {
         Some(value) => some_text(value.clone()),
-        None => Err(TemplateError(format!("No export named {name} found. Rollback requested by user."))),
+        None => Err(TemplateError(format!(
+            "No export named {name} found. Rollback requested by user."
+        ))),
     }
 }

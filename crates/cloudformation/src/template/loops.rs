@@ -21,11 +21,18 @@ pub(super) fn expand(tree: &mut Value, transforms: &[String]) -> Result<(), Temp
     let mut made = 0;
     let Value::Object(sections) = tree else { return Ok(()) };
     for section in ["Resources", "Outputs", "Conditions"] {
-        let Some(value) = sections.get_mut(section) else { continue };
+        let Some(value) = sections.get_mut(section) else {
+            continue;
+        };
         if has_loops {
             walk(value, &defaults, 0, &mut made)?;
-        } else if let Some(key) = value.as_object().and_then(|map| map.keys().find(|key| key.starts_with(PREFIX))) {
-            return Err(TemplateError::format(format!("{key} needs the transform {LANGUAGE_EXTENSIONS}.")));
+        } else if let Some(key) = value
+            .as_object()
+            .and_then(|map| map.keys().find(|key| key.starts_with(PREFIX)))
+        {
+            return Err(TemplateError::format(format!(
+                "{key} needs the transform {LANGUAGE_EXTENSIONS}."
+            )));
         }
     }
     Ok(())
@@ -47,7 +54,8 @@ fn walk(value: &mut Value, defaults: &Value, depth: usize, made: &mut usize) -> 
                 }
                 *map = out;
             }
-            map.values_mut().try_for_each(|inner| walk(inner, defaults, depth, made))
+            map.values_mut()
+                .try_for_each(|inner| walk(inner, defaults, depth, made))
         }
         _ => Ok(()),
     }
@@ -63,9 +71,13 @@ fn repeat(
 ) -> Result<(), TemplateError> {
     let invalid = || TemplateError::format(format!("{key} layout is incorrect"));
     if depth >= MAX_NESTING {
-        return Err(TemplateError::format(format!("{PREFIX} nests deeper than {MAX_NESTING} levels")));
+        return Err(TemplateError::format(format!(
+            "{PREFIX} nests deeper than {MAX_NESTING} levels"
+        )));
     }
-    let Value::Array(parts) = body else { return Err(invalid()) };
+    let Value::Array(parts) = body else {
+        return Err(invalid());
+    };
     let [Value::String(name), collection, fragment @ Value::Object(_)] = parts.as_slice() else {
         return Err(invalid());
     };
@@ -74,9 +86,13 @@ fn repeat(
         replace(&mut copy, name, &item);
         *made += 1;
         if *made > MAX_MADE {
-            return Err(TemplateError::format(format!("{PREFIX} loops make more than {MAX_MADE} members")));
+            return Err(TemplateError::format(format!(
+                "{PREFIX} loops make more than {MAX_MADE} members"
+            )));
         }
-        let Value::Object(mut members) = copy else { return Err(invalid()) };
+        let Value::Object(mut members) = copy else {
+            return Err(invalid());
+        };
         if members.keys().any(|key| key.starts_with(PREFIX)) {
             for (key, inner) in std::mem::take(&mut members) {
                 match key.starts_with(PREFIX) {

@@ -11,9 +11,9 @@ pub(crate) mod parameters;
 pub(crate) mod references;
 pub(crate) mod rules;
 mod sections;
-pub(crate) mod text;
 #[cfg(test)]
 mod tests;
+pub(crate) mod text;
 
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -138,7 +138,13 @@ impl Template {
         if kinds.is_empty() {
             return None;
         }
-        let names = ["RoleName", "UserName", "GroupName", "ManagedPolicyName", "InstanceProfileName"];
+        let names = [
+            "RoleName",
+            "UserName",
+            "GroupName",
+            "ManagedPolicyName",
+            "InstanceProfileName",
+        ];
         let is_named = |resource: &Resource| {
             // A user named in a policy is not a name that is given.
             let own = match resource.kind.as_str() {
@@ -151,7 +157,11 @@ impl Template {
             };
             names.contains(&own) && resource.properties.get(own).is_some()
         };
-        let capability = if asking.into_iter().any(is_named) { "CAPABILITY_NAMED_IAM" } else { "CAPABILITY_IAM" };
+        let capability = if asking.into_iter().any(is_named) {
+            "CAPABILITY_NAMED_IAM"
+        } else {
+            "CAPABILITY_IAM"
+        };
         let why = format!("The following resource(s) require capabilities: [{}]", kinds.join(", "));
         Some((capability, why))
     }

@@ -34,7 +34,10 @@ pub(crate) fn text_of(value: &Value) -> String {
 
 pub(crate) fn is_known_type(kind: &str) -> bool {
     let inner = |kind: &str| {
-        kind.strip_prefix("List<").and_then(|rest| rest.strip_suffix('>')).unwrap_or(kind).to_owned()
+        kind.strip_prefix("List<")
+            .and_then(|rest| rest.strip_suffix('>'))
+            .unwrap_or(kind)
+            .to_owned()
     };
     match kind {
         "String" | "Number" | "CommaDelimitedList" | "List<Number>" | "List<String>" => true,
@@ -53,10 +56,16 @@ pub(crate) fn resolve(
     said: &BTreeMap<String, Said>,
     before: &BTreeMap<String, Given>,
 ) -> Result<BTreeMap<String, Given>, TemplateError> {
-    let unknown: Vec<&str> =
-        said.keys().map(String::as_str).filter(|name| !template.parameters.contains_key(*name)).collect();
+    let unknown: Vec<&str> = said
+        .keys()
+        .map(String::as_str)
+        .filter(|name| !template.parameters.contains_key(*name))
+        .collect();
     if !unknown.is_empty() {
-        return Err(TemplateError(format!("Parameters: [{}] do not exist in the template", unknown.join(", "))));
+        return Err(TemplateError(format!(
+            "Parameters: [{}] do not exist in the template",
+            unknown.join(", ")
+        )));
     }
     let mut missing = Vec::new();
     let mut all = BTreeMap::new();
@@ -95,7 +104,10 @@ pub(crate) fn resolve(
         }
     }
     if !missing.is_empty() {
-        return Err(TemplateError(format!("Parameters: [{}] must have values", missing.join(", "))));
+        return Err(TemplateError(format!(
+            "Parameters: [{}] must have values",
+            missing.join(", ")
+        )));
     }
     Ok(all)
 }
@@ -108,10 +120,15 @@ fn check(name: &str, declared: &Parameter, value: &str) -> Result<(), TemplateEr
         }))
     };
     if value.len() > MAX_VALUE_BYTES {
-        return Err(TemplateError(format!("Parameter '{name}' must contain at most {MAX_VALUE_BYTES} characters")));
+        return Err(TemplateError(format!(
+            "Parameter '{name}' must contain at most {MAX_VALUE_BYTES} characters"
+        )));
     }
-    let items: Vec<&str> =
-        if is_list(&declared.kind) { value.split(',').map(str::trim).collect() } else { vec![value] };
+    let items: Vec<&str> = if is_list(&declared.kind) {
+        value.split(',').map(str::trim).collect()
+    } else {
+        vec![value]
+    };
     for item in &items {
         if let Some(allowed) = &declared.allowed_values
             && !allowed.iter().any(|one| one == item)
@@ -154,7 +171,11 @@ pub(crate) fn reference(declared: &Parameter, given: &Given) -> Value {
         if given.value.is_empty() {
             return Value::Array(Vec::new());
         }
-        return given.value.split(',').map(|item| Value::String(item.trim().to_owned())).collect();
+        return given
+            .value
+            .split(',')
+            .map(|item| Value::String(item.trim().to_owned()))
+            .collect();
     }
     Value::String(given.value.clone())
 }

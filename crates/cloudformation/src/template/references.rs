@@ -129,9 +129,8 @@ fn is_pseudo(name: &str) -> bool {
 
 /// Refuses names that lead nowhere and resources that wait for each other.
 pub(super) fn check(template: &Template) -> Result<(), TemplateError> {
-    let known = |name: &str| {
-        is_pseudo(name) || template.parameters.contains_key(name) || template.resources.contains_key(name)
-    };
+    let known =
+        |name: &str| is_pseudo(name) || template.parameters.contains_key(name) || template.resources.contains_key(name);
     let unresolved = |names: &BTreeSet<String>, block: &str| {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         TemplateError::format(format!(
@@ -145,10 +144,12 @@ pub(super) fn check(template: &Template) -> Result<(), TemplateError> {
         if let Some(condition) = &resource.condition
             && !template.conditions.contains_key(condition)
         {
-            return Err(TemplateError::format(format!(
-                "Template error: Unresolved condition dependency {condition} in the Resources block of the template"
-            )
-            .trim_start_matches("Template error: ")));
+            return Err(TemplateError::format(
+                format!(
+                    "Template error: Unresolved condition dependency {condition} in the Resources block of the template"
+                )
+                .trim_start_matches("Template error: "),
+            ));
         }
         for dependency in &resource.depends_on {
             if !template.resources.contains_key(dependency) {
@@ -159,7 +160,9 @@ pub(super) fn check(template: &Template) -> Result<(), TemplateError> {
         needs(&resource.properties, &mut all);
         judge(template, &all, &known, &mut missing)?;
         if all.contains(&Need::Ref(name.clone())) {
-            return Err(TemplateError(format!("Circular dependency between resources: [{name}]")));
+            return Err(TemplateError(format!(
+                "Circular dependency between resources: [{name}]"
+            )));
         }
     }
     if !missing.is_empty() {
@@ -199,7 +202,9 @@ fn judge(
                 )));
             }
             Need::Condition(name) if !template.conditions.contains_key(name) => {
-                return Err(TemplateError::error(format!("unresolved condition dependency {name} in Fn::If")));
+                return Err(TemplateError::error(format!(
+                    "unresolved condition dependency {name} in Fn::If"
+                )));
             }
             _ => {}
         }
@@ -263,7 +268,11 @@ fn circles(graph: &BTreeMap<String, BTreeSet<String>>) -> Result<(), TemplateErr
             needed_by.entry(need).or_default().push(name);
         }
     }
-    let mut free: Vec<&str> = graph.iter().filter(|(_, needs)| needs.is_empty()).map(|(name, _)| name.as_str()).collect();
+    let mut free: Vec<&str> = graph
+        .iter()
+        .filter(|(_, needs)| needs.is_empty())
+        .map(|(name, _)| name.as_str())
+        .collect();
     while let Some(name) = free.pop() {
         left.remove(name);
         for waiting in needed_by.get(name).into_iter().flatten() {
@@ -288,5 +297,8 @@ fn circles(graph: &BTreeMap<String, BTreeSet<String>>) -> Result<(), TemplateErr
         return Ok(());
     }
     let names: Vec<&str> = left.keys().map(String::as_str).collect();
-    Err(TemplateError(format!("Circular dependency between resources: [{}]", names.join(", "))))
+    Err(TemplateError(format!(
+        "Circular dependency between resources: [{}]",
+        names.join(", ")
+    )))
 }

@@ -14,14 +14,21 @@ pub(crate) fn check(on: &Evaluator<'_>) -> Result<(), TemplateError> {
             continue;
         }
         let Some(Value::Array(assertions)) = rule.get("Assertions") else {
-            return Err(TemplateError::format(format!("Rule {name} must have a list of Assertions.")));
+            return Err(TemplateError::format(format!(
+                "Rule {name} must have a list of Assertions."
+            )));
         };
         for assertion in assertions {
             let Some(assert) = assertion.get("Assert") else {
-                return Err(TemplateError::format(format!("Every assertion of rule {name} must have an Assert.")));
+                return Err(TemplateError::format(format!(
+                    "Every assertion of rule {name} must have an Assert."
+                )));
             };
             if !holds(on, assert)? {
-                let words = assertion.get("AssertDescription").and_then(Value::as_str).unwrap_or(name);
+                let words = assertion
+                    .get("AssertDescription")
+                    .and_then(Value::as_str)
+                    .unwrap_or(name);
                 return Err(TemplateError(format!("Template validation error: {words}")));
             }
         }
@@ -58,13 +65,19 @@ fn holds(on: &Evaluator<'_>, value: &Value) -> Result<bool, TemplateError> {
             for item in items {
                 truths.push(holds(on, item)?);
             }
-            Ok(if name == "Fn::And" { truths.iter().all(|one| *one) } else { truths.iter().any(|one| *one) })
+            Ok(if name == "Fn::And" {
+                truths.iter().all(|one| *one)
+            } else {
+                truths.iter().any(|one| *one)
+            })
         }
         Some((name @ "Fn::Equals", argument)) => {
             let call = Value::Object(Map::from_iter([(name.to_owned(), argument.clone())]));
             Ok(on.value(&call)? == Some(Value::Bool(true)))
         }
-        Some((name, _)) => Err(TemplateError::format(format!("{name} is not a function of rules on this platform."))),
+        Some((name, _)) => Err(TemplateError::format(format!(
+            "{name} is not a function of rules on this platform."
+        ))),
         None => Err(TemplateError::format("A rule must be a function.")),
     }
 }

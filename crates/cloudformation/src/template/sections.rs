@@ -35,7 +35,9 @@ fn section(tree: &mut Map<String, Value>, name: &str) -> Result<Map<String, Valu
     match tree.remove(name) {
         None => Ok(Map::new()),
         Some(Value::Object(map)) => Ok(map),
-        Some(Value::Null) => Err(TemplateError(format!("[/{name}] 'null' values are not allowed in templates"))),
+        Some(Value::Null) => Err(TemplateError(format!(
+            "[/{name}] 'null' values are not allowed in templates"
+        ))),
         Some(_) => Err(format(format!("{name} section must be a map."))),
     }
 }
@@ -44,9 +46,16 @@ pub(super) fn read(tree: Value) -> Result<Template, TemplateError> {
     let Value::Object(mut tree) = tree else {
         return Err(format("unsupported structure."));
     };
-    let unknown: Vec<&str> = tree.keys().map(String::as_str).filter(|key| !SECTIONS.contains(key)).collect();
+    let unknown: Vec<&str> = tree
+        .keys()
+        .map(String::as_str)
+        .filter(|key| !SECTIONS.contains(key))
+        .collect();
     if !unknown.is_empty() {
-        return Err(TemplateError(format!("Invalid template property or properties [{}]", unknown.join(", "))));
+        return Err(TemplateError(format!(
+            "Invalid template property or properties [{}]",
+            unknown.join(", ")
+        )));
     }
     let version = match tree.remove("AWSTemplateFormatVersion") {
         None => None,
@@ -61,7 +70,9 @@ pub(super) fn read(tree: Value) -> Result<Template, TemplateError> {
     let description = match tree.remove("Description") {
         None => None,
         Some(Value::String(text)) if text.len() > MAX_DESCRIPTION_BYTES => {
-            return Err(format(format!("Template description is longer than {MAX_DESCRIPTION_BYTES} bytes.")));
+            return Err(format(format!(
+                "Template description is longer than {MAX_DESCRIPTION_BYTES} bytes."
+            )));
         }
         Some(Value::String(text)) => Some(text),
         Some(_) => return Err(format("Every Description member must be a string.")),
@@ -69,13 +80,17 @@ pub(super) fn read(tree: Value) -> Result<Template, TemplateError> {
     let transforms = transforms(tree.remove("Transform"))?;
     if let Some(hooks) = tree.remove("Hooks") {
         if hooks.as_object().is_none_or(|hooks| !hooks.is_empty()) {
-            return Err(TemplateError::error("Hooks (blue/green deployments of CodeDeploy) are not built on this platform."));
+            return Err(TemplateError::error(
+                "Hooks (blue/green deployments of CodeDeploy) are not built on this platform.",
+            ));
         }
     }
     let mut whole = Value::Object(tree);
     loops::expand(&mut whole, &transforms)?;
     if let Some(path) = null_in(&whole, &mut String::new()) {
-        return Err(TemplateError(format!("[{path}] 'null' values are not allowed in templates")));
+        return Err(TemplateError(format!(
+            "[{path}] 'null' values are not allowed in templates"
+        )));
     }
     let Value::Object(mut tree) = whole else {
         return Err(format("unsupported structure."));
@@ -107,7 +122,9 @@ pub(super) fn read(tree: Value) -> Result<Template, TemplateError> {
 
 fn bounded(map: Map<String, Value>, most: usize, name: &str) -> Result<Map<String, Value>, TemplateError> {
     match map.len() {
-        n if n > most => Err(format(format!("Number of {name}, {n}, is greater than maximum allowed, {most}"))),
+        n if n > most => Err(format(format!(
+            "Number of {name}, {n}, is greater than maximum allowed, {most}"
+        ))),
         _ => Ok(map),
     }
 }
@@ -149,7 +166,11 @@ fn transforms(value: Option<Value>) -> Result<Vec<String>, TemplateError> {
             .collect::<Result<_, _>>()?,
         Some(Value::Object(map)) => match map.get("Name") {
             Some(Value::String(name)) => vec![name.clone()],
-            _ => return Err(TemplateError("Key Name of transform definition must be a string.".into())),
+            _ => {
+                return Err(TemplateError(
+                    "Key Name of transform definition must be a string.".into(),
+                ));
+            }
         },
         Some(_) => return Err(format("Transform must be a string or a list of strings.")),
     };
@@ -208,7 +229,11 @@ fn parameter(name: &str, mut members: Map<String, Value>) -> Result<Parameter, T
     let allowed_values = match members.remove("AllowedValues") {
         None => None,
         Some(Value::Array(values)) => Some(values.iter().map(parameters::text_of).collect()),
-        Some(_) => return Err(format(format!("Every AllowedValues value must be a list of strings ({name})."))),
+        Some(_) => {
+            return Err(format(format!(
+                "Every AllowedValues value must be a list of strings ({name})."
+            )));
+        }
     };
     Ok(Parameter {
         default: match members.remove("Default") {
@@ -270,12 +295,18 @@ fn resource(name: &str, mut members: Map<String, Value>) -> Result<Resource, Tem
         return Err(TemplateError(format!("Invalid template resource property '{unknown}'")));
     }
     let Some(Value::String(kind)) = members.remove("Type") else {
-        return Err(format(format!("[/Resources/{name}] Every Resources object must contain a Type member.")));
+        return Err(format(format!(
+            "[/Resources/{name}] Every Resources object must contain a Type member."
+        )));
     };
     let properties = match members.remove("Properties") {
         None => Value::Object(Map::new()),
         Some(Value::Object(map)) => Value::Object(map),
-        Some(_) => return Err(format(format!("[/Resources/{name}/Properties] Properties must be a map."))),
+        Some(_) => {
+            return Err(format(format!(
+                "[/Resources/{name}/Properties] Properties must be a map."
+            )));
+        }
     };
     let names = |value: Value| match value {
         Value::String(name) => Ok(vec![name]),

@@ -43,40 +43,108 @@ fn functions_compute() {
         (json!({"Ref": "P"}), json!("p")),
         (json!({"Fn::Join": ["-", {"Ref": "L"}]}), json!("a-b")),
         (json!({"Fn::Select": ["1", {"Fn::Split": [",", "x,y"]}]}), json!("y")),
-        (json!({"Fn::Sub": "${P}-${AWS::Region}-${!Lit}"}), json!("p-us-east-1-${Lit}")),
+        (
+            json!({"Fn::Sub": "${P}-${AWS::Region}-${!Lit}"}),
+            json!("p-us-east-1-${Lit}"),
+        ),
         (json!({"Fn::Sub": ["${a}${P}", {"a": {"Ref": "P"}}]}), json!("pp")),
         (json!({"Fn::FindInMap": ["M", "k", "v"]}), json!("found")),
-        (json!({"Fn::FindInMap": ["M", "k", "w", {"DefaultValue": "d"}]}), json!("d")),
+        (
+            json!({"Fn::FindInMap": ["M", "k", "w", {"DefaultValue": "d"}]}),
+            json!("d"),
+        ),
         (json!({"Fn::Base64": "hi"}), json!("aGk=")),
-        (json!({"Fn::If": ["Both", 1, {"Fn::If": ["Any", "any", "none"]}]}), json!("any")),
-        (json!({"Fn::GetAZs": ""}), json!(["us-east-1a", "us-east-1b", "us-east-1c"])),
+        (
+            json!({"Fn::If": ["Both", 1, {"Fn::If": ["Any", "any", "none"]}]}),
+            json!("any"),
+        ),
+        (
+            json!({"Fn::GetAZs": ""}),
+            json!(["us-east-1a", "us-east-1b", "us-east-1c"]),
+        ),
         (json!({"Fn::ImportValue": "e"}), json!("exported")),
         (json!({"Fn::Length": {"Ref": "L"}}), json!(2)),
-        (json!({"Fn::ToJsonString": {"a": [1, {"Ref": "P"}]}}), json!("{\"a\":[1,\"p\"]}")),
-        (json!({"Fn::Cidr": ["10.0.0.0/16", 2, 8]}), json!(["10.0.0.0/24", "10.0.1.0/24"])),
+        (
+            json!({"Fn::ToJsonString": {"a": [1, {"Ref": "P"}]}}),
+            json!("{\"a\":[1,\"p\"]}"),
+        ),
+        (
+            json!({"Fn::Cidr": ["10.0.0.0/16", 2, 8]}),
+            json!(["10.0.0.0/24", "10.0.1.0/24"]),
+        ),
         (json!([1, {"Ref": "AWS::NoValue"}, 2]), json!([1, 2])),
     ] {
         assert_eq!(output(value.clone(), with.clone()).unwrap(), Some(expected), "{value}");
     }
-    assert!(is_later(&output(json!({"Fn::Sub": "x${R}"}), json!({})).unwrap().unwrap()));
+    assert!(is_later(
+        &output(json!({"Fn::Sub": "x${R}"}), json!({})).unwrap().unwrap()
+    ));
 }
 
 #[test]
 fn mistakes_are_told_in_the_services_words() {
     let refusal = |value: Value, with: Value| output(value, with).unwrap_err().to_string();
     for (value, with, expected) in [
-        (json!({"Ref": "X"}), json!({}), "Template format error: Unresolved resource dependencies [X] in the Outputs block of the template"),
-        (json!({"Fn::GetAtt": ["X", "Arn"]}), json!({}), "Template error: instance of Fn::GetAtt references undefined resource X"),
-        (json!({"Fn::If": ["C", 1, 2]}), json!({}), "Template error: unresolved condition dependency C in Fn::If"),
-        (json!("x"), json!({"Parameters": {"P": {"Type": "String"}}}), "Parameters: [P] must have values"),
-        (json!("x"), json!({"Nonsense": {}}), "Invalid template property or properties [Nonsense]"),
-        (json!({"Fn::Select": [5, ["a"]]}), json!({}), "Template error: Fn::Select cannot select nonexistent value at index 5"),
-        (json!("{{resolve:ssm:/a}}"), json!({}), "Template error: {{resolve:ssm:/a}} cannot be resolved: this platform does not have the SSM Parameter Store yet."),
-        (json!("x"), json!({"Resources": {}}), "Template format error: At least one Resources member must be defined."),
-        (json!("x"), json!({"Resources": {"A": {}}}), "Template format error: [/Resources/A] Every Resources object must contain a Type member."),
-        (json!("x"), json!({"Resources": {"a-b": {"Type": "x"}}}), "Template format error: Resource name a-b is non alphanumeric."),
-        (json!(null), json!({}), "[/Outputs/O/Value] 'null' values are not allowed in templates"),
-        (json!("x"), json!({"Transform": "AWS::Serverless-2016-10-31"}), "Transform AWS::Serverless-2016-10-31 is not built on this platform; of the transforms it has AWS::LanguageExtensions."),
+        (
+            json!({"Ref": "X"}),
+            json!({}),
+            "Template format error: Unresolved resource dependencies [X] in the Outputs block of the template",
+        ),
+        (
+            json!({"Fn::GetAtt": ["X", "Arn"]}),
+            json!({}),
+            "Template error: instance of Fn::GetAtt references undefined resource X",
+        ),
+        (
+            json!({"Fn::If": ["C", 1, 2]}),
+            json!({}),
+            "Template error: unresolved condition dependency C in Fn::If",
+        ),
+        (
+            json!("x"),
+            json!({"Parameters": {"P": {"Type": "String"}}}),
+            "Parameters: [P] must have values",
+        ),
+        (
+            json!("x"),
+            json!({"Nonsense": {}}),
+            "Invalid template property or properties [Nonsense]",
+        ),
+        (
+            json!({"Fn::Select": [5, ["a"]]}),
+            json!({}),
+            "Template error: Fn::Select cannot select nonexistent value at index 5",
+        ),
+        (
+            json!("{{resolve:ssm:/a}}"),
+            json!({}),
+            "Template error: {{resolve:ssm:/a}} cannot be resolved: this platform does not have the SSM Parameter Store yet.",
+        ),
+        (
+            json!("x"),
+            json!({"Resources": {}}),
+            "Template format error: At least one Resources member must be defined.",
+        ),
+        (
+            json!("x"),
+            json!({"Resources": {"A": {}}}),
+            "Template format error: [/Resources/A] Every Resources object must contain a Type member.",
+        ),
+        (
+            json!("x"),
+            json!({"Resources": {"a-b": {"Type": "x"}}}),
+            "Template format error: Resource name a-b is non alphanumeric.",
+        ),
+        (
+            json!(null),
+            json!({}),
+            "[/Outputs/O/Value] 'null' values are not allowed in templates",
+        ),
+        (
+            json!("x"),
+            json!({"Transform": "AWS::Serverless-2016-10-31"}),
+            "Transform AWS::Serverless-2016-10-31 is not built on this platform; of the transforms it has AWS::LanguageExtensions.",
+        ),
     ] {
         assert_eq!(refusal(value.clone(), with), expected, "{value}");
     }
@@ -98,17 +166,48 @@ fn parameters_are_judged() {
         Template::read(&json!({"Parameters": {"P": declared}, "Resources": {"R": {"Type": "x"}}}).to_string()).unwrap()
     };
     let judge = |declared: Value, value: &str| {
-        let said = BTreeMap::from([("P".to_owned(), Said { value: Some(value.to_owned()), use_previous: false })]);
-        resolve(&template(declared), &said, &BTreeMap::new()).map(|_| ()).map_err(|error| error.to_string())
+        let said = BTreeMap::from([(
+            "P".to_owned(),
+            Said {
+                value: Some(value.to_owned()),
+                use_previous: false,
+            },
+        )]);
+        resolve(&template(declared), &said, &BTreeMap::new())
+            .map(|_| ())
+            .map_err(|error| error.to_string())
     };
-    assert_eq!(judge(json!({"Type": "String", "AllowedPattern": "[a-z]+"}), "abc"), Ok(()));
+    assert_eq!(
+        judge(json!({"Type": "String", "AllowedPattern": "[a-z]+"}), "abc"),
+        Ok(())
+    );
     for (declared, value, expected) in [
         (json!({"Type": "Number"}), "x", "Parameter 'P' must be a number."),
-        (json!({"Type": "String", "AllowedPattern": "[a-z]+"}), "abC", "Parameter 'P' must match pattern [a-z]+"),
-        (json!({"Type": "String", "AllowedValues": ["a", "b"]}), "c", "Parameter 'P' must be one of AllowedValues: [a, b]"),
-        (json!({"Type": "String", "MinLength": 3}), "c", "Parameter 'P' must contain at least 3 characters"),
-        (json!({"Type": "String", "MaxLength": "1", "ConstraintDescription": "short"}), "cc", "Parameter 'P' failed to satisfy constraint: short"),
-        (json!({"Type": "Number", "MaxValue": 5}), "6", "Parameter 'P' must be a number not greater than 5"),
+        (
+            json!({"Type": "String", "AllowedPattern": "[a-z]+"}),
+            "abC",
+            "Parameter 'P' must match pattern [a-z]+",
+        ),
+        (
+            json!({"Type": "String", "AllowedValues": ["a", "b"]}),
+            "c",
+            "Parameter 'P' must be one of AllowedValues: [a, b]",
+        ),
+        (
+            json!({"Type": "String", "MinLength": 3}),
+            "c",
+            "Parameter 'P' must contain at least 3 characters",
+        ),
+        (
+            json!({"Type": "String", "MaxLength": "1", "ConstraintDescription": "short"}),
+            "cc",
+            "Parameter 'P' failed to satisfy constraint: short",
+        ),
+        (
+            json!({"Type": "Number", "MaxValue": 5}),
+            "6",
+            "Parameter 'P' must be a number not greater than 5",
+        ),
     ] {
         assert_eq!(judge(declared.clone(), value), Err(expected.to_owned()), "{declared}");
     }
@@ -137,8 +236,12 @@ fn templates_of_cfn_lint_are_read() {
                 folders.push(path);
                 continue;
             }
-            let known = path.extension().is_some_and(|end| ["yaml", "yml", "json", "template"].iter().any(|one| end == *one));
-            let Ok(text) = std::fs::read_to_string(&path) else { continue };
+            let known = path
+                .extension()
+                .is_some_and(|end| ["yaml", "yml", "json", "template"].iter().any(|one| end == *one));
+            let Ok(text) = std::fs::read_to_string(&path) else {
+                continue;
+            };
             if !known {
                 continue;
             }
@@ -153,7 +256,11 @@ fn templates_of_cfn_lint_are_read() {
             }
         }
     }
-    println!("read {read}, refused {refused}; good ones refused {}:\n{}", good_refused.len(), good_refused.join("\n"));
+    println!(
+        "read {read}, refused {refused}; good ones refused {}:\n{}",
+        good_refused.len(),
+        good_refused.join("\n")
+    );
     assert!(read > 50, "read {read}, refused {refused}");
 }
 

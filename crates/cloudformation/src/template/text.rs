@@ -54,7 +54,11 @@ fn yaml(text: &str) -> Result<Value, TemplateError> {
                 ));
             }
             Event::MappingStart(_, _, tag) => {
-                open.push(Open::Map(Map::new(), None, function(tag.as_deref()).map_err(|()| here())?));
+                open.push(Open::Map(
+                    Map::new(),
+                    None,
+                    function(tag.as_deref()).map_err(|()| here())?,
+                ));
                 None
             }
             Event::SequenceStart(_, _, tag) => {
@@ -73,14 +77,20 @@ fn yaml(text: &str) -> Result<Value, TemplateError> {
                 }
                 let name = function(tag.as_deref()).map_err(|()| here())?;
                 let is_text = style != ScalarStyle::Plain || tag.as_deref().is_some();
-                let value = if is_text { Value::String(text.into_owned()) } else { plain(&text) };
+                let value = if is_text {
+                    Value::String(text.into_owned())
+                } else {
+                    plain(&text)
+                };
                 Some(tagged(name, value))
             }
             Event::DocumentStart(..) if whole.is_some() => return Err(here()),
             _ => None,
         };
         if open.len() > MAX_DEPTH {
-            return Err(TemplateError::format(format!("the template is nested deeper than {MAX_DEPTH} levels.")));
+            return Err(TemplateError::format(format!(
+                "the template is nested deeper than {MAX_DEPTH} levels."
+            )));
         }
         let Some(value) = finished else { continue };
         match open.last_mut() {
@@ -183,11 +193,27 @@ mod tests {
 
     #[test]
     fn what_is_no_template_is_refused_in_words() {
-        assert_eq!(read("\"x\"").unwrap_err().to_string(), "Template format error: unsupported structure.");
-        assert!(read("{\"a\": [").unwrap_err().to_string().starts_with("Template format error: JSON not well-formed."));
-        assert!(read("a: [").unwrap_err().to_string().starts_with("Template format error: YAML not well-formed."));
+        assert_eq!(
+            read("\"x\"").unwrap_err().to_string(),
+            "Template format error: unsupported structure."
+        );
+        assert!(
+            read("{\"a\": [")
+                .unwrap_err()
+                .to_string()
+                .starts_with("Template format error: JSON not well-formed.")
+        );
+        assert!(
+            read("a: [")
+                .unwrap_err()
+                .to_string()
+                .starts_with("Template format error: YAML not well-formed.")
+        );
         let aliases = read("a: &x [1]\nb: *x").unwrap_err().to_string();
-        assert_eq!(aliases, "Template error: YAML aliases are not allowed in CloudFormation templates");
+        assert_eq!(
+            aliases,
+            "Template error: YAML aliases are not allowed in CloudFormation templates"
+        );
         assert!(read("a: !Unknown b").is_err());
         assert!(read(&"[".repeat(100_000)).is_err());
         assert!(read(&"{\"a\":".repeat(100_000)).is_err());

@@ -6,9 +6,13 @@ use serde_json::json;
 pub(super) struct Account;
 
 async fn put(work: &Work<'_>) -> Outcome<()> {
-    let Some(role) = work.text("CloudWatchRoleArn") else { return Ok(()) };
+    let Some(role) = work.text("CloudWatchRoleArn") else {
+        return Ok(());
+    };
     let patch = json!([{ "op": "replace", "path": "/cloudwatchRoleArn", "value": role }]);
-    work.call("apigateway", "UpdateAccount", json!({ "patchOperations": patch })).await.map(drop)
+    work.call("apigateway", "UpdateAccount", json!({ "patchOperations": patch }))
+        .await
+        .map(drop)
 }
 
 #[async_trait]

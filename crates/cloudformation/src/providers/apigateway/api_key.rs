@@ -23,13 +23,21 @@ impl Provider for ApiKey {
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         let name = work.name("Name", Naming::up_to(1024));
         if work.resumed {
-            let all = work.call("apigateway", "GetApiKeys", json!({ "nameQuery": name, "limit": 500 })).await?;
+            let all = work
+                .call("apigateway", "GetApiKeys", json!({ "nameQuery": name, "limit": 500 }))
+                .await?;
             let since = work.started.as_secs() as f64;
             let made = |item: &&Value| {
                 item.get("name").and_then(Value::as_str) == Some(&name)
                     && item.get("createdDate").and_then(Value::as_f64).unwrap_or(0.0) >= since
             };
-            if let Some(found) = all.get("items").and_then(Value::as_array).into_iter().flatten().find(made) {
+            if let Some(found) = all
+                .get("items")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .find(made)
+            {
                 let id = output_text(found, "/id")?;
                 return Ok(Made::new(id.clone()).with("APIKeyId", id));
             }
@@ -52,11 +60,17 @@ impl Provider for ApiKey {
             patches.push(json!({ "op": "replace", "path": "/enabled", "value": work.truth("Enabled").to_string() }));
         }
         if !patches.is_empty() {
-            work.call("apigateway", "UpdateApiKey", json!({ "apiKey": id, "patchOperations": patches })).await?;
+            work.call(
+                "apigateway",
+                "UpdateApiKey",
+                json!({ "apiKey": id, "patchOperations": patches }),
+            )
+            .await?;
         }
         let arn = format!("arn:aws:apigateway:{}::/apikeys/{id}", work.context.scope.region);
         let members = ["resourceArn", "tags", "tagKeys"];
-        work.retag("apigateway", ["TagResource", "UntagResource"], members, &arn, false).await?;
+        work.retag("apigateway", ["TagResource", "UntagResource"], members, &arn, false)
+            .await?;
         Ok(Made::new(id).with("APIKeyId", id))
     }
 

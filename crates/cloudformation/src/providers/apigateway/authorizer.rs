@@ -33,13 +33,22 @@ impl Provider for Authorizer {
             "AuthorizerResultTtlInSeconds",
         ]);
         let further = json!({ "name": name, "providerARNs": work.get("ProviderARNs") });
-        let id = match work.make("apigateway", "CreateAuthorizer", and(picked, further)).await? {
+        let id = match work
+            .make("apigateway", "CreateAuthorizer", and(picked, further))
+            .await?
+        {
             Some(created) => output_text(&created, "/id")?,
             None => {
                 let input = json!({ "restApiId": work.get("RestApiId"), "limit": 500 });
                 let all = work.call("apigateway", "GetAuthorizers", input).await?;
                 let same = |item: &&Value| item.get("name").and_then(Value::as_str) == Some(&name);
-                let found = all.get("items").and_then(Value::as_array).into_iter().flatten().find(same).cloned();
+                let found = all
+                    .get("items")
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten()
+                    .find(same)
+                    .cloned();
                 output_text(&found.unwrap_or(Value::Null), "/id")?
             }
         };
@@ -62,9 +71,15 @@ impl Provider for Authorizer {
         );
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let (old, new) = (list(work.before("ProviderARNs")), list(work.get("ProviderARNs")));
-        let added = new.iter().filter(|arn| !old.contains(arn)).map(|arn| json!({ "op": "add", "path": "/providerARNs", "value": arn }));
+        let added = new
+            .iter()
+            .filter(|arn| !old.contains(arn))
+            .map(|arn| json!({ "op": "add", "path": "/providerARNs", "value": arn }));
         patches.extend(added);
-        let gone = old.iter().filter(|arn| !new.contains(arn)).map(|arn| json!({ "op": "remove", "path": "/providerARNs", "value": arn }));
+        let gone = old
+            .iter()
+            .filter(|arn| !new.contains(arn))
+            .map(|arn| json!({ "op": "remove", "path": "/providerARNs", "value": arn }));
         patches.extend(gone);
         let input = json!({ "restApiId": work.get("RestApiId"), "authorizerId": id, "patchOperations": patches });
         work.call("apigateway", "UpdateAuthorizer", input).await?;

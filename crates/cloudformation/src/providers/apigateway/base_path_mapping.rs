@@ -8,7 +8,9 @@ pub(super) struct BasePathMapping;
 
 /// The path in the words of the API, where none is `(none)`.
 fn path(work: &Work<'_>) -> String {
-    work.text("BasePath").filter(|path| !path.is_empty()).unwrap_or_else(|| "(none)".into())
+    work.text("BasePath")
+        .filter(|path| !path.is_empty())
+        .unwrap_or_else(|| "(none)".into())
 }
 
 #[async_trait]

@@ -22,10 +22,22 @@ impl Provider for Deployment {
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         let api = work.must("RestApiId")?;
         if work.resumed {
-            let all = work.call("apigateway", "GetDeployments", json!({ "restApiId": api, "limit": 500 })).await?;
+            let all = work
+                .call(
+                    "apigateway",
+                    "GetDeployments",
+                    json!({ "restApiId": api, "limit": 500 }),
+                )
+                .await?;
             let since = work.started.as_secs() as f64;
             let made = |item: &&Value| item.get("createdDate").and_then(Value::as_f64).unwrap_or(0.0) >= since;
-            if let Some(found) = all.get("items").and_then(Value::as_array).into_iter().flatten().find(made) {
+            if let Some(found) = all
+                .get("items")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .find(made)
+            {
                 let id = output_text(found, "/id")?;
                 return Ok(Made::new(id.clone()).with("DeploymentId", id));
             }
@@ -46,7 +58,9 @@ impl Provider for Deployment {
             let patches = settings(&Value::Null, stage);
             if !patches.is_empty() {
                 let input = json!({ "restApiId": api, "stageName": name, "patchOperations": patches });
-                work.call("apigateway", "UpdateStage", input).await.map_err(|failure| failure.after(&id))?;
+                work.call("apigateway", "UpdateStage", input)
+                    .await
+                    .map_err(|failure| failure.after(&id))?;
             }
         }
         Ok(Made::new(id.clone()).with("DeploymentId", id))
@@ -59,7 +73,10 @@ impl Provider for Deployment {
             let input = json!({ "restApiId": api, "deploymentId": id, "patchOperations": patches });
             work.call("apigateway", "UpdateDeployment", input).await?;
         }
-        if let Some(name) = work.text("StageName").filter(|_| work.changes_any(&["StageDescription", "StageName"])) {
+        if let Some(name) = work
+            .text("StageName")
+            .filter(|_| work.changes_any(&["StageDescription", "StageName"]))
+        {
             let patches = settings(work.before("StageDescription"), work.get("StageDescription"));
             if !patches.is_empty() {
                 let input = json!({ "restApiId": api, "stageName": name, "patchOperations": patches });

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 pub(super) struct DomainName;
 
 async fn made(work: &Work<'_>, name: &str) -> Outcome<Made> {
-    let found = work.call("apigateway", "GetDomainName", json!({ "domainName": name })).await?;
+    let found = work
+        .call("apigateway", "GetDomainName", json!({ "domainName": name }))
+        .await?;
     let mut made = Made::new(name);
     for (attribute, member) in [
         ("DistributionDomainName", "distributionDomainName"),
@@ -54,7 +56,8 @@ impl Provider for DomainName {
             "SecurityPolicy",
             "OwnershipVerificationCertificateArn",
         ]);
-        work.make("apigateway", "CreateDomainName", and(picked, further)).await?;
+        work.make("apigateway", "CreateDomainName", and(picked, further))
+            .await?;
         made(work, &work.must("DomainName")?).await
     }
 
@@ -65,7 +68,10 @@ impl Provider for DomainName {
                 ("CertificateArn", "/certificateArn"),
                 ("RegionalCertificateArn", "/regionalCertificateArn"),
                 ("SecurityPolicy", "/securityPolicy"),
-                ("OwnershipVerificationCertificateArn", "/ownershipVerificationCertificateArn"),
+                (
+                    "OwnershipVerificationCertificateArn",
+                    "/ownershipVerificationCertificateArn",
+                ),
             ],
         );
         if !patches.is_empty() {
@@ -74,11 +80,13 @@ impl Provider for DomainName {
         }
         let arn = format!("arn:aws:apigateway:{}::/domainnames/{id}", work.context.scope.region);
         let members = ["resourceArn", "tags", "tagKeys"];
-        work.retag("apigateway", ["TagResource", "UntagResource"], members, &arn, false).await?;
+        work.retag("apigateway", ["TagResource", "UntagResource"], members, &arn, false)
+            .await?;
         made(work, id).await
     }
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
-        work.remove("apigateway", "DeleteDomainName", json!({ "domainName": id })).await
+        work.remove("apigateway", "DeleteDomainName", json!({ "domainName": id }))
+            .await
     }
 }

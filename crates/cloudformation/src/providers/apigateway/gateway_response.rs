@@ -6,8 +6,16 @@ use serde_json::json;
 pub(super) struct GatewayResponse;
 
 async fn put(work: &Work<'_>) -> Outcome<()> {
-    let names = ["RestApiId", "ResponseType", "StatusCode", "ResponseParameters", "ResponseTemplates"];
-    work.call("apigateway", "PutGatewayResponse", work.pick_lower(&names)).await.map(drop)
+    let names = [
+        "RestApiId",
+        "ResponseType",
+        "StatusCode",
+        "ResponseParameters",
+        "ResponseTemplates",
+    ];
+    work.call("apigateway", "PutGatewayResponse", work.pick_lower(&names))
+        .await
+        .map(drop)
 }
 
 #[async_trait]

@@ -12,7 +12,9 @@ fn at(work: &Work<'_>) -> Value {
 
 /// Members of `from`, which the API writes with a small first letter.
 fn members(from: &Value, names: &[&str]) -> Value {
-    let present = names.iter().filter_map(|name| Some((crate::providers::work::lower(name), from.get(*name)?.clone())));
+    let present = names
+        .iter()
+        .filter_map(|name| Some((crate::providers::work::lower(name), from.get(*name)?.clone())));
     Value::Object(present.collect())
 }
 
@@ -30,7 +32,10 @@ async fn put(work: &Work<'_>) -> Outcome<()> {
     let input = and(and(at(work), picked), json!({ "authorizationType": kind }));
     work.make("apigateway", "PutMethod", input).await?;
     for response in work.get("MethodResponses").as_array().into_iter().flatten() {
-        let input = and(at(work), members(response, &["StatusCode", "ResponseParameters", "ResponseModels"]));
+        let input = and(
+            at(work),
+            members(response, &["StatusCode", "ResponseParameters", "ResponseModels"]),
+        );
         work.make("apigateway", "PutMethodResponse", input).await?;
     }
     let integration = work.get("Integration");
@@ -53,10 +58,31 @@ async fn put(work: &Work<'_>) -> Outcome<()> {
     ];
     // The method of the integration has another name than the one it belongs to.
     let further = json!({ "integrationHttpMethod": integration.get("IntegrationHttpMethod") });
-    work.call("apigateway", "PutIntegration", and(and(at(work), members(integration, &names)), further)).await?;
-    for response in integration.get("IntegrationResponses").and_then(Value::as_array).into_iter().flatten() {
-        let names = ["StatusCode", "SelectionPattern", "ResponseParameters", "ResponseTemplates", "ContentHandling"];
-        work.call("apigateway", "PutIntegrationResponse", and(at(work), members(response, &names))).await?;
+    work.call(
+        "apigateway",
+        "PutIntegration",
+        and(and(at(work), members(integration, &names)), further),
+    )
+    .await?;
+    for response in integration
+        .get("IntegrationResponses")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let names = [
+            "StatusCode",
+            "SelectionPattern",
+            "ResponseParameters",
+            "ResponseTemplates",
+            "ContentHandling",
+        ];
+        work.call(
+            "apigateway",
+            "PutIntegrationResponse",
+            and(at(work), members(response, &names)),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -74,9 +100,19 @@ impl Provider for Method {
     }
 
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
-        let id = format!("{}|{}|{}", work.must("RestApiId")?, work.must("ResourceId")?, work.must("HttpMethod")?);
+        let id = format!(
+            "{}|{}|{}",
+            work.must("RestApiId")?,
+            work.must("ResourceId")?,
+            work.must("HttpMethod")?
+        );
         put(work).await.map_err(|failure| failure.after(&id))?;
-        Ok(Made::new(id).referred(crate::names::generated(&work.stack.name, work.logical_id, work.token, crate::names::Naming::up_to(255))))
+        Ok(Made::new(id).referred(crate::names::generated(
+            &work.stack.name,
+            work.logical_id,
+            work.token,
+            crate::names::Naming::up_to(255),
+        )))
     }
 
     async fn update(&self, work: &Work<'_>, id: &str) -> Outcome<Made> {

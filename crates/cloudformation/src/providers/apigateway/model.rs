@@ -43,6 +43,11 @@ impl Provider for Model {
     }
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
-        work.remove("apigateway", "DeleteModel", json!({ "restApiId": work.get("RestApiId"), "modelName": id })).await
+        work.remove(
+            "apigateway",
+            "DeleteModel",
+            json!({ "restApiId": work.get("RestApiId"), "modelName": id }),
+        )
+        .await
     }
 }

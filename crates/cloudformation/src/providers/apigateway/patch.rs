@@ -34,7 +34,9 @@ pub(super) fn map(old: &Value, new: &Value, path: &str) -> Vec<Value> {
     let at = |key: &str| format!("{path}/{}", escape(key));
     let set = new.iter().filter(|(key, value)| old.get(*key) != Some(value));
     let gone = old.keys().filter(|key| !new.contains_key(*key));
-    set.map(|(key, value)| op("replace", &at(key), Some(text_of(value)))).chain(gone.map(|key| op("remove", &at(key), None))).collect()
+    set.map(|(key, value)| op("replace", &at(key), Some(text_of(value))))
+        .chain(gone.map(|key| op("remove", &at(key), None)))
+        .collect()
 }
 
 /// Patches of a list of texts, whose members are paths.
@@ -42,6 +44,15 @@ pub(super) fn list(old: &Value, new: &Value, path: &str) -> Vec<Value> {
     let texts = |value: &Value| -> Vec<String> { value.as_array().into_iter().flatten().map(text_of).collect() };
     let (old, new) = (texts(old), texts(new));
     let at = |one: &String| format!("{path}/{}", escape(one));
-    let added = new.iter().filter(|one| !old.contains(one)).map(|one| op("add", &at(one), None));
-    added.chain(old.iter().filter(|one| !new.contains(one)).map(|one| op("remove", &at(one), None))).collect()
+    let added = new
+        .iter()
+        .filter(|one| !old.contains(one))
+        .map(|one| op("add", &at(one), None));
+    added
+        .chain(
+            old.iter()
+                .filter(|one| !new.contains(one))
+                .map(|one| op("remove", &at(one), None)),
+        )
+        .collect()
 }

@@ -30,7 +30,12 @@ impl Provider for Resource {
                     item.get("parentId").and_then(Value::as_str) == parent.as_deref()
                         && item.get("pathPart").and_then(Value::as_str) == part.as_deref()
                 };
-                let found = all.get("items").and_then(Value::as_array).into_iter().flatten().find(is_it);
+                let found = all
+                    .get("items")
+                    .and_then(Value::as_array)
+                    .into_iter()
+                    .flatten()
+                    .find(is_it);
                 let found = found.ok_or_else(|| Failure::new("NotFound", "the resource of this path is not there"))?;
                 output_text(found, "/id")?
             }
@@ -43,6 +48,11 @@ impl Provider for Resource {
     }
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
-        work.remove("apigateway", "DeleteResource", json!({ "restApiId": work.get("RestApiId"), "resourceId": id })).await
+        work.remove(
+            "apigateway",
+            "DeleteResource",
+            json!({ "restApiId": work.get("RestApiId"), "resourceId": id }),
+        )
+        .await
     }
 }

@@ -26,7 +26,8 @@ async fn body(work: &Work<'_>) -> Outcome<Option<Vec<u8>>> {
         return Err(Failure::new("InvalidRequest", "BodyS3Location needs Bucket and Key"));
     };
     let objects = work.engine.objects.as_ref();
-    let objects = objects.ok_or_else(|| Failure::new("InvalidRequest", "BodyS3Location cannot be used: there is no S3 here"))?;
+    let objects =
+        objects.ok_or_else(|| Failure::new("InvalidRequest", "BodyS3Location cannot be used: there is no S3 here"))?;
     let location = ObjectLocation {
         bucket,
         key,
@@ -34,24 +35,34 @@ async fn body(work: &Work<'_>) -> Outcome<Option<Vec<u8>>> {
     };
     let context: &RequestContext = work.context;
     let bytes = objects.object(context, &location, MAX_BODY).await;
-    bytes.map(|bytes| Some(bytes.to_vec())).map_err(|error| Failure::new(error.code, error.message))
+    bytes
+        .map(|bytes| Some(bytes.to_vec()))
+        .map_err(|error| Failure::new(error.code, error.message))
 }
 
 async fn import(work: &Work<'_>, id: &str) -> Outcome<()> {
     let Some(body) = body(work).await? else { return Ok(()) };
     let input = json!({ "restApiId": id, "mode": work.text("Mode").unwrap_or_else(|| "overwrite".into()), "body": STANDARD.encode(body) });
     let further = json!({ "failOnWarnings": work.get("FailOnWarnings"), "parameters": work.get("Parameters") });
-    work.call("apigateway", "PutRestApi", and(input, further)).await.map(drop)
+    work.call("apigateway", "PutRestApi", and(input, further))
+        .await
+        .map(drop)
 }
 
 async fn made(work: &Work<'_>, id: &str) -> Outcome<Made> {
-    let found = work.call("apigateway", "GetRestApi", json!({ "restApiId": id })).await?;
+    let found = work
+        .call("apigateway", "GetRestApi", json!({ "restApiId": id }))
+        .await?;
     let root = match found.get("rootResourceId").and_then(Value::as_str) {
         Some(root) => root.to_owned(),
         None => {
-            let all = work.call("apigateway", "GetResources", json!({ "restApiId": id, "limit": 500 })).await?;
+            let all = work
+                .call("apigateway", "GetResources", json!({ "restApiId": id, "limit": 500 }))
+                .await?;
             let items = all.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-            let root = items.iter().find(|item| item.get("path").and_then(Value::as_str) == Some("/"));
+            let root = items
+                .iter()
+                .find(|item| item.get("path").and_then(Value::as_str) == Some("/"));
             output_text(root.unwrap_or(&Value::Null), "/id")?
         }
     };
@@ -62,10 +73,15 @@ async fn made(work: &Work<'_>, id: &str) -> Outcome<Made> {
 async fn made_before(work: &Work<'_>, name: &str) -> Outcome<Option<String>> {
     let all = work.call("apigateway", "GetRestApis", json!({ "limit": 500 })).await?;
     let since = work.started.as_secs() as f64;
-    let found = all.get("items").and_then(Value::as_array).into_iter().flatten().find(|item| {
-        item.get("name").and_then(Value::as_str) == Some(name)
-            && item.get("createdDate").and_then(Value::as_f64).unwrap_or(0.0) >= since
-    });
+    let found = all
+        .get("items")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .find(|item| {
+            item.get("name").and_then(Value::as_str) == Some(name)
+                && item.get("createdDate").and_then(Value::as_f64).unwrap_or(0.0) >= since
+        });
     found.map(|item| output_text(item, "/id")).transpose()
 }
 
@@ -80,9 +96,19 @@ impl Provider for RestApi {
 
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         let document = work.get("Body");
-        let title = document.pointer("/info/title").and_then(Value::as_str).map(str::to_owned);
-        let name = work.text("Name").or(title).unwrap_or_else(|| work.logical_id.to_owned());
-        let before = if work.resumed { made_before(work, &name).await? } else { None };
+        let title = document
+            .pointer("/info/title")
+            .and_then(Value::as_str)
+            .map(str::to_owned);
+        let name = work
+            .text("Name")
+            .or(title)
+            .unwrap_or_else(|| work.logical_id.to_owned());
+        let before = if work.resumed {
+            made_before(work, &name).await?
+        } else {
+            None
+        };
         let id = match before {
             Some(id) => id,
             None => {
@@ -133,26 +159,44 @@ impl Provider for RestApi {
             let policy = work.document("Policy").unwrap_or_default();
             patches.push(json!({ "op": "replace", "path": "/policy", "value": policy }));
         }
-        patches.extend(patch::list(work.before("BinaryMediaTypes"), work.get("BinaryMediaTypes"), "/binaryMediaTypes"));
+        patches.extend(patch::list(
+            work.before("BinaryMediaTypes"),
+            work.get("BinaryMediaTypes"),
+            "/binaryMediaTypes",
+        ));
         if work.changes("EndpointConfiguration")
             && let (Some(old), Some(new)) = (
-                work.before("EndpointConfiguration").pointer("/Types/0").and_then(Value::as_str).or(Some("EDGE")),
-                work.get("EndpointConfiguration").pointer("/Types/0").and_then(Value::as_str).or(Some("EDGE")),
+                work.before("EndpointConfiguration")
+                    .pointer("/Types/0")
+                    .and_then(Value::as_str)
+                    .or(Some("EDGE")),
+                work.get("EndpointConfiguration")
+                    .pointer("/Types/0")
+                    .and_then(Value::as_str)
+                    .or(Some("EDGE")),
             )
             && old != new
         {
-            patches.push(json!({ "op": "replace", "path": format!("/endpointConfiguration/types/{old}"), "value": new }));
+            patches
+                .push(json!({ "op": "replace", "path": format!("/endpointConfiguration/types/{old}"), "value": new }));
         }
         if !patches.is_empty() {
-            work.call("apigateway", "UpdateRestApi", json!({ "restApiId": id, "patchOperations": patches })).await?;
+            work.call(
+                "apigateway",
+                "UpdateRestApi",
+                json!({ "restApiId": id, "patchOperations": patches }),
+            )
+            .await?;
         }
         let arn = format!("arn:aws:apigateway:{}::/restapis/{id}", work.context.scope.region);
         let members = ["resourceArn", "tags", "tagKeys"];
-        work.retag("apigateway", ["TagResource", "UntagResource"], members, &arn, false).await?;
+        work.retag("apigateway", ["TagResource", "UntagResource"], members, &arn, false)
+            .await?;
         made(work, id).await
     }
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
-        work.remove("apigateway", "DeleteRestApi", json!({ "restApiId": id })).await
+        work.remove("apigateway", "DeleteRestApi", json!({ "restApiId": id }))
+            .await
     }
 }

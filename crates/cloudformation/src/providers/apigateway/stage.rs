@@ -18,7 +18,10 @@ const SETTINGS: [(&str, &str); 9] = [
     ("CachingEnabled", "caching/enabled"),
     ("CacheTtlInSeconds", "caching/ttlInSeconds"),
     ("CacheDataEncrypted", "caching/dataEncrypted"),
-    ("RequireAuthorizationForCacheControl", "caching/requireAuthorizationForCacheControl"),
+    (
+        "RequireAuthorizationForCacheControl",
+        "caching/requireAuthorizationForCacheControl",
+    ),
 ];
 
 fn method_settings(value: &Value) -> Map<String, Value> {
@@ -26,7 +29,11 @@ fn method_settings(value: &Value) -> Map<String, Value> {
     for setting in value.as_array().into_iter().flatten() {
         let text = |name: &str, otherwise: &str| setting.get(name).map_or_else(|| otherwise.to_owned(), text_of);
         let path = text("ResourcePath", "/*");
-        let path = if path == "/*" { "*".to_owned() } else { patch::escape(&path) };
+        let path = if path == "/*" {
+            "*".to_owned()
+        } else {
+            patch::escape(&path)
+        };
         for (property, end) in SETTINGS {
             if let Some(value) = setting.get(property) {
                 all.insert(format!("/{path}/{}/{end}", text("HttpMethod", "*")), value.clone());
@@ -52,7 +59,10 @@ pub(super) fn settings(old: &Value, new: &Value) -> Vec<Value> {
         patches.push(json!({ "op": "remove", "path": path }));
     }
     let (old_log, new_log) = (of(old, "AccessLogSetting"), of(new, "AccessLogSetting"));
-    for (property, path) in [("DestinationArn", "/accessLogSettings/destinationArn"), ("Format", "/accessLogSettings/format")] {
+    for (property, path) in [
+        ("DestinationArn", "/accessLogSettings/destinationArn"),
+        ("Format", "/accessLogSettings/format"),
+    ] {
         if old_log.get(property) != new_log.get(property)
             && let Some(value) = new_log.get(property)
         {
@@ -101,7 +111,9 @@ impl Provider for Stage {
         let patches = settings(&Value::Null, work.properties);
         if !patches.is_empty() {
             let input = json!({ "restApiId": work.get("RestApiId"), "stageName": name, "patchOperations": patches });
-            work.call("apigateway", "UpdateStage", input).await.map_err(|failure| failure.after(&name))?;
+            work.call("apigateway", "UpdateStage", input)
+                .await
+                .map_err(|failure| failure.after(&name))?;
         }
         Ok(Made::new(name))
     }
@@ -119,20 +131,33 @@ impl Provider for Stage {
                 ("ClientCertificateId", "/clientCertificateId"),
             ],
         );
-        patches.extend(patch::map(work.before("Variables"), work.get("Variables"), "/variables"));
+        patches.extend(patch::map(
+            work.before("Variables"),
+            work.get("Variables"),
+            "/variables",
+        ));
         patches.extend(settings(work.old.unwrap_or(&Value::Null), work.properties));
         if !patches.is_empty() {
             let input = json!({ "restApiId": work.get("RestApiId"), "stageName": id, "patchOperations": patches });
             work.call("apigateway", "UpdateStage", input).await?;
         }
         let region = &work.context.scope.region;
-        let arn = format!("arn:aws:apigateway:{region}::/restapis/{}/stages/{id}", work.must("RestApiId")?);
+        let arn = format!(
+            "arn:aws:apigateway:{region}::/restapis/{}/stages/{id}",
+            work.must("RestApiId")?
+        );
         let members = ["resourceArn", "tags", "tagKeys"];
-        work.retag("apigateway", ["TagResource", "UntagResource"], members, &arn, false).await?;
+        work.retag("apigateway", ["TagResource", "UntagResource"], members, &arn, false)
+            .await?;
         Ok(Made::new(id))
     }
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
-        work.remove("apigateway", "DeleteStage", json!({ "restApiId": work.get("RestApiId"), "stageName": id })).await
+        work.remove(
+            "apigateway",
+            "DeleteStage",
+            json!({ "restApiId": work.get("RestApiId"), "stageName": id }),
+        )
+        .await
     }
 }

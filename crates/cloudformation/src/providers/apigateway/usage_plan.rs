@@ -13,12 +13,16 @@ pub(super) struct UsagePlan;
 fn stages(value: &Value) -> Value {
     let one = |stage: &Value| {
         let throttle = stage.get("Throttle").and_then(Value::as_object).map(|map| {
-            map.iter().map(|(key, value)| (key.clone(), lower_keys(value))).collect::<serde_json::Map<_, _>>()
+            map.iter()
+                .map(|(key, value)| (key.clone(), lower_keys(value)))
+                .collect::<serde_json::Map<_, _>>()
         });
         let base = json!({ "apiId": stage.get("ApiId"), "stage": stage.get("Stage") });
         and(base, json!({ "throttle": throttle }))
     };
-    value.as_array().map_or(Value::Null, |list| list.iter().map(one).collect())
+    value
+        .as_array()
+        .map_or(Value::Null, |list| list.iter().map(one).collect())
 }
 
 #[async_trait]
@@ -33,11 +37,19 @@ impl Provider for UsagePlan {
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         let name = work.name("UsagePlanName", Naming::up_to(1024));
         if work.resumed {
-            let all = work.call("apigateway", "GetUsagePlans", json!({ "limit": 500 })).await?;
+            let all = work
+                .call("apigateway", "GetUsagePlans", json!({ "limit": 500 }))
+                .await?;
             let same = |item: &&Value| {
                 work.text("UsagePlanName").is_none() && item.get("name").and_then(Value::as_str) == Some(&name)
             };
-            if let Some(found) = all.get("items").and_then(Value::as_array).into_iter().flatten().find(same) {
+            if let Some(found) = all
+                .get("items")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .find(same)
+            {
                 let id = output_text(found, "/id")?;
                 return Ok(Made::new(id.clone()).with("Id", id));
             }
@@ -50,7 +62,13 @@ impl Provider for UsagePlan {
             "quota": lower_keys(work.get("Quota")),
             "tags": if tags.is_empty() { Value::Null } else { Value::Object(tags) },
         });
-        let created = work.call("apigateway", "CreateUsagePlan", and(work.pick_lower(&["Description"]), further)).await?;
+        let created = work
+            .call(
+                "apigateway",
+                "CreateUsagePlan",
+                and(work.pick_lower(&["Description"]), further),
+            )
+            .await?;
         let id = output_text(&created, "/id")?;
         Ok(Made::new(id.clone()).with("Id", id))
     }
@@ -77,7 +95,13 @@ impl Provider for UsagePlan {
             }
         }
         let named = |value: &Value| -> Vec<String> {
-            let name = |stage: &Value| Some(format!("{}:{}", text_of(stage.get("ApiId")?), text_of(stage.get("Stage")?)));
+            let name = |stage: &Value| {
+                Some(format!(
+                    "{}:{}",
+                    text_of(stage.get("ApiId")?),
+                    text_of(stage.get("Stage")?)
+                ))
+            };
             value.as_array().into_iter().flatten().filter_map(name).collect()
         };
         let (old, new) = (named(work.before("ApiStages")), named(work.get("ApiStages")));
@@ -88,11 +112,17 @@ impl Provider for UsagePlan {
             patches.push(json!({ "op": "remove", "path": "/apiStages", "value": stage }));
         }
         if !patches.is_empty() {
-            work.call("apigateway", "UpdateUsagePlan", json!({ "usagePlanId": id, "patchOperations": patches })).await?;
+            work.call(
+                "apigateway",
+                "UpdateUsagePlan",
+                json!({ "usagePlanId": id, "patchOperations": patches }),
+            )
+            .await?;
         }
         let arn = format!("arn:aws:apigateway:{}::/usageplans/{id}", work.context.scope.region);
         let members = ["resourceArn", "tags", "tagKeys"];
-        work.retag("apigateway", ["TagResource", "UntagResource"], members, &arn, false).await?;
+        work.retag("apigateway", ["TagResource", "UntagResource"], members, &arn, false)
+            .await?;
         Ok(Made::new(id).with("Id", id))
     }
 
@@ -103,13 +133,26 @@ impl Provider for UsagePlan {
             .as_array()
             .into_iter()
             .flatten()
-            .filter_map(|stage| Some(format!("{}:{}", text_of(stage.get("ApiId")?), text_of(stage.get("Stage")?))))
+            .filter_map(|stage| {
+                Some(format!(
+                    "{}:{}",
+                    text_of(stage.get("ApiId")?),
+                    text_of(stage.get("Stage")?)
+                ))
+            })
             .map(|stage| json!({ "op": "remove", "path": "/apiStages", "value": stage }))
             .collect();
         if !gone.is_empty() {
             // Stages may be gone already: what counts is whether the plan goes.
-            let _ = work.call("apigateway", "UpdateUsagePlan", json!({ "usagePlanId": id, "patchOperations": gone })).await;
+            let _ = work
+                .call(
+                    "apigateway",
+                    "UpdateUsagePlan",
+                    json!({ "usagePlanId": id, "patchOperations": gone }),
+                )
+                .await;
         }
-        work.remove("apigateway", "DeleteUsagePlan", json!({ "usagePlanId": id })).await
+        work.remove("apigateway", "DeleteUsagePlan", json!({ "usagePlanId": id }))
+            .await
     }
 }

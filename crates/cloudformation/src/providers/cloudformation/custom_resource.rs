@@ -26,11 +26,18 @@ fn texts(value: &Value) -> Value {
 /// Asks and waits for the answer.
 async fn ask(work: &Work<'_>, request: &str, physical: Option<&str>) -> Outcome<Value> {
     let target = work.must("ServiceToken")?;
-    let seconds = work.text("ServiceTimeout").and_then(|text| text.parse().ok()).unwrap_or(LONGEST).clamp(1, LONGEST);
+    let seconds = work
+        .text("ServiceTimeout")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(LONGEST)
+        .clamp(1, LONGEST);
     let lasts = Duration::from_secs(seconds);
     let internal = |error: crate::Error| Failure::new("InternalFailure", error.to_string());
-    let token =
-        work.engine.open_link(&work.stack.uuid, work.logical_id, work.token, lasts).await.map_err(internal)?;
+    let token = work
+        .engine
+        .open_link(&work.stack.uuid, work.logical_id, work.token, lasts)
+        .await
+        .map_err(internal)?;
     let mut event = json!({
         "RequestType": request,
         "ServiceToken": target,
@@ -50,7 +57,12 @@ async fn ask(work: &Work<'_>, request: &str, physical: Option<&str>) -> Outcome<
     // A repetition after a crash asks again only if no answer has come: functions are told the same request id.
     let has_answer = !super::answers(work, &token).await?.is_empty();
     if !has_answer && target.contains(":sns:") {
-        work.call("sns", "Publish", json!({ "TopicArn": target, "Message": event.to_string() })).await?;
+        work.call(
+            "sns",
+            "Publish",
+            json!({ "TopicArn": target, "Message": event.to_string() }),
+        )
+        .await?;
     } else if !has_answer {
         let payload = STANDARD.encode(event.to_string());
         let input = json!({ "FunctionName": target, "InvocationType": "Event", "Payload": payload });
@@ -70,11 +82,15 @@ async fn ask(work: &Work<'_>, request: &str, physical: Option<&str>) -> Outcome<
             ),
         )
     })?;
-    serde_json::from_str(&answer).map_err(|_| Failure::new("InvalidResponse", "Invalid response from the custom resource"))
+    serde_json::from_str(&answer)
+        .map_err(|_| Failure::new("InvalidResponse", "Invalid response from the custom resource"))
 }
 
 fn judge(work: &Work<'_>, answer: &Value, physical: Option<&str>) -> Outcome<Made> {
-    let id = answer.get("PhysicalResourceId").map(text_of).filter(|id| !id.is_empty() && id != "null");
+    let id = answer
+        .get("PhysicalResourceId")
+        .map(text_of)
+        .filter(|id| !id.is_empty() && id != "null");
     let id = id.or_else(|| physical.map(str::to_owned));
     if answer.get("Status").and_then(Value::as_str) != Some("SUCCESS") {
         let why = answer.get("Reason").map(text_of).unwrap_or_default();
@@ -90,7 +106,11 @@ fn judge(work: &Work<'_>, answer: &Value, physical: Option<&str>) -> Outcome<Mad
     }
     let id = id.ok_or_else(|| Failure::new("InvalidResponse", "Invalid PhysicalResourceId"))?;
     let mut made = Made::new(id);
-    made.attributes = answer.get("Data").and_then(Value::as_object).cloned().unwrap_or_else(Map::new);
+    made.attributes = answer
+        .get("Data")
+        .and_then(Value::as_object)
+        .cloned()
+        .unwrap_or_else(Map::new);
     Ok(made)
 }
 

@@ -56,5 +56,7 @@ where
 /// What came over a link.
 async fn answers(work: &Work<'_>, token: &str) -> Outcome<BTreeMap<String, String>> {
     let found = work.engine.answers(token).await;
-    found.map(Option::unwrap_or_default).map_err(|error| Failure::new("InternalFailure", error.to_string()))
+    found
+        .map(Option::unwrap_or_default)
+        .map_err(|error| Failure::new("InternalFailure", error.to_string()))
 }

@@ -36,10 +36,16 @@ fn input(work: &Work<'_>) -> Value {
 /// Waits until the stack has nothing under way; its description, or nothing when it is gone.
 async fn settled(work: &Work<'_>, id: &str) -> Outcome<Option<Value>> {
     let look = || async {
-        match work.call("cloudformation", "DescribeStacks", json!({ "StackName": id })).await {
+        match work
+            .call("cloudformation", "DescribeStacks", json!({ "StackName": id }))
+            .await
+        {
             Ok(found) => {
                 let stack = found.pointer("/Stacks/0").cloned().unwrap_or(Value::Null);
-                let is_done = stack.get("StackStatus").and_then(Value::as_str).is_some_and(|status| !status.ends_with("_IN_PROGRESS"));
+                let is_done = stack
+                    .get("StackStatus")
+                    .and_then(Value::as_str)
+                    .is_some_and(|status| !status.ends_with("_IN_PROGRESS"));
                 Ok(is_done.then_some(Some(stack)))
             }
             Err(failure) if failure.message.ends_with("does not exist") => Ok(Some(None)),
@@ -51,9 +57,17 @@ async fn settled(work: &Work<'_>, id: &str) -> Outcome<Option<Value>> {
 }
 
 fn made(id: &str, stack: Option<Value>, wanted: &[&str]) -> Outcome<Made> {
-    let status = stack.as_ref().and_then(|stack| stack.get("StackStatus")).and_then(Value::as_str).unwrap_or("DELETE_COMPLETE");
+    let status = stack
+        .as_ref()
+        .and_then(|stack| stack.get("StackStatus"))
+        .and_then(Value::as_str)
+        .unwrap_or("DELETE_COMPLETE");
     if !wanted.contains(&status) {
-        let reason = stack.as_ref().and_then(|stack| stack.get("StackStatusReason")).and_then(Value::as_str).unwrap_or("");
+        let reason = stack
+            .as_ref()
+            .and_then(|stack| stack.get("StackStatusReason"))
+            .and_then(Value::as_str)
+            .unwrap_or("");
         let message = format!("Embedded stack {id} was not successfully created: {reason}");
         let message = if wanted.contains(&"UPDATE_COMPLETE") && !wanted.contains(&"UPDATE_ROLLBACK_COMPLETE") {
             format!("Embedded stack {id} was not successfully updated. Currently in {status} with reason: {reason}")
@@ -63,9 +77,15 @@ fn made(id: &str, stack: Option<Value>, wanted: &[&str]) -> Outcome<Made> {
         return Err(Failure::new("NotStabilized", message).after(id));
     }
     let mut made = Made::new(id);
-    let outputs = stack.as_ref().and_then(|stack| stack.get("Outputs")).and_then(Value::as_array);
+    let outputs = stack
+        .as_ref()
+        .and_then(|stack| stack.get("Outputs"))
+        .and_then(Value::as_array);
     for output in outputs.into_iter().flatten() {
-        if let (Some(key), Some(value)) = (output.get("OutputKey").and_then(Value::as_str), output.get("OutputValue")) {
+        if let (Some(key), Some(value)) = (
+            output.get("OutputKey").and_then(Value::as_str),
+            output.get("OutputValue"),
+        ) {
             made = made.with(&format!("Outputs.{key}"), value.clone());
         }
     }
@@ -89,12 +109,17 @@ impl Provider for Stack {
 
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         let name = work.name("", Naming::up_to(128));
-        let further = json!({ "StackName": name, "OnFailure": "DO_NOTHING", "TimeoutInMinutes": work.get("TimeoutInMinutes") });
-        let created = work.make("cloudformation", "CreateStack", and(input(work), further)).await?;
+        let further =
+            json!({ "StackName": name, "OnFailure": "DO_NOTHING", "TimeoutInMinutes": work.get("TimeoutInMinutes") });
+        let created = work
+            .make("cloudformation", "CreateStack", and(input(work), further))
+            .await?;
         let id = match created {
             Some(created) => output_text(&created, "/StackId")?,
             None => {
-                let found = work.call("cloudformation", "DescribeStacks", json!({ "StackName": name })).await?;
+                let found = work
+                    .call("cloudformation", "DescribeStacks", json!({ "StackName": name }))
+                    .await?;
                 output_text(&found, "/Stacks/0/StackId")?
             }
         };
@@ -105,9 +130,20 @@ impl Provider for Stack {
     async fn update(&self, work: &Work<'_>, id: &str) -> Outcome<Made> {
         let before = settled(work, id).await?;
         // Undoing an update that has undone itself is nothing to do.
-        match work.call("cloudformation", "UpdateStack", and(input(work), json!({ "StackName": id }))).await {
+        match work
+            .call(
+                "cloudformation",
+                "UpdateStack",
+                and(input(work), json!({ "StackName": id })),
+            )
+            .await
+        {
             Err(failure) if failure.message.starts_with("No updates are to be performed") => {
-                return made(id, before, &["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"]);
+                return made(
+                    id,
+                    before,
+                    &["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"],
+                );
             }
             done => drop(done?),
         }
@@ -116,7 +152,8 @@ impl Provider for Stack {
     }
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
-        work.call("cloudformation", "DeleteStack", json!({ "StackName": id })).await?;
+        work.call("cloudformation", "DeleteStack", json!({ "StackName": id }))
+            .await?;
         let stack = settled(work, id).await?;
         made(id, stack, &["DELETE_COMPLETE"]).map(drop)
     }

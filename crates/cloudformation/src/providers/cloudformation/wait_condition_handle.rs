@@ -16,7 +16,10 @@ impl Provider for WaitConditionHandle {
     }
 
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
-        let opened = work.engine.open_link(&work.stack.uuid, work.logical_id, work.token, LASTS).await;
+        let opened = work
+            .engine
+            .open_link(&work.stack.uuid, work.logical_id, work.token, LASTS)
+            .await;
         let token = opened.map_err(|error| Failure::new("InternalFailure", error.to_string()))?;
         // Who signals is outside, where the one who made the stack is, or a function of it.
         let base = match (work.context.host.as_str(), work.context.secure) {
@@ -33,6 +36,9 @@ impl Provider for WaitConditionHandle {
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
         let token = id.rsplit('/').next().unwrap_or_default();
-        work.engine.close_link(token).await.map_err(|error| Failure::new("InternalFailure", error.to_string()))
+        work.engine
+            .close_link(token)
+            .await
+            .map_err(|error| Failure::new("InternalFailure", error.to_string()))
     }
 }

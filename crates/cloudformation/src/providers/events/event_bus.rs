@@ -12,9 +12,14 @@ async fn policy(work: &Work<'_>, name: &str) -> Outcome<()> {
         return Ok(());
     }
     match work.document("Policy") {
-        Some(policy) => {
-            work.call("events", "PutPermission", json!({ "EventBusName": name, "Policy": policy })).await.map(drop)
-        }
+        Some(policy) => work
+            .call(
+                "events",
+                "PutPermission",
+                json!({ "EventBusName": name, "Policy": policy }),
+            )
+            .await
+            .map(drop),
         None => {
             let input = json!({ "EventBusName": name, "RemoveAllPermissions": true });
             work.remove("events", "RemovePermission", input).await
@@ -24,7 +29,9 @@ async fn policy(work: &Work<'_>, name: &str) -> Outcome<()> {
 
 async fn made(work: &Work<'_>, name: &str) -> Outcome<Made> {
     let found = work.call("events", "DescribeEventBus", json!({ "Name": name })).await?;
-    Ok(Made::new(name).with("Arn", output_text(&found, "/Arn")?).with("Name", name))
+    Ok(Made::new(name)
+        .with("Arn", output_text(&found, "/Arn")?)
+        .with("Name", name))
 }
 
 #[async_trait]
@@ -50,8 +57,19 @@ impl Provider for EventBus {
 
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         let name = work.must("Name")?;
-        let picked = work.pick(&["Name", "EventSourceName", "Description", "KmsKeyIdentifier", "DeadLetterConfig"]);
-        work.make("events", "CreateEventBus", and(picked, json!({ "Tags": work.tag_list() }))).await?;
+        let picked = work.pick(&[
+            "Name",
+            "EventSourceName",
+            "Description",
+            "KmsKeyIdentifier",
+            "DeadLetterConfig",
+        ]);
+        work.make(
+            "events",
+            "CreateEventBus",
+            and(picked, json!({ "Tags": work.tag_list() })),
+        )
+        .await?;
         policy(work, &name).await.map_err(|failure| failure.after(&name))?;
         made(work, &name).await
     }
@@ -59,13 +77,19 @@ impl Provider for EventBus {
     async fn update(&self, work: &Work<'_>, id: &str) -> Outcome<Made> {
         let members = ["Description", "KmsKeyIdentifier", "DeadLetterConfig"];
         if work.changes_any(&members) {
-            work.call("events", "UpdateEventBus", and(work.pick(&members), json!({ "Name": id }))).await?;
+            work.call(
+                "events",
+                "UpdateEventBus",
+                and(work.pick(&members), json!({ "Name": id })),
+            )
+            .await?;
         }
         policy(work, id).await?;
         let made = made(work, id).await?;
         let arn = work.arn("events", &format!("event-bus/{id}"));
         let members = ["ResourceARN", "Tags", "TagKeys"];
-        work.retag("events", ["TagResource", "UntagResource"], members, &arn, true).await?;
+        work.retag("events", ["TagResource", "UntagResource"], members, &arn, true)
+            .await?;
         Ok(made)
     }
 

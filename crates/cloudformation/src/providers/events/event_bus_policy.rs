@@ -15,7 +15,11 @@ async fn put(work: &Work<'_>) -> Outcome<()> {
         let found = work.call("events", "DescribeEventBus", json!({ "Name": name })).await?;
         let policy = found.get("Policy").and_then(Value::as_str).unwrap_or("{}");
         let mut policy: Value = serde_json::from_str(policy).unwrap_or_else(|_| json!({}));
-        let mut statements = policy.get("Statement").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut statements = policy
+            .get("Statement")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         statements.retain(|other| other.get("Sid").and_then(Value::as_str) != Some(&id));
         statements.push(and(Value::Object(statement.clone()), json!({ "Sid": id })));
         policy["Version"] = json!("2012-10-17");
@@ -24,7 +28,10 @@ async fn put(work: &Work<'_>) -> Outcome<()> {
         return work.call("events", "PutPermission", input).await.map(drop);
     }
     if work.get("Principal").is_null() {
-        return Err(Failure::new("InvalidRequest", "Either Statement or Principal and Action must be given."));
+        return Err(Failure::new(
+            "InvalidRequest",
+            "Either Statement or Principal and Action must be given.",
+        ));
     }
     let picked = work.pick(&["StatementId", "Action", "Principal", "Condition"]);
     work.call("events", "PutPermission", and(picked, bus)).await.map(drop)
@@ -54,7 +61,10 @@ impl Provider for EventBusPolicy {
     }
 
     async fn delete(&self, work: &Work<'_>, _: &str) -> Outcome<()> {
-        let input = and(json!({ "StatementId": work.get("StatementId") }), json!({ "EventBusName": work.get("EventBusName") }));
+        let input = and(
+            json!({ "StatementId": work.get("StatementId") }),
+            json!({ "EventBusName": work.get("EventBusName") }),
+        );
         work.remove("events", "RemovePermission", input).await
     }
 }

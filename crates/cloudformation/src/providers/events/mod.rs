@@ -6,5 +6,4 @@ mod rule;
 
 use super::Provider;
 
-pub(super) const ALL: &[&dyn Provider] =
-    &[&rule::Rule, &event_bus::EventBus, &event_bus_policy::EventBusPolicy];
+pub(super) const ALL: &[&dyn Provider] = &[&rule::Rule, &event_bus::EventBus, &event_bus_policy::EventBusPolicy];

@@ -20,8 +20,14 @@ fn place(id: &str) -> (Option<&str>, &str) {
 async fn put(work: &Work<'_>, name: &str) -> Outcome<String> {
     let picked = work.pick(&["ScheduleExpression", "State", "Description", "RoleArn", "EventBusName"]);
     let further = json!({ "Name": name, "EventPattern": work.document("EventPattern") });
-    let tags = if work.old.is_none() { work.tag_list() } else { Value::Null };
-    let put = work.call("events", "PutRule", and(and(picked, further), json!({ "Tags": tags }))).await?;
+    let tags = if work.old.is_none() {
+        work.tag_list()
+    } else {
+        Value::Null
+    };
+    let put = work
+        .call("events", "PutRule", and(and(picked, further), json!({ "Tags": tags })))
+        .await?;
     output_text(&put, "/RuleArn")
 }
 
@@ -36,11 +42,14 @@ async fn targets(work: &Work<'_>, name: &str) -> Outcome<()> {
         .filter_map(|target| target.get("Id").map(text_of))
         .collect();
     if !gone.is_empty() {
-        work.remove("events", "RemoveTargets", base(json!({ "Ids": gone }))).await?;
+        work.remove("events", "RemoveTargets", base(json!({ "Ids": gone })))
+            .await?;
     }
     // Ten at most in one call.
     for some in new.chunks(10) {
-        let put = work.call("events", "PutTargets", base(json!({ "Targets": some }))).await?;
+        let put = work
+            .call("events", "PutTargets", base(json!({ "Targets": some })))
+            .await?;
         if let Some(failed) = put.pointer("/FailedEntries/0") {
             let why = failed.get("ErrorMessage").map(text_of).unwrap_or_default();
             return Err(Failure::new("InvalidRequest", why));
@@ -83,7 +92,8 @@ impl Provider for Rule {
         let arn = put(work, name).await?;
         targets(work, name).await?;
         let members = ["ResourceARN", "Tags", "TagKeys"];
-        work.retag("events", ["TagResource", "UntagResource"], members, &arn, true).await?;
+        work.retag("events", ["TagResource", "UntagResource"], members, &arn, true)
+            .await?;
         Ok(Made::new(id).with("Arn", arn))
     }
 
@@ -103,8 +113,14 @@ impl Provider for Rule {
             .filter_map(|target| target.get("Id").map(text_of))
             .collect();
         if !ids.is_empty() {
-            work.remove("events", "RemoveTargets", and(base, json!({ "Ids": ids }))).await?;
+            work.remove("events", "RemoveTargets", and(base, json!({ "Ids": ids })))
+                .await?;
         }
-        work.remove("events", "DeleteRule", and(json!({ "Name": name }), json!({ "EventBusName": bus }))).await
+        work.remove(
+            "events",
+            "DeleteRule",
+            and(json!({ "Name": name }), json!({ "EventBusName": bus })),
+        )
+        .await
     }
 }

@@ -30,8 +30,15 @@ impl Provider for AccessKey {
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         if work.resumed {
             // The secret of a key made before the end is known to nobody: the key is useless, and a user has only two.
-            let found = work.call("iam", "ListAccessKeys", json!({ "UserName": work.get("UserName") })).await?;
-            for key in found.get("AccessKeyMetadata").and_then(Value::as_array).into_iter().flatten() {
+            let found = work
+                .call("iam", "ListAccessKeys", json!({ "UserName": work.get("UserName") }))
+                .await?;
+            for key in found
+                .get("AccessKeyMetadata")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+            {
                 let made = key.get("CreateDate").and_then(Value::as_f64).unwrap_or(0.0);
                 if made >= work.started.as_secs() as f64 {
                     let input = json!({ "UserName": work.get("UserName"), "AccessKeyId": key.get("AccessKeyId") });
@@ -39,7 +46,9 @@ impl Provider for AccessKey {
                 }
             }
         }
-        let made = work.call("iam", "CreateAccessKey", json!({ "UserName": work.get("UserName") })).await?;
+        let made = work
+            .call("iam", "CreateAccessKey", json!({ "UserName": work.get("UserName") }))
+            .await?;
         let id = output_text(&made, "/AccessKey/AccessKeyId")?;
         status(work, &id).await.map_err(|failure| failure.after(&id))?;
         Ok(Made::new(id).with("SecretAccessKey", output_text(&made, "/AccessKey/SecretAccessKey")?))
@@ -51,6 +60,11 @@ impl Provider for AccessKey {
     }
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
-        work.remove("iam", "DeleteAccessKey", json!({ "UserName": work.get("UserName"), "AccessKeyId": id })).await
+        work.remove(
+            "iam",
+            "DeleteAccessKey",
+            json!({ "UserName": work.get("UserName"), "AccessKeyId": id }),
+        )
+        .await
     }
 }

@@ -31,15 +31,24 @@ impl Provider for Group {
 
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         let name = work.name("GroupName", Naming::up_to(128));
-        work.make("iam", "CreateGroup", and(work.pick(&["Path"]), json!({ "GroupName": name }))).await?;
-        Owner::GROUP.apply(work, &name).await.map_err(|failure| failure.after(&name))?;
+        work.make(
+            "iam",
+            "CreateGroup",
+            and(work.pick(&["Path"]), json!({ "GroupName": name })),
+        )
+        .await?;
+        Owner::GROUP
+            .apply(work, &name)
+            .await
+            .map_err(|failure| failure.after(&name))?;
         made(work, &name).await
     }
 
     async fn update(&self, work: &Work<'_>, id: &str) -> Outcome<Made> {
         if work.changes("Path") {
             let path = work.text("Path").unwrap_or_else(|| "/".into());
-            work.call("iam", "UpdateGroup", json!({ "GroupName": id, "NewPath": path })).await?;
+            work.call("iam", "UpdateGroup", json!({ "GroupName": id, "NewPath": path }))
+                .await?;
         }
         Owner::GROUP.apply(work, id).await?;
         made(work, id).await

@@ -26,7 +26,9 @@ async fn roles(work: &Work<'_>, name: &str) -> Outcome<()> {
 }
 
 async fn made(work: &Work<'_>, name: &str) -> Outcome<Made> {
-    let found = work.call("iam", "GetInstanceProfile", json!({ "InstanceProfileName": name })).await?;
+    let found = work
+        .call("iam", "GetInstanceProfile", json!({ "InstanceProfileName": name }))
+        .await?;
     Ok(Made::new(name).with("Arn", output_text(&found, "/InstanceProfile/Arn")?))
 }
 
@@ -63,6 +65,7 @@ impl Provider for InstanceProfile {
             let input = json!({ "InstanceProfileName": id, "RoleName": role });
             work.remove("iam", "RemoveRoleFromInstanceProfile", input).await?;
         }
-        work.remove("iam", "DeleteInstanceProfile", json!({ "InstanceProfileName": id })).await
+        work.remove("iam", "DeleteInstanceProfile", json!({ "InstanceProfileName": id }))
+            .await
     }
 }

@@ -30,7 +30,9 @@ async fn attach(work: &Work<'_>, arn: &str) -> Outcome<()> {
 
 /// Removes the versions that are not the default one.
 async fn prune(work: &Work<'_>, arn: &str) -> Outcome<()> {
-    let found = work.call("iam", "ListPolicyVersions", json!({ "PolicyArn": arn })).await?;
+    let found = work
+        .call("iam", "ListPolicyVersions", json!({ "PolicyArn": arn }))
+        .await?;
     for version in found.get("Versions").and_then(Value::as_array).into_iter().flatten() {
         if version.get("IsDefaultVersion") != Some(&Value::Bool(true)) {
             let input = json!({ "PolicyArn": arn, "VersionId": version.get("VersionId") });
@@ -58,7 +60,9 @@ impl Provider for ManagedPolicy {
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         let name = work.name("ManagedPolicyName", Naming::up_to(128));
         let further = json!({ "PolicyName": name, "PolicyDocument": work.document("PolicyDocument") });
-        let made = work.make("iam", "CreatePolicy", and(work.pick(&["Path", "Description"]), further)).await?;
+        let made = work
+            .make("iam", "CreatePolicy", and(work.pick(&["Path", "Description"]), further))
+            .await?;
         let arn = match made {
             Some(made) => output_text(&made, "/Policy/Arn")?,
             None => {
@@ -82,7 +86,10 @@ impl Provider for ManagedPolicy {
     }
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
-        let found = match work.call("iam", "ListEntitiesForPolicy", json!({ "PolicyArn": id })).await {
+        let found = match work
+            .call("iam", "ListEntitiesForPolicy", json!({ "PolicyArn": id }))
+            .await
+        {
             Ok(found) => found,
             Err(failure) if failure.is_absent() => return Ok(()),
             Err(failure) => return Err(failure),
@@ -93,7 +100,9 @@ impl Provider for ManagedPolicy {
             ("PolicyGroups", "GroupName", Owner::GROUP),
         ] {
             for one in found.get(list).and_then(Value::as_array).into_iter().flatten() {
-                owner.detach(work, one.get(member).map(text_of).unwrap_or_default().as_str(), id).await?;
+                owner
+                    .detach(work, one.get(member).map(text_of).unwrap_or_default().as_str(), id)
+                    .await?;
             }
         }
         prune(work, id).await?;

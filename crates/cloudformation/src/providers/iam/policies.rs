@@ -24,7 +24,10 @@ impl Owner {
     /// Brings attached and inline policies from the old properties to the new ones.
     pub(super) async fn apply(self, work: &Work<'_>, name: &str) -> Outcome<()> {
         let texts = |value: &Value| -> Vec<String> { value.as_array().into_iter().flatten().map(text_of).collect() };
-        let (old, new) = (texts(work.before("ManagedPolicyArns")), texts(work.get("ManagedPolicyArns")));
+        let (old, new) = (
+            texts(work.before("ManagedPolicyArns")),
+            texts(work.get("ManagedPolicyArns")),
+        );
         for arn in new.iter().filter(|arn| !old.contains(arn)) {
             self.attach(work, name, arn).await?;
         }
@@ -35,11 +38,25 @@ impl Owner {
         let (old, new) = (list(work.before("Policies")), list(work.get("Policies")));
         for policy in new.iter().filter(|policy| !old.contains(policy)) {
             let document = policy.get("PolicyDocument").map(text_of);
-            self.put(work, name, policy.get("PolicyName").map(text_of).unwrap_or_default().as_str(), document).await?;
+            self.put(
+                work,
+                name,
+                policy.get("PolicyName").map(text_of).unwrap_or_default().as_str(),
+                document,
+            )
+            .await?;
         }
-        let has = |policy: &Value| new.iter().any(|other| other.get("PolicyName") == policy.get("PolicyName"));
+        let has = |policy: &Value| {
+            new.iter()
+                .any(|other| other.get("PolicyName") == policy.get("PolicyName"))
+        };
         for policy in old.iter().filter(|policy| !has(policy)) {
-            self.take(work, name, policy.get("PolicyName").map(text_of).unwrap_or_default().as_str()).await?;
+            self.take(
+                work,
+                name,
+                policy.get("PolicyName").map(text_of).unwrap_or_default().as_str(),
+            )
+            .await?;
         }
         Ok(())
     }
@@ -48,8 +65,18 @@ impl Owner {
     pub(super) async fn clear(self, work: &Work<'_>, name: &str) -> Outcome<()> {
         let attached = format!("ListAttached{}Policies", self.0);
         if let Some(found) = absent_is_none(work.call("iam", &attached, self.named(name)).await)? {
-            for policy in found.get("AttachedPolicies").and_then(Value::as_array).into_iter().flatten() {
-                self.detach(work, name, policy.get("PolicyArn").map(text_of).unwrap_or_default().as_str()).await?;
+            for policy in found
+                .get("AttachedPolicies")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+            {
+                self.detach(
+                    work,
+                    name,
+                    policy.get("PolicyArn").map(text_of).unwrap_or_default().as_str(),
+                )
+                .await?;
             }
         }
         let inline = format!("List{}Policies", self.0);
@@ -63,7 +90,9 @@ impl Owner {
 
     pub(super) async fn attach(self, work: &Work<'_>, name: &str, arn: &str) -> Outcome<()> {
         let input = json!({ self.member(): name, "PolicyArn": arn });
-        work.call("iam", &format!("Attach{}Policy", self.0), input).await.map(drop)
+        work.call("iam", &format!("Attach{}Policy", self.0), input)
+            .await
+            .map(drop)
     }
 
     pub(super) async fn detach(self, work: &Work<'_>, name: &str, arn: &str) -> Outcome<()> {

@@ -25,7 +25,10 @@ impl Provider for Policy {
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         let policy = work.must("PolicyName")?;
         if OWNERS.iter().all(|(property, _)| names(work.get(property)).is_empty()) {
-            return Err(Failure::new("InvalidRequest", "At least one of [Groups,Roles,Users] must be non-empty."));
+            return Err(Failure::new(
+                "InvalidRequest",
+                "At least one of [Groups,Roles,Users] must be non-empty.",
+            ));
         }
         let id = work.made_up_id();
         for (property, owner) in OWNERS {

@@ -11,7 +11,9 @@ pub(super) struct Role;
 
 async fn made(work: &Work<'_>, name: &str) -> Outcome<Made> {
     let found = work.call("iam", "GetRole", json!({ "RoleName": name })).await?;
-    Ok(Made::new(name).with("Arn", output_text(&found, "/Role/Arn")?).with("RoleId", output_text(&found, "/Role/RoleId")?))
+    Ok(Made::new(name)
+        .with("Arn", output_text(&found, "/Role/Arn")?)
+        .with("RoleId", output_text(&found, "/Role/RoleId")?))
 }
 
 #[async_trait]
@@ -44,7 +46,10 @@ impl Provider for Role {
         });
         let picked = work.pick(&["Path", "Description", "MaxSessionDuration", "PermissionsBoundary"]);
         work.make("iam", "CreateRole", and(picked, further)).await?;
-        Owner::ROLE.apply(work, &name).await.map_err(|failure| failure.after(&name))?;
+        Owner::ROLE
+            .apply(work, &name)
+            .await
+            .map_err(|failure| failure.after(&name))?;
         made(work, &name).await
     }
 
@@ -67,11 +72,21 @@ impl Provider for Role {
                     let input = json!({ "RoleName": id, "PermissionsBoundary": arn });
                     work.call("iam", "PutRolePermissionsBoundary", input).await?;
                 }
-                None => work.remove("iam", "DeleteRolePermissionsBoundary", json!({ "RoleName": id })).await?,
+                None => {
+                    work.remove("iam", "DeleteRolePermissionsBoundary", json!({ "RoleName": id }))
+                        .await?
+                }
             }
         }
         Owner::ROLE.apply(work, id).await?;
-        work.retag("iam", ["TagRole", "UntagRole"], ["RoleName", "Tags", "TagKeys"], id, true).await?;
+        work.retag(
+            "iam",
+            ["TagRole", "UntagRole"],
+            ["RoleName", "Tags", "TagKeys"],
+            id,
+            true,
+        )
+        .await?;
         made(work, id).await
     }
 

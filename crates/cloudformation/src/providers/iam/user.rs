@@ -19,10 +19,16 @@ async fn groups(work: &Work<'_>, name: &str) -> Outcome<()> {
     let texts = |value: &Value| -> Vec<String> { value.as_array().into_iter().flatten().map(text_of).collect() };
     let (old, new) = (texts(work.before("Groups")), texts(work.get("Groups")));
     for group in new.iter().filter(|group| !old.contains(group)) {
-        work.call("iam", "AddUserToGroup", json!({ "UserName": name, "GroupName": group })).await?;
+        work.call("iam", "AddUserToGroup", json!({ "UserName": name, "GroupName": group }))
+            .await?;
     }
     for group in old.iter().filter(|group| !new.contains(group)) {
-        work.remove("iam", "RemoveUserFromGroup", json!({ "UserName": name, "GroupName": group })).await?;
+        work.remove(
+            "iam",
+            "RemoveUserFromGroup",
+            json!({ "UserName": name, "GroupName": group }),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -48,7 +54,12 @@ impl Provider for User {
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         let name = work.name("UserName", Naming::up_to(64));
         let further = json!({ "UserName": name, "Tags": work.tag_list() });
-        work.make("iam", "CreateUser", and(work.pick(&["Path", "PermissionsBoundary"]), further)).await?;
+        work.make(
+            "iam",
+            "CreateUser",
+            and(work.pick(&["Path", "PermissionsBoundary"]), further),
+        )
+        .await?;
         let configured = async {
             Owner::USER.apply(work, &name).await?;
             groups(work, &name).await?;
@@ -63,7 +74,12 @@ impl Provider for User {
 
     async fn update(&self, work: &Work<'_>, id: &str) -> Outcome<Made> {
         if work.changes("Path") {
-            work.call("iam", "UpdateUser", json!({ "UserName": id, "NewPath": work.text("Path").unwrap_or_else(|| "/".into()) })).await?;
+            work.call(
+                "iam",
+                "UpdateUser",
+                json!({ "UserName": id, "NewPath": work.text("Path").unwrap_or_else(|| "/".into()) }),
+            )
+            .await?;
         }
         if work.changes("PermissionsBoundary") {
             match work.text("PermissionsBoundary") {
@@ -71,32 +87,55 @@ impl Provider for User {
                     let input = json!({ "UserName": id, "PermissionsBoundary": arn });
                     work.call("iam", "PutUserPermissionsBoundary", input).await?;
                 }
-                None => work.remove("iam", "DeleteUserPermissionsBoundary", json!({ "UserName": id })).await?,
+                None => {
+                    work.remove("iam", "DeleteUserPermissionsBoundary", json!({ "UserName": id }))
+                        .await?
+                }
             }
         }
         if work.changes("LoginProfile") {
             match work.get("LoginProfile").as_object() {
                 Some(profile) => {
                     let input = and(Value::Object(profile.clone()), json!({ "UserName": id }));
-                    let operation = if work.before("LoginProfile").is_null() { "CreateLoginProfile" } else { "UpdateLoginProfile" };
+                    let operation = if work.before("LoginProfile").is_null() {
+                        "CreateLoginProfile"
+                    } else {
+                        "UpdateLoginProfile"
+                    };
                     work.make("iam", operation, input).await?;
                 }
-                None => work.remove("iam", "DeleteLoginProfile", json!({ "UserName": id })).await?,
+                None => {
+                    work.remove("iam", "DeleteLoginProfile", json!({ "UserName": id }))
+                        .await?
+                }
             }
         }
         Owner::USER.apply(work, id).await?;
         groups(work, id).await?;
-        work.retag("iam", ["TagUser", "UntagUser"], ["UserName", "Tags", "TagKeys"], id, true).await?;
+        work.retag(
+            "iam",
+            ["TagUser", "UntagUser"],
+            ["UserName", "Tags", "TagKeys"],
+            id,
+            true,
+        )
+        .await?;
         made(work, id).await
     }
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
         Owner::USER.clear(work, id).await?;
         for group in work.get("Groups").as_array().into_iter().flatten() {
-            work.remove("iam", "RemoveUserFromGroup", json!({ "UserName": id, "GroupName": group })).await?;
+            work.remove(
+                "iam",
+                "RemoveUserFromGroup",
+                json!({ "UserName": id, "GroupName": group }),
+            )
+            .await?;
         }
         if !work.get("LoginProfile").is_null() {
-            work.remove("iam", "DeleteLoginProfile", json!({ "UserName": id })).await?;
+            work.remove("iam", "DeleteLoginProfile", json!({ "UserName": id }))
+                .await?;
         }
         work.remove("iam", "DeleteUser", json!({ "UserName": id })).await
     }

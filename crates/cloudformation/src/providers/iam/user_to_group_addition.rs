@@ -21,7 +21,9 @@ impl Provider for UserToGroupAddition {
         let id = work.made_up_id();
         for user in work.get("Users").as_array().into_iter().flatten() {
             let input = json!({ "GroupName": work.get("GroupName"), "UserName": user });
-            work.call("iam", "AddUserToGroup", input).await.map_err(|failure| failure.after(&id))?;
+            work.call("iam", "AddUserToGroup", input)
+                .await
+                .map_err(|failure| failure.after(&id))?;
         }
         Ok(Made::new(id))
     }
@@ -30,7 +32,12 @@ impl Provider for UserToGroupAddition {
         let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
         let (old, new) = (list(work.before("Users")), list(work.get("Users")));
         for user in new.iter().filter(|user| !old.contains(user)) {
-            work.call("iam", "AddUserToGroup", json!({ "GroupName": work.get("GroupName"), "UserName": user })).await?;
+            work.call(
+                "iam",
+                "AddUserToGroup",
+                json!({ "GroupName": work.get("GroupName"), "UserName": user }),
+            )
+            .await?;
         }
         for user in old.iter().filter(|user| !new.contains(user)) {
             let input = json!({ "GroupName": work.get("GroupName"), "UserName": user });

@@ -18,12 +18,14 @@ impl Provider for Alias {
     }
 
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
-        work.make("kms", "CreateAlias", work.pick(&["AliasName", "TargetKeyId"])).await?;
+        work.make("kms", "CreateAlias", work.pick(&["AliasName", "TargetKeyId"]))
+            .await?;
         Ok(Made::new(work.must("AliasName")?))
     }
 
     async fn update(&self, work: &Work<'_>, id: &str) -> Outcome<Made> {
-        work.call("kms", "UpdateAlias", work.pick(&["AliasName", "TargetKeyId"])).await?;
+        work.call("kms", "UpdateAlias", work.pick(&["AliasName", "TargetKeyId"]))
+            .await?;
         Ok(Made::new(id))
     }
 

@@ -9,14 +9,28 @@ pub(super) struct Alias;
 
 fn input(work: &Work<'_>) -> Outcome<Value> {
     let (name, _) = super::split(&work.must("FunctionName")?);
-    let weights = work.get("RoutingConfig").get("AdditionalVersionWeights").and_then(Value::as_array);
+    let weights = work
+        .get("RoutingConfig")
+        .get("AdditionalVersionWeights")
+        .and_then(Value::as_array);
     let weights = weights.map(|weights| {
-        let one = |weight: &Value| Some((weight.get("FunctionVersion")?.as_str()?.to_owned(), weight.get("FunctionWeight")?.clone()));
+        let one = |weight: &Value| {
+            Some((
+                weight.get("FunctionVersion")?.as_str()?.to_owned(),
+                weight.get("FunctionWeight")?.clone(),
+            ))
+        };
         json!({ "AdditionalVersionWeights": weights.iter().filter_map(one).collect::<serde_json::Map<_, _>>() })
     });
     // Without weights an update takes away those that there were.
-    let weights = weights.or_else(|| work.changes("RoutingConfig").then(|| json!({ "AdditionalVersionWeights": {} })));
-    Ok(and(work.pick(&["Name", "FunctionVersion", "Description"]), json!({ "FunctionName": name, "RoutingConfig": weights })))
+    let weights = weights.or_else(|| {
+        work.changes("RoutingConfig")
+            .then(|| json!({ "AdditionalVersionWeights": {} }))
+    });
+    Ok(and(
+        work.pick(&["Name", "FunctionVersion", "Description"]),
+        json!({ "FunctionName": name, "RoutingConfig": weights }),
+    ))
 }
 
 #[async_trait]
@@ -34,9 +48,13 @@ impl Provider for Alias {
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         work.make("lambda", "CreateAlias", input(work)?).await?;
         let (function, name) = (super::split(&work.must("FunctionName")?).0, work.must("Name")?);
-        let found = work.call("lambda", "GetAlias", json!({ "FunctionName": function, "Name": name })).await?;
+        let found = work
+            .call("lambda", "GetAlias", json!({ "FunctionName": function, "Name": name }))
+            .await?;
         let arn = output_text(&found, "/AliasArn")?;
-        provisioned(work, &function, &name).await.map_err(|failure| failure.after(&arn))?;
+        provisioned(work, &function, &name)
+            .await
+            .map_err(|failure| failure.after(&arn))?;
         Ok(Made::new(arn.clone()).with("AliasArn", arn))
     }
 
@@ -48,6 +66,7 @@ impl Provider for Alias {
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
         let (name, alias) = super::split(id);
-        work.remove("lambda", "DeleteAlias", json!({ "FunctionName": name, "Name": alias })).await
+        work.remove("lambda", "DeleteAlias", json!({ "FunctionName": name, "Name": alias }))
+            .await
     }
 }

@@ -6,9 +6,16 @@ use serde_json::json;
 pub(super) struct EventInvokeConfig;
 
 async fn put(work: &Work<'_>) -> Outcome<()> {
-    let members =
-        ["FunctionName", "Qualifier", "MaximumRetryAttempts", "MaximumEventAgeInSeconds", "DestinationConfig"];
-    work.call("lambda", "PutFunctionEventInvokeConfig", work.pick(&members)).await.map(drop)
+    let members = [
+        "FunctionName",
+        "Qualifier",
+        "MaximumRetryAttempts",
+        "MaximumEventAgeInSeconds",
+        "DestinationConfig",
+    ];
+    work.call("lambda", "PutFunctionEventInvokeConfig", work.pick(&members))
+        .await
+        .map(drop)
 }
 
 #[async_trait]

@@ -23,8 +23,14 @@ const CHANGEABLE: [&str; 15] = [
     "FunctionResponseTypes",
     "ScalingConfig",
 ];
-const AT_CREATION: [&str; 6] =
-    ["EventSourceArn", "StartingPosition", "StartingPositionTimestamp", "Topics", "Queues", "SelfManagedEventSource"];
+const AT_CREATION: [&str; 6] = [
+    "EventSourceArn",
+    "StartingPosition",
+    "StartingPositionTimestamp",
+    "Topics",
+    "Queues",
+    "SelfManagedEventSource",
+];
 
 fn input(work: &Work<'_>, members: &[&str]) -> Value {
     let mut input = work.pick(members);
@@ -49,12 +55,24 @@ impl Provider for EventSourceMapping {
     }
 
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
-        let made = work.make("lambda", "CreateEventSourceMapping", and(input(work, &CHANGEABLE), work.pick(&AT_CREATION))).await?;
+        let made = work
+            .make(
+                "lambda",
+                "CreateEventSourceMapping",
+                and(input(work, &CHANGEABLE), work.pick(&AT_CREATION)),
+            )
+            .await?;
         let id = match made {
             Some(made) => output_text(&made, "/UUID")?,
             None => {
                 // One source and one function have one mapping.
-                let found = work.call("lambda", "ListEventSourceMappings", work.pick(&["FunctionName", "EventSourceArn"])).await?;
+                let found = work
+                    .call(
+                        "lambda",
+                        "ListEventSourceMappings",
+                        work.pick(&["FunctionName", "EventSourceArn"]),
+                    )
+                    .await?;
                 output_text(&found, "/EventSourceMappings/0/UUID")?
             }
         };
@@ -68,6 +86,7 @@ impl Provider for EventSourceMapping {
     }
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
-        work.remove("lambda", "DeleteEventSourceMapping", json!({ "UUID": id })).await
+        work.remove("lambda", "DeleteEventSourceMapping", json!({ "UUID": id }))
+            .await
     }
 }

@@ -42,7 +42,12 @@ fn archive(work: &Work<'_>, code: &str) -> Outcome<Vec<u8>> {
     let name = match &runtime {
         runtime if runtime.starts_with("python") => "index.py",
         runtime if runtime.starts_with("nodejs") => "index.js",
-        _ => return Err(Failure::new("InvalidRequest", "ZipFile can only be used when Runtime is set to either nodejs or python.")),
+        _ => {
+            return Err(Failure::new(
+                "InvalidRequest",
+                "ZipFile can only be used when Runtime is set to either nodejs or python.",
+            ));
+        }
     };
     Ok(zip_of(name, code.as_bytes()))
 }
@@ -91,7 +96,9 @@ fn code(work: &Work<'_>) -> Outcome<Value> {
         Some(_) => Err(Failure::new("InvalidRequest", "Code.ZipFile must be a string")),
         None => {
             let known = ["S3Bucket", "S3Key", "S3ObjectVersion", "ImageUri"];
-            let picked = known.into_iter().filter_map(|name| Some((name.to_owned(), code.get(name)?.clone())));
+            let picked = known
+                .into_iter()
+                .filter_map(|name| Some((name.to_owned(), code.get(name)?.clone())));
             Ok(Value::Object(picked.collect()))
         }
     }
@@ -106,9 +113,19 @@ impl Function {
             };
             is("/State", &["Active", "Inactive", "Failed"]) && is("/LastUpdateStatus", &["Successful", "Failed"])
         };
-        let found = work.until("lambda", "GetFunctionConfiguration", json!({ "FunctionName": name }), is_ready).await?;
+        let found = work
+            .until(
+                "lambda",
+                "GetFunctionConfiguration",
+                json!({ "FunctionName": name }),
+                is_ready,
+            )
+            .await?;
         if found.get("State").and_then(Value::as_str) == Some("Failed") {
-            let reason = found.get("StateReason").and_then(Value::as_str).unwrap_or("the function failed to start");
+            let reason = found
+                .get("StateReason")
+                .and_then(Value::as_str)
+                .unwrap_or("the function failed to start");
             return Err(Failure::new("NotStabilized", reason));
         }
         Ok(found)
@@ -116,7 +133,12 @@ impl Function {
 
     async fn made(work: &Work<'_>, name: &str) -> Outcome<Made> {
         let found = Self::ready(work, name).await?;
-        let snap = |member: &str| found.pointer(&format!("/SnapStart/{member}")).cloned().unwrap_or(Value::Null);
+        let snap = |member: &str| {
+            found
+                .pointer(&format!("/SnapStart/{member}"))
+                .cloned()
+                .unwrap_or(Value::Null)
+        };
         Ok(Made::new(name)
             .with("Arn", output_text(&found, "/FunctionArn")?)
             .with("SnapStartResponse.ApplyOn", snap("ApplyOn"))
@@ -131,7 +153,10 @@ impl Function {
                     let input = json!({ "FunctionName": name, "ReservedConcurrentExecutions": count });
                     work.call("lambda", "PutFunctionConcurrency", input).await?;
                 }
-                None => work.remove("lambda", "DeleteFunctionConcurrency", json!({ "FunctionName": name })).await?,
+                None => {
+                    work.remove("lambda", "DeleteFunctionConcurrency", json!({ "FunctionName": name }))
+                        .await?
+                }
             }
         }
         if work.changes("RecursiveLoop") {
@@ -144,7 +169,12 @@ impl Function {
                 Value::Null => json!({ "UpdateRuntimeOn": "Auto" }),
                 value => value.clone(),
             };
-            work.call("lambda", "PutRuntimeManagementConfig", and(wanted, json!({ "FunctionName": name }))).await?;
+            work.call(
+                "lambda",
+                "PutRuntimeManagementConfig",
+                and(wanted, json!({ "FunctionName": name })),
+            )
+            .await?;
         }
         Ok(())
     }
@@ -186,15 +216,26 @@ impl Provider for Function {
         true
     }
     fn probe(&self, name: &str) -> Option<ApiCall> {
-        Some(ApiCall::new("lambda", "GetFunctionConfiguration", json!({ "FunctionName": name })))
+        Some(ApiCall::new(
+            "lambda",
+            "GetFunctionConfiguration",
+            json!({ "FunctionName": name }),
+        ))
     }
 
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         let name = work.name("FunctionName", Naming::up_to(64));
         let tags = work.tag_map();
-        let tags = if tags.is_empty() { Value::Null } else { Value::Object(tags) };
+        let tags = if tags.is_empty() {
+            Value::Null
+        } else {
+            Value::Object(tags)
+        };
         let mut input = and(work.pick(&CONFIGURATION), work.pick(&AT_CREATION));
-        input = and(input, json!({ "FunctionName": name, "Code": code(work)?, "Tags": tags }));
+        input = and(
+            input,
+            json!({ "FunctionName": name, "Code": code(work)?, "Tags": tags }),
+        );
         if work.get("Code").get("ImageUri").is_some() {
             input["PackageType"] = json!("Image");
         }
@@ -209,7 +250,10 @@ impl Provider for Function {
 
     async fn update(&self, work: &Work<'_>, id: &str) -> Outcome<Made> {
         if work.changes("Code") || work.changes("Architectures") {
-            let input = and(code(work)?, json!({ "FunctionName": id, "Architectures": work.get("Architectures") }));
+            let input = and(
+                code(work)?,
+                json!({ "FunctionName": id, "Architectures": work.get("Architectures") }),
+            );
             work.call("lambda", "UpdateFunctionCode", input).await?;
             Self::ready(work, id).await?;
         }
@@ -228,11 +272,13 @@ impl Provider for Function {
         Self::settings(work, id).await?;
         let arn = work.arn("lambda", &format!("function:{id}"));
         let members = ["Resource", "Tags", "TagKeys"];
-        work.retag("lambda", ["TagResource", "UntagResource"], members, &arn, false).await?;
+        work.retag("lambda", ["TagResource", "UntagResource"], members, &arn, false)
+            .await?;
         Self::made(work, id).await
     }
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
-        work.remove("lambda", "DeleteFunction", json!({ "FunctionName": id })).await
+        work.remove("lambda", "DeleteFunction", json!({ "FunctionName": id }))
+            .await
     }
 }

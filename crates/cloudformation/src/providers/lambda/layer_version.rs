@@ -23,7 +23,9 @@ impl Provider for LayerVersion {
         let name = work.name("LayerName", Naming::up_to(140));
         if work.resumed {
             // The name is given by a template and shared by versions: the newest one since the step began is this one's.
-            let listed = work.call("lambda", "ListLayerVersions", json!({ "LayerName": name })).await;
+            let listed = work
+                .call("lambda", "ListLayerVersions", json!({ "LayerName": name }))
+                .await;
             if let Ok(listed) = listed
                 && let Some(newest) = listed.pointer("/LayerVersions/0")
                 && newest.get("CreatedDate").and_then(Value::as_str) >= Some(&crate::names::iso(work.started)[..19])
@@ -32,8 +34,20 @@ impl Provider for LayerVersion {
                 return Ok(Made::new(arn.clone()).with("LayerVersionArn", arn));
             }
         }
-        let picked = work.pick(&["Content", "Description", "CompatibleRuntimes", "CompatibleArchitectures", "LicenseInfo"]);
-        let made = work.call("lambda", "PublishLayerVersion", and(picked, json!({ "LayerName": name }))).await?;
+        let picked = work.pick(&[
+            "Content",
+            "Description",
+            "CompatibleRuntimes",
+            "CompatibleArchitectures",
+            "LicenseInfo",
+        ]);
+        let made = work
+            .call(
+                "lambda",
+                "PublishLayerVersion",
+                and(picked, json!({ "LayerName": name })),
+            )
+            .await?;
         let arn = output_text(&made, "/LayerVersionArn")?;
         Ok(Made::new(arn.clone()).with("LayerVersionArn", arn))
     }
@@ -43,7 +57,14 @@ impl Provider for LayerVersion {
     }
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
-        let Some((layer, version)) = id.rsplit_once(':') else { return Ok(()) };
-        work.remove("lambda", "DeleteLayerVersion", json!({ "LayerName": layer, "VersionNumber": version })).await
+        let Some((layer, version)) = id.rsplit_once(':') else {
+            return Ok(());
+        };
+        work.remove(
+            "lambda",
+            "DeleteLayerVersion",
+            json!({ "LayerName": layer, "VersionNumber": version }),
+        )
+        .await
     }
 }

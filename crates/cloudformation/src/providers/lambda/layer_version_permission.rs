@@ -9,8 +9,9 @@ pub(super) struct LayerVersionPermission;
 
 fn layer(work: &Work<'_>) -> Outcome<Value> {
     let arn = work.must("LayerVersionArn")?;
-    let (layer, version) =
-        arn.rsplit_once(':').ok_or_else(|| Failure::new("InvalidRequest", "LayerVersionArn is not the ARN of a layer version"))?;
+    let (layer, version) = arn
+        .rsplit_once(':')
+        .ok_or_else(|| Failure::new("InvalidRequest", "LayerVersionArn is not the ARN of a layer version"))?;
     Ok(json!({ "LayerName": layer, "VersionNumber": version }))
 }
 
@@ -29,7 +30,12 @@ impl Provider for LayerVersionPermission {
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         let statement = work.name("Id", Naming::up_to(100));
         let picked = and(work.pick(&["Action", "Principal", "OrganizationId"]), layer(work)?);
-        work.make("lambda", "AddLayerVersionPermission", and(picked, json!({ "StatementId": statement }))).await?;
+        work.make(
+            "lambda",
+            "AddLayerVersionPermission",
+            and(picked, json!({ "StatementId": statement })),
+        )
+        .await?;
         Ok(Made::new(format!("{}#{statement}", work.must("LayerVersionArn")?)))
     }
 
@@ -39,6 +45,11 @@ impl Provider for LayerVersionPermission {
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
         let statement = id.rsplit('#').next().unwrap_or_default();
-        work.remove("lambda", "RemoveLayerVersionPermission", and(layer(work)?, json!({ "StatementId": statement }))).await
+        work.remove(
+            "lambda",
+            "RemoveLayerVersionPermission",
+            and(layer(work)?, json!({ "StatementId": statement })),
+        )
+        .await
     }
 }

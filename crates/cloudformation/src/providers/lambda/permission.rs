@@ -32,7 +32,12 @@ impl Provider for Permission {
             "InvokedViaFunctionUrl",
             "PrincipalOrgID",
         ]);
-        work.make("lambda", "AddPermission", and(picked, json!({ "StatementId": statement }))).await?;
+        work.make(
+            "lambda",
+            "AddPermission",
+            and(picked, json!({ "StatementId": statement })),
+        )
+        .await?;
         Ok(Made::new(statement.clone()).with("Id", statement))
     }
 
@@ -43,7 +48,10 @@ impl Provider for Permission {
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
         // The qualifier, where there is one, is part of the function's name.
         let (name, qualifier) = super::split(&work.must("FunctionName")?);
-        let input = and(json!({ "FunctionName": name, "StatementId": id }), json!({ "Qualifier": qualifier }));
+        let input = and(
+            json!({ "FunctionName": name, "StatementId": id }),
+            json!({ "Qualifier": qualifier }),
+        );
         work.remove("lambda", "RemovePermission", input).await
     }
 }

@@ -15,7 +15,9 @@ fn at(work: &Work<'_>) -> Outcome<Value> {
 async fn made(work: &Work<'_>) -> Outcome<Made> {
     let found = work.call("lambda", "GetFunctionUrlConfig", at(work)?).await?;
     let arn = output_text(&found, "/FunctionArn")?;
-    Ok(Made::new(arn.clone()).with("FunctionArn", arn).with("FunctionUrl", output_text(&found, "/FunctionUrl")?))
+    Ok(Made::new(arn.clone())
+        .with("FunctionArn", arn)
+        .with("FunctionUrl", output_text(&found, "/FunctionUrl")?))
 }
 
 #[async_trait]

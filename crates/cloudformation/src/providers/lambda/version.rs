@@ -20,10 +20,15 @@ impl Provider for Version {
 
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         let (name, _) = super::split(&work.must("FunctionName")?);
-        let input = and(work.pick(&["CodeSha256", "Description"]), json!({ "FunctionName": name }));
+        let input = and(
+            work.pick(&["CodeSha256", "Description"]),
+            json!({ "FunctionName": name }),
+        );
         let made = work.call("lambda", "PublishVersion", input).await?;
         let (arn, version) = (output_text(&made, "/FunctionArn")?, output_text(&made, "/Version")?);
-        provisioned(work, &name, &version).await.map_err(|failure| failure.after(&arn))?;
+        provisioned(work, &name, &version)
+            .await
+            .map_err(|failure| failure.after(&arn))?;
         Ok(Made::new(arn.clone()).with("FunctionArn", arn).with("Version", version))
     }
 
@@ -34,7 +39,8 @@ impl Provider for Version {
     }
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
-        work.remove("lambda", "DeleteFunction", json!({ "FunctionName": id })).await
+        work.remove("lambda", "DeleteFunction", json!({ "FunctionName": id }))
+            .await
     }
 }
 
@@ -44,10 +50,15 @@ pub(super) async fn provisioned(work: &Work<'_>, function: &str, qualifier: &str
         return Ok(());
     }
     let input = json!({ "FunctionName": function, "Qualifier": qualifier });
-    match work.get("ProvisionedConcurrencyConfig").get("ProvisionedConcurrentExecutions") {
+    match work
+        .get("ProvisionedConcurrencyConfig")
+        .get("ProvisionedConcurrentExecutions")
+    {
         Some(count) => {
             let input = and(input, json!({ "ProvisionedConcurrentExecutions": count }));
-            work.call("lambda", "PutProvisionedConcurrencyConfig", input).await.map(drop)
+            work.call("lambda", "PutProvisionedConcurrencyConfig", input)
+                .await
+                .map(drop)
         }
         None => work.remove("lambda", "DeleteProvisionedConcurrencyConfig", input).await,
     }

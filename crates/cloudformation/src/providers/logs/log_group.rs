@@ -18,7 +18,10 @@ impl LogGroup {
                 let input = json!({ "logGroupName": name, "retentionInDays": days });
                 work.call("logs", "PutRetentionPolicy", input).await?;
             }
-            None => work.remove("logs", "DeleteRetentionPolicy", json!({ "logGroupName": name })).await?,
+            None => {
+                work.remove("logs", "DeleteRetentionPolicy", json!({ "logGroupName": name }))
+                    .await?
+            }
         }
         Ok(())
     }
@@ -42,12 +45,19 @@ impl Provider for LogGroup {
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         let name = work.name("LogGroupName", Naming::up_to(512));
         let tags = work.tag_map();
-        let tags = if tags.is_empty() { Value::Null } else { Value::Object(tags) };
+        let tags = if tags.is_empty() {
+            Value::Null
+        } else {
+            Value::Object(tags)
+        };
         let input = json!({ "logGroupName": name });
-        let further = json!({ "tags": tags, "kmsKeyId": work.get("KmsKeyId"), "logGroupClass": work.get("LogGroupClass") });
+        let further =
+            json!({ "tags": tags, "kmsKeyId": work.get("KmsKeyId"), "logGroupClass": work.get("LogGroupClass") });
         work.make("logs", "CreateLogGroup", and(input, further)).await?;
         if work.text("RetentionInDays").is_some() {
-            Self::retention(work, &name).await.map_err(|failure| failure.after(&name))?;
+            Self::retention(work, &name)
+                .await
+                .map_err(|failure| failure.after(&name))?;
         }
         Ok(Self::made(work, &name))
     }
@@ -58,11 +68,13 @@ impl Provider for LogGroup {
         }
         let arn = work.arn("logs", &format!("log-group:{id}"));
         let members = ["resourceArn", "tags", "tagKeys"];
-        work.retag("logs", ["TagResource", "UntagResource"], members, &arn, false).await?;
+        work.retag("logs", ["TagResource", "UntagResource"], members, &arn, false)
+            .await?;
         Ok(Self::made(work, id))
     }
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
-        work.remove("logs", "DeleteLogGroup", json!({ "logGroupName": id })).await
+        work.remove("logs", "DeleteLogGroup", json!({ "logGroupName": id }))
+            .await
     }
 }

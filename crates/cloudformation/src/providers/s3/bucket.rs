@@ -15,7 +15,10 @@ fn made(work: &Work<'_>, name: &str) -> Made {
         .with("Arn", format!("arn:aws:s3:::{name}"))
         .with("DomainName", format!("{name}.s3.amazonaws.com"))
         .with("RegionalDomainName", format!("{name}.s3.{region}.amazonaws.com"))
-        .with("DualStackDomainName", format!("{name}.s3.dualstack.{region}.amazonaws.com"))
+        .with(
+            "DualStackDomainName",
+            format!("{name}.s3.dualstack.{region}.amazonaws.com"),
+        )
         .with("WebsiteURL", format!("http://{name}.s3-website-{region}.amazonaws.com"))
 }
 
@@ -48,7 +51,11 @@ impl Provider for Bucket {
             return Err(Failure::new("InvalidRequest", message));
         }
         let region = work.context.scope.region.as_str();
-        let place = if region == "us-east-1" { Value::Null } else { json!({ "LocationConstraint": region }) };
+        let place = if region == "us-east-1" {
+            Value::Null
+        } else {
+            json!({ "LocationConstraint": region })
+        };
         let acl = match work.text("AccessControl").as_deref() {
             Some("PublicRead") => json!("public-read"),
             Some("PublicReadWrite") => json!("public-read-write"),
@@ -64,7 +71,8 @@ impl Provider for Bucket {
             "ObjectLockEnabledForBucket": work.get("ObjectLockEnabled"),
             "ObjectOwnership": work.get("OwnershipControls").pointer("/Rules/0/ObjectOwnership").cloned(),
         });
-        work.make("s3", "CreateBucket", and(json!({ "Bucket": name }), further)).await?;
+        work.make("s3", "CreateBucket", and(json!({ "Bucket": name }), further))
+            .await?;
         let configured = async {
             settings::apply(work, &name, true).await?;
             tag(work, &name).await
@@ -95,7 +103,10 @@ async fn tag(work: &Work<'_>, name: &str) -> Outcome<()> {
     let tags = work.tag_map();
     if tags.is_empty() {
         return match work.old {
-            Some(_) => work.remove("s3", "DeleteBucketTagging", json!({ "Bucket": name })).await,
+            Some(_) => {
+                work.remove("s3", "DeleteBucketTagging", json!({ "Bucket": name }))
+                    .await
+            }
             None => Ok(()),
         };
     }

@@ -5,17 +5,68 @@ use serde_json::{Map, Value, json};
 
 /// Property, operation that puts it, its member, operation that takes it away.
 const SETTINGS: [(&str, &str, &str, &str); 9] = [
-    ("PublicAccessBlockConfiguration", "PutPublicAccessBlock", "PublicAccessBlockConfiguration", "DeletePublicAccessBlock"),
-    ("OwnershipControls", "PutBucketOwnershipControls", "OwnershipControls", "DeleteBucketOwnershipControls"),
-    ("VersioningConfiguration", "PutBucketVersioning", "VersioningConfiguration", ""),
-    ("CorsConfiguration", "PutBucketCors", "CORSConfiguration", "DeleteBucketCors"),
-    ("WebsiteConfiguration", "PutBucketWebsite", "WebsiteConfiguration", "DeleteBucketWebsite"),
-    ("LifecycleConfiguration", "PutBucketLifecycleConfiguration", "LifecycleConfiguration", "DeleteBucketLifecycle"),
-    ("BucketEncryption", "PutBucketEncryption", "ServerSideEncryptionConfiguration", "DeleteBucketEncryption"),
-    ("NotificationConfiguration", "PutBucketNotificationConfiguration", "NotificationConfiguration", ""),
-    ("ObjectLockConfiguration", "PutObjectLockConfiguration", "ObjectLockConfiguration", ""),
+    (
+        "PublicAccessBlockConfiguration",
+        "PutPublicAccessBlock",
+        "PublicAccessBlockConfiguration",
+        "DeletePublicAccessBlock",
+    ),
+    (
+        "OwnershipControls",
+        "PutBucketOwnershipControls",
+        "OwnershipControls",
+        "DeleteBucketOwnershipControls",
+    ),
+    (
+        "VersioningConfiguration",
+        "PutBucketVersioning",
+        "VersioningConfiguration",
+        "",
+    ),
+    (
+        "CorsConfiguration",
+        "PutBucketCors",
+        "CORSConfiguration",
+        "DeleteBucketCors",
+    ),
+    (
+        "WebsiteConfiguration",
+        "PutBucketWebsite",
+        "WebsiteConfiguration",
+        "DeleteBucketWebsite",
+    ),
+    (
+        "LifecycleConfiguration",
+        "PutBucketLifecycleConfiguration",
+        "LifecycleConfiguration",
+        "DeleteBucketLifecycle",
+    ),
+    (
+        "BucketEncryption",
+        "PutBucketEncryption",
+        "ServerSideEncryptionConfiguration",
+        "DeleteBucketEncryption",
+    ),
+    (
+        "NotificationConfiguration",
+        "PutBucketNotificationConfiguration",
+        "NotificationConfiguration",
+        "",
+    ),
+    (
+        "ObjectLockConfiguration",
+        "PutObjectLockConfiguration",
+        "ObjectLockConfiguration",
+        "",
+    ),
 ];
-const OTHERS: [&str; 5] = ["BucketName", "AccessControl", "ObjectLockEnabled", "Tags", "BucketNamePrefix"];
+const OTHERS: [&str; 5] = [
+    "BucketName",
+    "AccessControl",
+    "ObjectLockEnabled",
+    "Tags",
+    "BucketNamePrefix",
+];
 
 /// A property that is not one of these.
 pub(super) fn unknown(properties: &Value) -> Option<String> {
@@ -39,7 +90,11 @@ pub(super) async fn apply(work: &Work<'_>, bucket: &str, is_new: bool) -> Outcom
             None if is_new => {}
             None if delete.is_empty() => {
                 let mut input = json!({ "Bucket": bucket });
-                input[member] = if property == "VersioningConfiguration" { json!({ "Status": "Suspended" }) } else { json!({}) };
+                input[member] = if property == "VersioningConfiguration" {
+                    json!({ "Status": "Suspended" })
+                } else {
+                    json!({})
+                };
                 work.call("s3", put, input).await?;
             }
             None => work.remove("s3", delete, json!({ "Bucket": bucket })).await?,
@@ -55,7 +110,11 @@ fn renamed(value: &Value, names: &[(&str, &str)]) -> Value {
                 let new = names.iter().find(|(old, _)| *old == key);
                 new.map_or(key, |(_, new)| new).to_owned()
             };
-            Value::Object(map.iter().map(|(key, value)| (member(key), renamed(value, names))).collect())
+            Value::Object(
+                map.iter()
+                    .map(|(key, value)| (member(key), renamed(value, names)))
+                    .collect(),
+            )
         }
         Value::Array(items) => items.iter().map(|item| renamed(item, names)).collect(),
         other => other.clone(),
@@ -66,12 +125,20 @@ fn renamed(value: &Value, names: &[(&str, &str)]) -> Value {
 fn document(property: &str, value: &Value) -> Value {
     match property {
         "CorsConfiguration" => {
-            let names = [("CorsRules", "CORSRules"), ("ExposedHeaders", "ExposeHeaders"), ("MaxAge", "MaxAgeSeconds"), ("Id", "ID")];
+            let names = [
+                ("CorsRules", "CORSRules"),
+                ("ExposedHeaders", "ExposeHeaders"),
+                ("MaxAge", "MaxAgeSeconds"),
+                ("Id", "ID"),
+            ];
             renamed(value, &names)
         }
         "BucketEncryption" => renamed(
             value,
-            &[("ServerSideEncryptionConfiguration", "Rules"), ("ServerSideEncryptionByDefault", "ApplyServerSideEncryptionByDefault")],
+            &[
+                ("ServerSideEncryptionConfiguration", "Rules"),
+                ("ServerSideEncryptionByDefault", "ApplyServerSideEncryptionByDefault"),
+            ],
         ),
         "WebsiteConfiguration" => website(value),
         "LifecycleConfiguration" => lifecycle(value),
@@ -88,7 +155,10 @@ fn website(value: &Value) -> Value {
             "ErrorDocument" => out.insert(key.clone(), json!({ "Key": inner })),
             "RoutingRules" => out.insert(
                 key.clone(),
-                renamed(inner, &[("RoutingRuleCondition", "Condition"), ("RedirectRule", "Redirect")]),
+                renamed(
+                    inner,
+                    &[("RoutingRuleCondition", "Condition"), ("RedirectRule", "Redirect")],
+                ),
             ),
             _ => out.insert(key.clone(), inner.clone()),
         };
@@ -97,7 +167,11 @@ fn website(value: &Value) -> Value {
 }
 
 fn lifecycle(value: &Value) -> Value {
-    let rules = value.get("Rules").and_then(Value::as_array).cloned().unwrap_or_default();
+    let rules = value
+        .get("Rules")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
     let rule = |rule: Value| {
         let mut out = Map::new();
         let (mut expiration, mut filter) = (Map::new(), Map::new());
@@ -111,7 +185,10 @@ fn lifecycle(value: &Value) -> Value {
                 "NoncurrentVersionExpirationInDays" => {
                     out.insert("NoncurrentVersionExpiration".into(), json!({ "NoncurrentDays": inner }));
                 }
-                "Transitions" => drop(out.insert(key, renamed(&inner, &[("TransitionInDays", "Days"), ("TransitionDate", "Date")]))),
+                "Transitions" => drop(out.insert(
+                    key,
+                    renamed(&inner, &[("TransitionInDays", "Days"), ("TransitionDate", "Date")]),
+                )),
                 "Transition" => {
                     let one = renamed(&inner, &[("TransitionInDays", "Days"), ("TransitionDate", "Date")]);
                     out.insert("Transitions".into(), json!([one]));
@@ -138,11 +215,18 @@ fn lifecycle(value: &Value) -> Value {
 fn notification(value: &Value) -> Value {
     let mut out = Map::new();
     for (key, member, arn, target) in [
-        ("LambdaConfigurations", "LambdaFunctionConfigurations", "Function", "LambdaFunctionArn"),
+        (
+            "LambdaConfigurations",
+            "LambdaFunctionConfigurations",
+            "Function",
+            "LambdaFunctionArn",
+        ),
         ("QueueConfigurations", "QueueConfigurations", "Queue", "QueueArn"),
         ("TopicConfigurations", "TopicConfigurations", "Topic", "TopicArn"),
     ] {
-        let Some(Value::Array(items)) = value.get(key) else { continue };
+        let Some(Value::Array(items)) = value.get(key) else {
+            continue;
+        };
         let one = |item: &Value| {
             let mut made = json!({ target: item.get(arn), "Events": [item.get("Event")] });
             if let Some(rules) = item.pointer("/Filter/S3Key/Rules") {

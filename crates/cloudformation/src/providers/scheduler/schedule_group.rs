@@ -29,18 +29,25 @@ impl Provider for ScheduleGroup {
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         let name = work.name("Name", Naming::up_to(64));
         let input = json!({ "Name": name, "ClientToken": work.token });
-        work.make("scheduler", "CreateScheduleGroup", and(input, json!({ "Tags": work.tag_list() }))).await?;
+        work.make(
+            "scheduler",
+            "CreateScheduleGroup",
+            and(input, json!({ "Tags": work.tag_list() })),
+        )
+        .await?;
         Ok(made(work, &name))
     }
 
     async fn update(&self, work: &Work<'_>, id: &str) -> Outcome<Made> {
         let arn = work.arn("scheduler", &format!("schedule-group/{id}"));
         let members = ["ResourceArn", "Tags", "TagKeys"];
-        work.retag("scheduler", ["TagResource", "UntagResource"], members, &arn, true).await?;
+        work.retag("scheduler", ["TagResource", "UntagResource"], members, &arn, true)
+            .await?;
         Ok(made(work, id))
     }
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
-        work.remove("scheduler", "DeleteScheduleGroup", json!({ "Name": id })).await
+        work.remove("scheduler", "DeleteScheduleGroup", json!({ "Name": id }))
+            .await
     }
 }

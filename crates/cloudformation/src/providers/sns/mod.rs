@@ -6,5 +6,4 @@ mod topic_policy;
 
 use super::Provider;
 
-pub(super) const ALL: &[&dyn Provider] =
-    &[&topic::Topic, &subscription::Subscription, &topic_policy::TopicPolicy];
+pub(super) const ALL: &[&dyn Provider] = &[&topic::Topic, &subscription::Subscription, &topic_policy::TopicPolicy];

@@ -38,11 +38,23 @@ impl Provider for Subscription {
     }
 
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
-        let given = ATTRIBUTES.iter().filter_map(|name| Some(((*name).to_owned(), attribute(work.properties.get(*name)?))));
+        let given = ATTRIBUTES
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), attribute(work.properties.get(*name)?))));
         let attributes: Map<String, Value> = given.collect();
-        let attributes = if attributes.is_empty() { Value::Null } else { Value::Object(attributes) };
+        let attributes = if attributes.is_empty() {
+            Value::Null
+        } else {
+            Value::Object(attributes)
+        };
         let further = json!({ "Attributes": attributes, "ReturnSubscriptionArn": true });
-        let made = work.call("sns", "Subscribe", and(work.pick(&["TopicArn", "Protocol", "Endpoint"]), further)).await?;
+        let made = work
+            .call(
+                "sns",
+                "Subscribe",
+                and(work.pick(&["TopicArn", "Protocol", "Endpoint"]), further),
+            )
+            .await?;
         let arn = output_text(&made, "/SubscriptionArn")?;
         Ok(Made::new(arn.clone()).with("Arn", arn))
     }
@@ -62,6 +74,7 @@ impl Provider for Subscription {
     }
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
-        work.remove("sns", "Unsubscribe", json!({ "SubscriptionArn": id })).await
+        work.remove("sns", "Unsubscribe", json!({ "SubscriptionArn": id }))
+            .await
     }
 }

@@ -30,7 +30,9 @@ fn attribute(value: &Value) -> Value {
 }
 
 fn made(arn: &str) -> Made {
-    Made::new(arn).with("TopicArn", arn).with("TopicName", arn.rsplit(':').next().unwrap_or_default())
+    Made::new(arn)
+        .with("TopicArn", arn)
+        .with("TopicName", arn.rsplit(':').next().unwrap_or_default())
 }
 
 async fn subscribe(work: &Work<'_>, arn: &str) -> Outcome<()> {
@@ -41,8 +43,15 @@ async fn subscribe(work: &Work<'_>, arn: &str) -> Outcome<()> {
         work.call("sns", "Subscribe", input).await?;
     }
     for one in old.iter().filter(|one| !new.contains(one)) {
-        let found = work.call("sns", "ListSubscriptionsByTopic", json!({ "TopicArn": arn })).await?;
-        for there in found.get("Subscriptions").and_then(Value::as_array).into_iter().flatten() {
+        let found = work
+            .call("sns", "ListSubscriptionsByTopic", json!({ "TopicArn": arn }))
+            .await?;
+        for there in found
+            .get("Subscriptions")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             if there.get("Endpoint") == one.get("Endpoint") && there.get("Protocol") == one.get("Protocol") {
                 let input = json!({ "SubscriptionArn": there.get("SubscriptionArn") });
                 work.remove("sns", "Unsubscribe", input).await?;
@@ -77,11 +86,19 @@ impl Provider for Topic {
         if is_fifo && !name.ends_with(".fifo") {
             name.push_str(".fifo");
         }
-        let given = ATTRIBUTES.iter().filter_map(|name| Some(((*name).to_owned(), attribute(work.properties.get(*name)?))));
+        let given = ATTRIBUTES
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), attribute(work.properties.get(*name)?))));
         let attributes: Map<String, Value> = given.collect();
-        let attributes = if attributes.is_empty() { Value::Null } else { Value::Object(attributes) };
+        let attributes = if attributes.is_empty() {
+            Value::Null
+        } else {
+            Value::Object(attributes)
+        };
         let further = json!({ "Attributes": attributes, "Tags": work.tag_list() });
-        let created = work.call("sns", "CreateTopic", and(json!({ "Name": name }), further)).await?;
+        let created = work
+            .call("sns", "CreateTopic", and(json!({ "Name": name }), further))
+            .await?;
         let arn = output_text(&created, "/TopicArn")?;
         subscribe(work, &arn).await.map_err(|failure| failure.after(&arn))?;
         Ok(made(&arn))
@@ -94,7 +111,8 @@ impl Provider for Topic {
         }
         subscribe(work, id).await?;
         let members = ["ResourceArn", "Tags", "TagKeys"];
-        work.retag("sns", ["TagResource", "UntagResource"], members, id, true).await?;
+        work.retag("sns", ["TagResource", "UntagResource"], members, id, true)
+            .await?;
         Ok(made(id))
     }
 

@@ -35,7 +35,9 @@ impl Provider for TopicPolicy {
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         let id = work.made_up_id();
         for topic in topics(work.get("Topics")) {
-            put(work, &topic, work.document("PolicyDocument")).await.map_err(|failure| failure.after(&id))?;
+            put(work, &topic, work.document("PolicyDocument"))
+                .await
+                .map_err(|failure| failure.after(&id))?;
         }
         Ok(Made::new(id.clone()).with("Id", id))
     }
@@ -45,7 +47,10 @@ impl Provider for TopicPolicy {
         for topic in &new {
             put(work, topic, work.document("PolicyDocument")).await?;
         }
-        for topic in topics(work.before("Topics")).iter().filter(|topic| !new.contains(topic)) {
+        for topic in topics(work.before("Topics"))
+            .iter()
+            .filter(|topic| !new.contains(topic))
+        {
             put(work, topic, None).await?;
         }
         Ok(Made::new(id))
