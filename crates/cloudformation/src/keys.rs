@@ -56,10 +56,6 @@ pub(crate) fn event(stack: &str, sequence: u64) -> Bytes {
     root("e").str(stack).u64_desc(sequence).build()
 }
 
-pub(crate) fn templates(stack: &str) -> Bytes {
-    root("t").str(stack).build()
-}
-
 pub(crate) fn template(stack: &str, id: &str) -> Bytes {
     root("t").str(stack).str(id).build()
 }

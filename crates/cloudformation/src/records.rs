@@ -5,7 +5,7 @@
 use crate::template::parameters::Given;
 use crate::{Error, Result};
 use bytes::{BufMut, Bytes, BytesMut};
-use danbi_core::{AccountId, Principal, Scope, Session, Timestamp};
+use danbi_core::{AccountId, Principal, Session, Timestamp};
 use danbi_store::key::{KeyBuilder, KeyReader};
 use danbi_store::{Direction, KeyRange, Page, Snapshot, StoreError, Transaction};
 use serde::de::DeserializeOwned;
@@ -365,14 +365,6 @@ impl Stack {
             self.region, self.account, self.name, self.uuid
         )
     }
-
-    pub(crate) fn scope(&self) -> Result<Scope> {
-        let damaged = |_| Error::Damaged("a stack of no account or region".into());
-        Ok(Scope {
-            account: self.account.parse().map_err(damaged)?,
-            region: self.region.parse().map_err(damaged)?,
-        })
-    }
 }
 
 /// What becomes of a physical resource that the stack needs no more.
@@ -382,7 +374,6 @@ pub(crate) enum Policy {
     Delete,
     Retain,
     RetainExceptOnCreate,
-    Snapshot,
 }
 
 /// A physical resource as it was last made.

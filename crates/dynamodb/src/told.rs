@@ -8,7 +8,6 @@
 
 use crate::expression::{KeyCondition, Placeholders};
 use crate::items::parameters;
-use crate::shapes::*;
 use crate::tables::catalog::TableRef;
 use crate::{AttributeValue, DynamoDb, Item};
 use base64::Engine;

@@ -30,7 +30,7 @@ struct Claimed {
 /// What becomes of a parcel after an attempt.
 enum Next {
     Gone,
-    Again(Kept),
+    Again(Box<Kept>),
 }
 
 impl Outbox {
@@ -188,7 +188,7 @@ impl Outbox {
                 );
                 kept.attempts += 1;
                 kept.due_ms = now.saturating_add(pause);
-                return Next::Again(kept);
+                return Next::Again(Box::new(kept));
             }
             kept.giving_up = Some(GivingUp {
                 code: failure.code,
@@ -217,7 +217,7 @@ impl Outbox {
             return Next::Gone;
         }
         kept.due_ms = now.saturating_add(self.pause(giving_up.attempts));
-        Next::Again(kept)
+        Next::Again(Box::new(kept))
     }
 
     /// Milliseconds until the next attempt after so many.
@@ -244,7 +244,7 @@ impl Outbox {
                 }
                 tx.delete(&keys::due(self.name, kept.due_ms, &claimed.id))?;
                 if let Next::Again(kept) = next {
-                    return self.write(&tx, &claimed.id, kept);
+                    return self.write(&tx, &claimed.id, kept.as_ref());
                 }
                 tx.delete(&keys::parcel(self.name, &claimed.id))?;
                 let Body::Kept { id: body, .. } = &kept.body else {

@@ -249,11 +249,11 @@ impl Runtime {
                 None => start(
                     host,
                     spec.clone(),
-                    Purpose::Event(First {
+                    Purpose::Event(Box::new(First {
                         invocation,
                         slot,
                         reply,
-                    }),
+                    })),
                 )?,
             }
             match answered.await {

@@ -33,7 +33,7 @@ struct Reader<'d> {
 enum Scheme {
     ApiKey,
     SigV4,
-    Authorizer(Authorizer),
+    Authorizer(Box<Authorizer>),
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -161,7 +161,7 @@ impl Reader<'_> {
                 let authorizer = authorizer(name, scheme, extension, auth_type)?;
                 self.definition.authorizers.retain(|own| own.name != authorizer.name);
                 self.definition.authorizers.push(authorizer.clone());
-                Scheme::Authorizer(authorizer)
+                Scheme::Authorizer(Box::new(authorizer))
             } else if scheme["type"] == "apiKey" {
                 Scheme::ApiKey
             } else {

@@ -305,7 +305,6 @@ async fn create(run: &Run, mut record: Resource, wanted: State, old: Option<Stat
         started: step.started,
         resumed,
         interrupt: run.driven.interrupt.subscribe(),
-        snapshot: false,
     };
     if !resumed {
         // Found out before it is recorded that something is made: afterwards what has that name is ours.
@@ -410,7 +409,6 @@ async fn update(run: &Run, mut record: Resource, wanted: State) -> Step {
         started: step.started,
         resumed,
         interrupt: run.driven.interrupt.subscribe(),
-        snapshot: false,
     };
     match in_time(run, provider.update(&work, &old.id)).await {
         Ok(made) if made.id != old.id => {

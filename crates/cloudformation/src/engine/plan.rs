@@ -79,17 +79,16 @@ pub(crate) fn policies(
             Some("Delete") => Ok(Policy::Delete),
             Some("Retain") => Ok(Policy::Retain),
             Some("RetainExceptOnCreate") => Ok(Policy::RetainExceptOnCreate),
-            Some("Snapshot") => Ok(Policy::Snapshot),
+            Some("Snapshot") => Err(TemplateError::format(format!(
+                "The policy Snapshot is not built for {} on this platform; Delete and Retain are.",
+                declared.kind
+            ))),
             None => Ok(otherwise),
             Some(other) => Err(TemplateError::format(format!("Unrecognized DeletionPolicy {other}"))),
         },
     };
-    // Databases are not lost because nobody said anything.
-    let keeps = matches!(declared.kind.as_str(), "AWS::RDS::DBCluster")
-        || declared.kind == "AWS::RDS::DBInstance" && declared.properties.get("DBClusterIdentifier").is_none();
-    let otherwise = if keeps { Policy::Snapshot } else { Policy::Delete };
     Ok((
-        read(&declared.deletion_policy, otherwise)?,
+        read(&declared.deletion_policy, Policy::Delete)?,
         read(&declared.update_replace_policy, Policy::Delete)?,
     ))
 }

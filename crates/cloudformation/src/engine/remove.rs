@@ -156,7 +156,7 @@ async fn one(run: &Run, name: &str) -> Result<Result<(), StepFailure>> {
         || match state.deletion {
             Policy::Retain => !(is_creation && run.operation.retain_except_on_create),
             Policy::RetainExceptOnCreate => !is_creation,
-            Policy::Delete | Policy::Snapshot => false,
+            Policy::Delete => false,
         };
     match physical(run, &mut record, &state, keeps, false).await? {
         Err(failure) if run.operation.force && phase == Phase::Delete => {
@@ -218,7 +218,6 @@ async fn physical(
             started: step.started,
             resumed,
             interrupt: run.driven.interrupt.subscribe(),
-            snapshot: if is_leftover { state.replacement } else { state.deletion } == Policy::Snapshot,
         };
         let done = match plan::provider(&state.kind) {
             Ok(provider) => in_time(run, provider.delete(&work, &state.id))

@@ -146,7 +146,6 @@ async fn one(run: &Run, name: &str) -> Result<Result<(), StepFailure>> {
         started: step.started,
         resumed,
         interrupt: run.driven.interrupt.subscribe(),
-        snapshot: false,
     };
     match in_time(run, provider.update(&work, &old.id)).await {
         Ok(made) => {

@@ -102,7 +102,6 @@ impl Run {
             id: self.stack.id(),
             name: self.stack.name.clone(),
             uuid: self.stack.uuid.clone(),
-            tags: self.operation.target.tags.clone(),
             capabilities: self.operation.target.capabilities.clone(),
             notification_arns: self.operation.target.notification_arns.clone(),
             role_arn: self.operation.target.role_arn.clone(),

@@ -87,6 +87,11 @@ pub(super) fn check_types(template: &Template, allowed: Option<&Vec<String>>) ->
     if !unknown.is_empty() {
         return Err(TemplateError::format(providers::unknown(&unknown)).into());
     }
+    if let Some((name, _)) = template.resources.iter().find(|(_, one)| one.creation_policy.is_some()) {
+        return Err(Error::validation(format!(
+            "The CreationPolicy of {name} is not built on this platform; WaitCondition is."
+        )));
+    }
     if let Some(allowed) = allowed.filter(|allowed| !allowed.is_empty()) {
         for resource in template.resources.values() {
             let fits = allowed.iter().any(|pattern| match pattern.strip_suffix('*') {

@@ -153,18 +153,15 @@ pub(super) async fn create(
 
 pub(super) fn check_triggers(configuration: Option<&RollbackConfiguration>) -> Result<()> {
     let triggers = configuration.and_then(|one| one.rollback_triggers.as_ref());
-    for trigger in triggers.into_iter().flatten() {
-        if !matches!(
-            trigger.r#type.as_str(),
-            "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm"
-        ) {
-            return Err(Error::validation("Rollback Trigger Type not supported"));
+    let Some(trigger) = triggers.and_then(|triggers| triggers.first()) else {
+        return Ok(());
+    };
+    Err(Error::validation(match trigger.r#type.as_str() {
+        "AWS::CloudWatch::Alarm" | "AWS::CloudWatch::CompositeAlarm" => {
+            "Rollback triggers need CloudWatch alarms, and this platform has none yet."
         }
-        return Err(Error::validation(
-            "Rollback triggers need CloudWatch alarms, and this platform has none yet.",
-        ));
-    }
-    Ok(())
+        _ => "Rollback Trigger Type not supported",
+    }))
 }
 
 /// Whether a stack may be updated, and what an update goes back to.

@@ -126,7 +126,6 @@ pub(crate) struct Stacked {
     pub id: String,
     pub name: String,
     pub uuid: String,
-    pub tags: Vec<Tag>,
     pub capabilities: Vec<String>,
     pub notification_arns: Vec<String>,
     pub role_arn: Option<String>,
@@ -154,8 +153,6 @@ pub(crate) struct Work<'a> {
     pub resumed: bool,
     /// Turns true when nobody wants to wait any longer.
     pub interrupt: watch::Receiver<bool>,
-    /// A removal is to leave a snapshot.
-    pub snapshot: bool,
 }
 
 impl Work<'_> {

@@ -78,12 +78,11 @@ pub(super) fn read(tree: Value) -> Result<Template, TemplateError> {
         Some(_) => return Err(format("Every Description member must be a string.")),
     };
     let transforms = transforms(tree.remove("Transform"))?;
-    if let Some(hooks) = tree.remove("Hooks") {
-        if hooks.as_object().is_none_or(|hooks| !hooks.is_empty()) {
-            return Err(TemplateError::error(
-                "Hooks (blue/green deployments of CodeDeploy) are not built on this platform.",
-            ));
-        }
+    let hooks = tree.remove("Hooks");
+    if hooks.is_some_and(|hooks| hooks.as_object().is_none_or(|hooks| !hooks.is_empty())) {
+        return Err(TemplateError::error(
+            "Hooks (blue/green deployments of CodeDeploy) are not built on this platform.",
+        ));
     }
     let mut whole = Value::Object(tree);
     loops::expand(&mut whole, &transforms)?;

@@ -60,11 +60,11 @@ enum Token<'s> {
 /// Judges one statement, or several in one text.
 pub(crate) fn effects(sql: &[u8]) -> Effects {
     let mut effects = Effects::default();
-    let mut tokens = Tokens(sql).peekable();
+    let tokens = Tokens(sql);
     let mut statements = 0;
     let mut first = true;
     let mut after_set = false;
-    while let Some(token) = tokens.next() {
+    for token in tokens {
         let word = match token {
             Token::End => {
                 first = true;
@@ -79,18 +79,18 @@ pub(crate) fn effects(sql: &[u8]) -> Effects {
         };
         let is = |name: &&str| word.eq_ignore_ascii_case(name.as_bytes());
         if after_set {
-            effects.pins |= PINNING_SET.iter().any(|name| is(&name));
-            effects.sets = !FOREIGN_SET.iter().any(|name| is(&name));
+            effects.pins |= PINNING_SET.iter().any(|name| is(name));
+            effects.sets = !FOREIGN_SET.iter().any(|name| is(name));
         }
         after_set = false;
         if first {
             statements += 1;
             after_set = is(&"SET");
             effects.uses = is(&"USE");
-            effects.pins |= PINNING_FIRST.iter().any(|name| is(&name));
+            effects.pins |= PINNING_FIRST.iter().any(|name| is(name));
         }
         first = false;
-        effects.pins |= PINNING.iter().any(|name| is(&name));
+        effects.pins |= PINNING.iter().any(|name| is(name));
         effects.reads_insert_id |= is(&"LAST_INSERT_ID") || is(&"IDENTITY");
     }
     // Of several statements in one text nobody can tell afterwards which of them were run.

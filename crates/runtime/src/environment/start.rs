@@ -82,7 +82,7 @@ pub(crate) struct First {
 /// What an environment is made for.
 pub(crate) enum Purpose {
     /// An event, which it begins with.
-    Event(First),
+    Event(Box<First>),
     /// Whatever comes: it initialises and waits. Who asked hears how that went.
     Ahead {
         /// Whether it is one of those that the function's provisioned concurrency keeps.

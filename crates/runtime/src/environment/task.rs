@@ -147,7 +147,7 @@ impl Environment {
     /// Waits for the process to be ready for what it was made for. False when the environment is over.
     pub(super) async fn initialise_for(&mut self, purpose: Purpose, began: Instant) -> bool {
         match purpose {
-            Purpose::Event(first) => self.initialise_for_event(first, began).await,
+            Purpose::Event(first) => self.initialise_for_event(*first, began).await,
             Purpose::Ahead { done, .. } => {
                 let outcome = self.initialise_ahead(began).await;
                 let ready = outcome.is_ok();
