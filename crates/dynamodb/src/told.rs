@@ -176,7 +176,7 @@ impl Several {
 pub(crate) fn resolve<'a>(
     dynamodb: &'a DynamoDb,
     context: &'a RequestContext,
-    accesses: &'a mut Vec<Access>,
+    accesses: &'a mut [Access],
 ) -> Option<BoxFuture<'a, Result<(), ServiceError>>> {
     if !is_bound(context) {
         return None;
@@ -226,6 +226,7 @@ async fn resolve_all(dynamodb: &DynamoDb, accesses: &mut [Access]) -> Result<(),
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shapes::{BatchWriteItemInput, GetItemInput, QueryInput};
     use crate::{Options, Parts, access};
     use danbi_core::{AccountId, Scope, SystemClock};
     use danbi_store::{EmbeddedOptions, Store};

@@ -79,18 +79,18 @@ pub(crate) fn effects(sql: &[u8]) -> Effects {
         };
         let is = |name: &&str| word.eq_ignore_ascii_case(name.as_bytes());
         if after_set {
-            effects.pins |= PINNING_SET.iter().any(|name| is(name));
-            effects.sets = !FOREIGN_SET.iter().any(|name| is(name));
+            effects.pins |= PINNING_SET.iter().any(&is);
+            effects.sets = !FOREIGN_SET.iter().any(&is);
         }
         after_set = false;
         if first {
             statements += 1;
             after_set = is(&"SET");
             effects.uses = is(&"USE");
-            effects.pins |= PINNING_FIRST.iter().any(|name| is(name));
+            effects.pins |= PINNING_FIRST.iter().any(&is);
         }
         first = false;
-        effects.pins |= PINNING.iter().any(|name| is(name));
+        effects.pins |= PINNING.iter().any(&is);
         effects.reads_insert_id |= is(&"LAST_INSERT_ID") || is(&"IDENTITY");
     }
     // Of several statements in one text nobody can tell afterwards which of them were run.

@@ -103,7 +103,8 @@ impl Purpose {
     fn fail(self, error: RuntimeError) {
         // Who asked may have left.
         match self {
-            Self::Event(First { slot, reply, .. }) => {
+            Self::Event(first) => {
+                let First { slot, reply, .. } = *first;
                 drop(slot);
                 let _ = reply.send(Reply::Failed(error));
             }
@@ -114,11 +115,12 @@ impl Purpose {
     /// The function's package has no program that can be started.
     fn no_entrypoint(self, reason: String, spec: &FunctionSpec, log: &mut EnvironmentLog) {
         match self {
-            Self::Event(First {
-                invocation,
-                slot,
-                reply,
-            }) => {
+            Self::Event(first) => {
+                let First {
+                    invocation,
+                    slot,
+                    reply,
+                } = *first;
                 let active = Active::start(invocation, slot, reply, Beginning::default(), spec, log);
                 active.finish(Ending::Fault(Fault::entrypoint(reason)), 0, spec, log);
             }
