@@ -121,7 +121,7 @@ where
 
 /// Adds to accesses what only the service's records say; `None` when there is nothing to add.
 pub(crate) type Completion<S> =
-    for<'a> fn(&'a S, &'a RequestContext, &'a mut Vec<Access>) -> Option<BoxFuture<'a, Result<(), ServiceError>>>;
+    for<'a> fn(&'a S, &'a RequestContext, &'a mut [Access]) -> Option<BoxFuture<'a, Result<(), ServiceError>>>;
 
 /// Asks for every access; the first refusal counts.
 pub(crate) async fn authorize<O, S, A>(
