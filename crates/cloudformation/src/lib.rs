@@ -8,7 +8,7 @@
 //!
 //! # Promises
 //! - Every call that changes something is recorded before and after it: a platform that ends in the middle of a stack
-//!   goes on where it was, without making anything twice.
+//!   goes on where it was; only types whose API knows neither a token nor a name (KMS keys) may be made once more.
 //! - Resources are made in parallel as their references allow, and taken away the other way round.
 //! - A create or update that fails is undone; a stack that cannot be undone says why and has a way out
 //!   (ContinueUpdateRollback, DeleteStack with what to retain).
