@@ -165,9 +165,10 @@ def test_bad_clients_and_the_next_one_works(database):
         while half.recv(4096):
             pass
 
-    with pytest.raises(pymysql.err.Error) as error:
+    # A server answers in the midst of such a packet, and ends the connection; each client words that in its own way.
+    with pytest.raises(pymysql.err.Error):
         run(connect(instance), "INSERT INTO t VALUES (9, %s)", b"x" * (64 << 20))
-    assert error.value.args[0] == 1153
+    assert run(connect(instance), "SELECT COUNT(*) FROM t WHERE id = 9") == ((0,),)
 
     run(connection, "INSERT INTO t VALUES (1, 'kept')")
     connection.commit()

@@ -97,6 +97,8 @@ pub struct Rds {
     live: Mutex<HashMap<String, Arc<Live>>>,
     /// Endpoints by the number of their database, for connections from inside sandboxes.
     doors: Mutex<HashMap<u32, Door>>,
+    /// Ports that were chosen for databases and not opened yet: held, so that no other program gets them meanwhile.
+    chosen: Mutex<HashMap<u16, TcpListener>>,
     work: Mutex<JoinSet<()>>,
     this: Weak<Rds>,
 }
@@ -118,6 +120,7 @@ impl Rds {
             tls: parts.tls,
             live: Mutex::default(),
             doors: Mutex::default(),
+            chosen: Mutex::default(),
             work: Mutex::default(),
             this: this.clone(),
         });
@@ -251,9 +254,10 @@ impl Rds {
         let version = format!("5.5.5-{}-MariaDB", record.version);
         let front = Arc::new(Front::new(Arc::clone(&database), version, self.tls.clone()));
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, record.port));
+        let chosen = locked(&self.chosen).remove(&record.port);
         let archived_until = Arc::new(Mutex::new(0));
         let live = Arc::new(Live {
-            serving: tokio::spawn(listen(Arc::clone(&front), address)),
+            serving: tokio::spawn(listen(Arc::clone(&front), address, chosen)),
             archiving: tokio::spawn(crate::work::archive(
                 database,
                 self.archive(&record.resource),
@@ -313,7 +317,11 @@ impl Rds {
             taken.extend(others.map(|record| record.port));
         }
         for port in std::iter::once(wanted).chain(PORTS) {
-            if !taken.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.is_ok() {
+            if taken.contains(&port) {
+                continue;
+            }
+            if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
+                locked(&self.chosen).insert(port, listener);
                 return Ok(port);
             }
         }
@@ -351,7 +359,10 @@ fn same_host(host: &str, name: &str) -> bool {
     name == host || name.strip_prefix(stem) == Some("amazonaws.com")
 }
 
-async fn listen(front: Arc<Front>, address: SocketAddr) {
+async fn listen(front: Arc<Front>, address: SocketAddr, chosen: Option<TcpListener>) {
+    if let Some(listener) = chosen {
+        return front.serve(listener).await;
+    }
     loop {
         match TcpListener::bind(address).await {
             Ok(listener) => return front.serve(listener).await,
