@@ -16,7 +16,7 @@
 //! - A session is moved between server connections only while nothing of it would be lost; one that vanishes in the midst
 //!   of a transaction is rolled back.
 //! - Binary logs are archived within [`Options::archive_every`]; with them, and an image a day, any second of the
-//!   retention is to be restorable. docs/compatibility.md says what of restoring has been seen to work, and what not yet.
+//!   retention is to be restorable; until that is shown to work it is refused ([`Options::restores_to_moments`]).
 //!
 //! # Never
 //! - It reads no file that a server could have exchanged for something else, and runs nothing over a database's files

@@ -50,6 +50,8 @@ pub struct Options {
     pub archive_every: Duration,
     /// How often automatic backups are taken, and trimmed.
     pub backup_every: Duration,
+    /// Whether databases may be restored to a point in time. Not yet by default: replaying the logs was seen to hang.
+    pub restores_to_moments: bool,
 }
 
 impl Default for Options {
@@ -58,6 +60,7 @@ impl Default for Options {
             idle: Duration::from_secs(300),
             archive_every: Duration::from_secs(5),
             backup_every: Duration::from_secs(24 * 3600),
+            restores_to_moments: false,
         }
     }
 }

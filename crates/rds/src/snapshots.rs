@@ -333,6 +333,14 @@ pub(crate) async fn restore_from_snapshot(
 
 /// From which image and up to which second a database at a moment is made.
 async fn moment(rds: &Rds, of: &Record, at: Option<i64>, latest: bool) -> Result<Source> {
+    if !rds.options.restores_to_moments {
+        return Err(Error::Aws(
+            "NotImplemented",
+            501,
+            "Restoring to a point in time is not implemented. Nothing was changed; restore a snapshot instead."
+                .to_owned(),
+        ));
+    }
     if at.is_some() == latest {
         return Err(Error::combination(
             "Either a time to restore to or UseLatestRestorableTime must be given, and not both.",
