@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import time
-from datetime import datetime, timezone
 
 import pymysql
 import pytest
