@@ -114,6 +114,8 @@ fn client_tests(environment: &TestEnvironment) -> Result<Done, String> {
         "-p",
         "no:cacheprovider",
         "--tb=short",
+        // What was left out for want of a program is named.
+        "-rs",
         "-n",
         &CLIENT_WORKERS.to_string(),
         "tests/clients",

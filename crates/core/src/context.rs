@@ -70,6 +70,8 @@ pub struct RequestFacts {
     pub content_sha256: Option<String>,
     /// `x-amz-server-side-encryption` as it was sent: S3 refuses it where it says nothing.
     pub encryption: Option<String>,
+    /// `If-Range`, cut to 256 bytes: of which state of an object a range is wanted.
+    pub if_range: Option<String>,
     /// `X-Danbi-Environment`, cut to 32 bytes: which execution environment an invocation is to have, for measuring.
     pub environment: Option<String>,
 }

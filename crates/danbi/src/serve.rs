@@ -1,6 +1,6 @@
 //! `danbi serve`: the composition root. Here, and nowhere else, the parts meet.
 
-use crate::cli::{Isolation, NewBuckets, ServeArgs};
+use crate::cli::{Isolation, NewBuckets, S3Dialect, ServeArgs};
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::delays::Delays;
 use crate::eventing::{self, Eventing};
@@ -222,6 +222,10 @@ async fn serve_until_told(
         new_buckets: match args.new_buckets {
             NewBuckets::Guarded => danbi_s3::NewBuckets::Guarded,
             NewBuckets::Open => danbi_s3::NewBuckets::Open,
+        },
+        dialect: match args.s3_dialect {
+            S3Dialect::Aws => danbi_s3::Dialect::Aws,
+            S3Dialect::Ceph => danbi_s3::Dialect::Ceph,
         },
         ..danbi_s3::Options::default()
     };

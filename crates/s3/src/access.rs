@@ -6,7 +6,7 @@ use crate::acl::{AclHeaders, acl_headers};
 use crate::shapes::{
     CreateBucketRequest, DeleteObjectRequest, PutBucketAclRequest, PutObjectAclRequest, PutObjectRequest,
 };
-use crate::{S3, names, tags};
+use crate::{Dialect, S3, names, tags};
 use danbi_core::{Access, Principal, RequestContext, ServiceError};
 use time::format_description::well_known::Rfc3339;
 
@@ -115,7 +115,9 @@ impl NewObject<'_> {
             put = put.with("s3:object-lock-retain-until-date", text);
         }
         // Tags that cannot be read are refused by the handler.
-        let tags = self.tagging.and_then(|header| tags::from_header(header).ok());
+        let tags = self
+            .tagging
+            .and_then(|header| tags::from_header(header, Dialect::Aws).ok());
         for (key, value) in tags.iter().flatten() {
             put = put
                 .with("s3:RequestObjectTagKeys", key)

@@ -96,6 +96,8 @@ pub(crate) struct Place<'r> {
     bucket: &'r str,
     key: &'r str,
     rule: Option<ServerSideEncryptionRule>,
+    /// What it does without a rule.
+    usual: EncryptionKind,
 }
 
 impl<'r> Place<'r> {
@@ -115,6 +117,10 @@ impl<'r> Place<'r> {
             bucket: name,
             key,
             rule: default_rule(view, bucket).await?,
+            usual: match bucket.no_usual_encryption {
+                true => EncryptionKind::Unasked,
+                false => EncryptionKind::S3,
+            },
         })
     }
 }
@@ -157,13 +163,10 @@ impl Wanted<'_> {
         let (algorithm, kms_key_id) = match (self.sse, by_default) {
             (Some(sse), _) => (sse, self.kms_key_id),
             (None, Some(default)) => (default.sse_algorithm.as_str(), default.kms_master_key_id.as_deref()),
-            (None, None) => ("AES256", None),
+            (None, None) => return by_platform(s3, key, place.usual.clone()),
         };
         match algorithm {
-            "AES256" => Ok(Encryption {
-                key: s3.master_keys.seal_key(key).map_err(CryptoError::from)?,
-                kind: EncryptionKind::S3,
-            }),
+            "AES256" => by_platform(s3, key, EncryptionKind::S3),
             "aws:kms" => {
                 let by_bucket = default.and_then(|rule| rule.bucket_key_enabled);
                 let bucket_key = self.bucket_key.or(by_bucket).unwrap_or(false);
@@ -230,6 +233,14 @@ impl Wanted<'_> {
             },
         })
     }
+}
+
+/// What is to be kept of a data key that the platform's own key seals.
+fn by_platform(s3: &S3, key: &SecretKey, kind: EncryptionKind) -> Result<Encryption> {
+    Ok(Encryption {
+        key: s3.master_keys.seal_key(key).map_err(CryptoError::from)?,
+        kind,
+    })
 }
 
 /// The context that a data key of KMS is bound to: what the request says, and which object (or bucket) it is for.
@@ -303,21 +314,18 @@ pub(crate) async fn data_key(
 ) -> Result<SecretKey> {
     let given = customer.parse()?;
     match (&encryption.kind, given) {
-        (EncryptionKind::S3, None) => Ok(s3.master_keys.open_key(&encryption.key).map_err(CryptoError::from)?),
-        (EncryptionKind::S3 | EncryptionKind::Kms { .. }, Some(_)) => Err(Error::invalid_request(
-            "The encryption parameters are not applicable to this object.",
-        )),
+        (EncryptionKind::S3 | EncryptionKind::Unasked, None) => {
+            Ok(s3.master_keys.open_key(&encryption.key).map_err(CryptoError::from)?)
+        }
+        (EncryptionKind::S3 | EncryptionKind::Unasked | EncryptionKind::Kms { .. }, Some(_)) => Err(
+            Error::invalid_request("The encryption parameters are not applicable to this object."),
+        ),
         (EncryptionKind::Customer { .. }, None) => Err(Error::invalid_request(
             "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to \
              retrieve the object.",
         )),
         (EncryptionKind::Customer { .. }, Some(customer)) => match customer.open_key(&encryption.key) {
-            Err(CryptoError::Key) => Err(Error::client(
-                "AccessDenied",
-                403,
-                "Requests specifying Server Side Encryption with Customer provided keys must provide the correct \
-                 secret key.",
-            )),
+            Err(CryptoError::Key) => Err(s3.options.dialect.wrong_customer_key()),
             opened => Ok(opened?),
         },
         (EncryptionKind::Kms { context: bound, .. }, None) => {
@@ -372,6 +380,7 @@ pub(crate) fn shown(encryption: &Encryption) -> Shown {
         customer_key_md5: None,
     };
     match &encryption.kind {
+        EncryptionKind::Unasked => {}
         EncryptionKind::S3 => shown.sse = Some("AES256".into()),
         EncryptionKind::Kms { key_id, bucket_key, .. } => {
             shown.sse = Some("aws:kms".into());

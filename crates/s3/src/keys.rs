@@ -16,6 +16,7 @@
 //! | `event, DUE, ID` | `Waiting` | an event that waits to be told, by when it is due |
 //! | `master keys` | names | which master keys things are sealed under, so that a lost one is noticed at the start |
 //! | `lease, WORK` | `Held` | which node does a work that one node at a time does |
+//! | `restored, UNTIL, ID` | [`Restored`](crate::records::Restored) | copies of archived objects, by when they end; a copy that got more time has a later entry too |
 //! | `doomed, TIME, CONTENT` | [`Doomed`](crate::records::Doomed) | things whose removal is too long for one request: a background owner removes them bit by bit, also after a crash |
 //!
 //! `BUCKET` is the bucket's random id, never its name: what is left of a deleted bucket can never show up in a new one.
@@ -229,6 +230,19 @@ pub(crate) fn events_until(millis: i64) -> KeyRange {
     KeyRange::new(
         kind("event").build(),
         kind("event").i64(millis.saturating_add(1)).build(),
+    )
+}
+
+/// That a restored copy ends at this time. `id` tells apart what ends in the same millisecond.
+pub(crate) fn restored(until_millis: i64, id: &ContentId) -> Bytes {
+    kind("restored").i64(until_millis).bytes(id.as_bytes()).build()
+}
+
+/// The restored copies that have ended at this time, oldest first.
+pub(crate) fn restored_until(millis: i64) -> KeyRange {
+    KeyRange::new(
+        kind("restored").build(),
+        kind("restored").i64(millis.saturating_add(1)).build(),
     )
 }
 

@@ -10,8 +10,11 @@
 //! - `listing`: ListObjects, ListObjectsV2, ListObjectVersions.
 //! - Who may do what: `authority` (S3's side of every decision), `acl` (access control lists), `policy` (bucket policies),
 //!   `ownership`, `public_access`.
-//! - `configurations`: what else is kept for a bucket, one file each. `lifecycle`: the rules, and the worker that expires.
+//! - `configurations`: what else is kept for a bucket, one file each. `lifecycle`: the rules, and the worker that
+//!   expires and moves.
 //!   `notifications`: events, written down with the change and told to functions. `lease`: work of one node at a time.
+//! - `archive`: storage classes that have to be restored from, RestoreObject, and the end of restored copies.
+//! - `dialect`: where others answer otherwise than AWS.
 //! - Below them: `content` (how bytes are received, sealed, stored and read), `keys` (the layout of the store),
 //!   `records`, `ids`, `names`, `error`, `sweep` (removal of what is too much for one request).
 //!
@@ -40,6 +43,7 @@
 
 mod access;
 mod acl;
+mod archive;
 mod authority;
 mod bucket_config;
 mod buckets;
@@ -49,6 +53,7 @@ mod content;
 mod copy;
 mod cross_origin;
 pub mod crypto;
+mod dialect;
 mod encryption;
 mod error;
 mod facets;
@@ -80,6 +85,7 @@ mod versions;
 mod website;
 
 pub use authority::Authority;
+pub use dialect::Dialect;
 pub use error::Error;
 pub use lifecycle::Days;
 pub use s3::{NewBuckets, Options, Parts, S3};

@@ -6,6 +6,7 @@ mod expiration;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod transition;
 mod validate;
 mod worker;
 

@@ -131,6 +131,14 @@ pub(crate) fn put_legal_hold(_: &S3, _: &RequestContext, input: &PutObjectLegalH
     object("s3:PutObjectLegalHold", &input.bucket, &input.key)
 }
 
+pub(crate) fn restore(_: &S3, _: &RequestContext, input: &RestoreObjectRequest) -> Asked {
+    let access = object("s3:RestoreObject", &input.bucket, &input.key)?;
+    Ok(match &input.version_id {
+        Some(version) => access.with("s3:VersionId", version),
+        None => access,
+    })
+}
+
 pub(crate) fn select(_: &S3, _: &RequestContext, input: &SelectObjectContentRequest) -> Asked {
     object("s3:GetObject", &input.bucket, &input.key)
 }

@@ -5,6 +5,7 @@ mod actions;
 mod document;
 mod public;
 
+use crate::acl::Acl;
 use crate::bucket_config::{self, kind};
 use crate::records::{Bucket, PolicyFacts};
 use crate::shapes::{
@@ -69,10 +70,17 @@ pub(crate) async fn status(
     let view = s3.snapshot().await?;
     let expected = input.expected_bucket_owner.as_deref();
     let bucket = s3.bucket(&view, &context, &input.bucket, expected).await?;
-    let facts = bucket.policy.ok_or_else(|| none(&input.bucket))?;
+    let is_public = match bucket.policy {
+        Some(facts) => facts.is_public,
+        None if s3.options.dialect.judges_lists() => {
+            let list: Option<Acl> = bucket_config::get(&view, &bucket, kind::ACL).await?;
+            list.is_some_and(|list| list.is_public())
+        }
+        None => return Err(none(&input.bucket)),
+    };
     Ok(GetBucketPolicyStatusOutput {
         policy_status: Some(PolicyStatus {
-            is_public: Some(facts.is_public),
+            is_public: Some(is_public),
         }),
     })
 }

@@ -40,6 +40,9 @@ pub(crate) struct Bucket {
     /// Whether object lock was switched on, which nothing can undo.
     #[serde(default)]
     pub object_lock: bool,
+    /// Whether the bucket has no encryption by default unless it is given one, as buckets had none before 2023.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub no_usual_encryption: bool,
     /// Who owns what others write, and whether lists count. Without controls they do, and writers own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ownership: Option<Ownership>,
@@ -128,6 +131,9 @@ pub(crate) struct Object {
     /// None is `STANDARD`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
+    /// Until when the copy can be read that a restore made of an archived object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restored: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Headers::is_empty")]
     pub headers: Headers,
     /// User metadata: names in lower case without `x-amz-meta-`, values as they came.
@@ -201,6 +207,8 @@ pub(crate) struct Encryption {
 pub(crate) enum EncryptionKind {
     /// The platform's (SSE-S3).
     S3,
+    /// The platform's, because nothing is written unsealed: nobody asked for it, and no answer tells of it.
+    Unasked,
     /// A key of KMS (SSE-KMS).
     Kms {
         key_id: String,
@@ -303,6 +311,15 @@ pub(crate) struct Part {
     pub extent: Option<Extent>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<Checksum>,
+}
+
+/// A version whose restored copy ends one day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Restored {
+    /// The bucket's name.
+    pub bucket: String,
+    pub key: String,
+    pub version: VersionId,
 }
 
 /// Something whose removal is too long for one request.

@@ -1,7 +1,8 @@
-use crate::Days;
+use crate::content::Hot;
 use crate::crypto::{CryptoError, DATA_KEY, MasterKeys};
 use crate::ids::VersionId;
 use crate::records::{Bucket, View};
+use crate::{Days, Dialect};
 use crate::{Error, Result, keys};
 use danbi_blobs::{BlobId, Blobs};
 use danbi_core::{Accounts, Authorizer, Clock, DataKeys, Invoker, PolicyLanguage, RequestContext, Timestamp};
@@ -19,6 +20,8 @@ pub struct Options {
     pub inline_bytes: usize,
     /// What new buckets guard against by themselves.
     pub new_buckets: NewBuckets,
+    /// Whose S3 is spoken.
+    pub dialect: Dialect,
     /// How often expired objects are looked for.
     pub lifecycle_every: Duration,
     /// How long a day of a lifecycle rule is.
@@ -28,10 +31,11 @@ pub struct Options {
 /// What a new bucket guards against by itself, unless the request that makes it says otherwise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum NewBuckets {
-    /// All public access is blocked and lists do not count: AWS's since April 2023.
+    /// All public access is blocked, lists do not count, and SSE-S3 is the encryption by default: AWS's since April 2023.
     #[default]
     Guarded,
-    /// Nothing is blocked and lists count, as it was before: for applications that grant by lists.
+    /// Nothing is blocked, lists count, and there is no encryption by default, as it was before 2023: for applications
+    /// that grant by lists. What nobody asked to encrypt is sealed all the same, and nothing is said of it.
     Open,
 }
 
@@ -40,6 +44,7 @@ impl Default for Options {
         Self {
             inline_bytes: 32 * 1024,
             new_buckets: NewBuckets::default(),
+            dialect: Dialect::default(),
             lifecycle_every: Duration::from_secs(3600),
             lifecycle_day: Days::default(),
         }
@@ -79,6 +84,8 @@ pub struct S3 {
     pub(crate) accounts: Arc<dyn Accounts>,
     pub(crate) language: Arc<dyn PolicyLanguage>,
     pub(crate) options: Options,
+    /// Public content that is read often.
+    pub(crate) hot: Hot,
     /// Rung when something was doomed.
     pub(crate) doomed: Notify,
     /// Rung when there is an event to tell.
@@ -127,6 +134,7 @@ impl S3 {
             accounts,
             language,
             options,
+            hot: Hot::default(),
             doomed: Notify::new(),
             told: Notify::new(),
             invoker: OnceLock::new(),
@@ -227,9 +235,7 @@ impl S3 {
         if let Some(expected) = expected_owner
             && expected.parse::<danbi_core::AccountId>().is_err()
         {
-            let message =
-                format!("The value of the expected bucket owner parameter must be an AWS Account ID... [{expected}]");
-            return Err(Error::client("InvalidBucketOwnerAWSAccountID", 400, message));
+            return Err(self.options.dialect.no_such_owner(expected));
         }
         let bucket: Option<Bucket> = match name.len() {
             // A name that no bucket can have may not even be a key of the store.

@@ -1207,6 +1207,27 @@ pub struct Destination {
     pub metrics: Option<Metrics>,
 }
 
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Encryption {
+    #[serde(rename = "EncryptionType")]
+    pub encryption_type: String,
+    #[serde(rename = "KMSKeyId", skip_serializing_if = "Option::is_none")]
+    pub kms_key_id: Option<String>,
+    #[serde(rename = "KMSContext", skip_serializing_if = "Option::is_none")]
+    pub kms_context: Option<String>,
+}
+
+impl std::fmt::Debug for Encryption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encryption")
+            .field("encryption_type", &self.encryption_type)
+            .field("kms_key_id", &danbi_wire::Hidden)
+            .field("kms_context", &self.kms_context)
+            .finish()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EncryptionConfiguration {
@@ -2026,6 +2047,13 @@ pub struct GetPublicAccessBlockRequest {
     pub bucket: String,
     #[serde(rename = "ExpectedBucketOwner", skip_serializing_if = "Option::is_none")]
     pub expected_bucket_owner: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GlacierJobParameters {
+    #[serde(rename = "Tier")]
+    pub tier: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -2955,6 +2983,15 @@ pub struct LoggingEnabled {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+pub struct MetadataEntry {
+    #[serde(rename = "Name", skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(rename = "Value", skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Metrics {
     #[serde(rename = "Status")]
     pub status: String,
@@ -3180,6 +3217,13 @@ pub struct ObjectVersion {
     pub owner: Option<Owner>,
     #[serde(rename = "RestoreStatus", skip_serializing_if = "Option::is_none")]
     pub restore_status: Option<RestoreStatus>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OutputLocation {
+    #[serde(rename = "S3", skip_serializing_if = "Option::is_none")]
+    pub s3: Option<S3Location>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -4115,6 +4159,53 @@ pub struct RequestProgress {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+pub struct RestoreObjectOutput {
+    #[serde(rename = "RequestCharged", skip_serializing_if = "Option::is_none")]
+    pub request_charged: Option<String>,
+    #[serde(rename = "RestoreOutputPath", skip_serializing_if = "Option::is_none")]
+    pub restore_output_path: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RestoreObjectRequest {
+    #[serde(rename = "Bucket")]
+    pub bucket: String,
+    #[serde(rename = "Key")]
+    pub key: String,
+    #[serde(rename = "VersionId", skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    #[serde(rename = "RestoreRequest", skip_serializing_if = "Option::is_none")]
+    pub restore_request: Option<RestoreRequest>,
+    #[serde(rename = "RequestPayer", skip_serializing_if = "Option::is_none")]
+    pub request_payer: Option<String>,
+    #[serde(rename = "ChecksumAlgorithm", skip_serializing_if = "Option::is_none")]
+    pub checksum_algorithm: Option<String>,
+    #[serde(rename = "ExpectedBucketOwner", skip_serializing_if = "Option::is_none")]
+    pub expected_bucket_owner: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RestoreRequest {
+    #[serde(rename = "Days", skip_serializing_if = "Option::is_none")]
+    pub days: Option<i32>,
+    #[serde(rename = "GlacierJobParameters", skip_serializing_if = "Option::is_none")]
+    pub glacier_job_parameters: Option<GlacierJobParameters>,
+    #[serde(rename = "Type", skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<String>,
+    #[serde(rename = "Tier", skip_serializing_if = "Option::is_none")]
+    pub tier: Option<String>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    #[serde(rename = "SelectParameters", skip_serializing_if = "Option::is_none")]
+    pub select_parameters: Option<SelectParameters>,
+    #[serde(rename = "OutputLocation", skip_serializing_if = "Option::is_none")]
+    pub output_location: Option<OutputLocation>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RestoreStatus {
     #[serde(rename = "IsRestoreInProgress", skip_serializing_if = "Option::is_none")]
     pub is_restore_in_progress: Option<bool>,
@@ -4136,6 +4227,27 @@ pub struct RoutingRule {
 pub struct S3KeyFilter {
     #[serde(rename = "FilterRules", skip_serializing_if = "Option::is_none")]
     pub filter_rules: Option<Vec<FilterRule>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct S3Location {
+    #[serde(rename = "BucketName")]
+    pub bucket_name: String,
+    #[serde(rename = "Prefix")]
+    pub prefix: String,
+    #[serde(rename = "Encryption", skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
+    #[serde(rename = "CannedACL", skip_serializing_if = "Option::is_none")]
+    pub canned_acl: Option<String>,
+    #[serde(rename = "AccessControlList", skip_serializing_if = "Option::is_none")]
+    pub access_control_list: Option<Vec<Grant>>,
+    #[serde(rename = "Tagging", skip_serializing_if = "Option::is_none")]
+    pub tagging: Option<Tagging>,
+    #[serde(rename = "UserMetadata", skip_serializing_if = "Option::is_none")]
+    pub user_metadata: Option<Vec<MetadataEntry>>,
+    #[serde(rename = "StorageClass", skip_serializing_if = "Option::is_none")]
+    pub storage_class: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -4223,6 +4335,19 @@ impl std::fmt::Debug for SelectObjectContentRequest {
             .field("expected_bucket_owner", &self.expected_bucket_owner)
             .finish()
     }
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SelectParameters {
+    #[serde(rename = "InputSerialization")]
+    pub input_serialization: InputSerialization,
+    #[serde(rename = "ExpressionType")]
+    pub expression_type: String,
+    #[serde(rename = "Expression")]
+    pub expression: String,
+    #[serde(rename = "OutputSerialization")]
+    pub output_serialization: OutputSerialization,
 }
 
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -5278,6 +5403,13 @@ pub mod operations {
         const NAME: &'static str = "PutPublicAccessBlock";
         type Input = super::PutPublicAccessBlockRequest;
         type Output = danbi_wire::Empty;
+    }
+    #[derive(Debug, Clone, Copy)]
+    pub struct RestoreObject;
+    impl danbi_wire::Operation for RestoreObject {
+        const NAME: &'static str = "RestoreObject";
+        type Input = super::RestoreObjectRequest;
+        type Output = super::RestoreObjectOutput;
     }
     #[derive(Debug, Clone, Copy)]
     pub struct SelectObjectContent;

@@ -1,7 +1,7 @@
 //! Objects for services that are given a place instead of content.
 
 use crate::encryption::{self, CustomerHeaders};
-use crate::{Error, Result, S3, content, names, versions};
+use crate::{Error, Result, S3, archive, content, names, versions};
 use async_trait::async_trait;
 use bytes::Bytes;
 use danbi_core::{Access, ObjectLocation, ObjectSource, RequestContext, ServiceError};
@@ -25,6 +25,7 @@ impl ObjectSource for S3 {
         let view = self.snapshot().await?;
         let bucket = self.bucket(&view, context, bucket, None).await?;
         let (_, object) = versions::object(&view, &bucket, key, version.as_deref(), "GET").await?;
+        archive::check_readable(&object, self.now())?;
         if object.size > max_bytes {
             return Err(Error::entity_too_large(object.size, max_bytes).into());
         }

@@ -1,8 +1,10 @@
 //! Tests of the service over a real store and real blobs, operation by operation as the wire calls them.
 
+mod archive;
 mod content;
 mod listing;
 mod objects;
+mod public;
 mod versions;
 
 use crate::shapes::*;
@@ -76,12 +78,17 @@ pub(crate) const BUCKET: &str = "stage";
 impl Stage {
     /// With an empty bucket.
     pub(crate) async fn open() -> Self {
-        let stage = Self::open_in(tempfile::tempdir().unwrap()).await;
+        Self::open_with(Options::default()).await
+    }
+
+    /// The same, with these bounds.
+    pub(crate) async fn open_with(options: Options) -> Self {
+        let stage = Self::open_in(tempfile::tempdir().unwrap(), options).await;
         stage.make_bucket(BUCKET).await.unwrap();
         stage
     }
 
-    async fn open_in(dir: tempfile::TempDir) -> Self {
+    async fn open_in(dir: tempfile::TempDir, options: Options) -> Self {
         let s3 = S3::start(Parts {
             store: Store::open_embedded(&dir.path().join("store"), EmbeddedOptions::default()).unwrap(),
             blobs: Blobs::open(&dir.path().join("blobs")).await.unwrap(),
@@ -91,7 +98,7 @@ impl Stage {
             language: Arc::new(Strangers),
             master_key: dir.path().join("s3.key"),
             data_keys: None,
-            options: Options::default(),
+            options,
         });
         Self {
             s3: s3.await.unwrap(),
@@ -104,8 +111,9 @@ impl Stage {
         self.s3.drain(Duration::ZERO).await;
         self.s3.store.close().await;
         let dir = self.dir;
+        let options = self.s3.options.clone();
         drop(self.s3);
-        Self::open_in(dir).await
+        Self::open_in(dir, options).await
     }
 
     pub(crate) async fn make_bucket(&self, name: &str) -> Result<CreateBucketOutput, Error> {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::shapes::Tag;
-use crate::{Error, Result};
+use crate::{Dialect, Error, Result};
 
 /// Tags by their key.
 pub(crate) type Tags = BTreeMap<String, String>;
@@ -23,7 +23,7 @@ const MAX_VALUE_CHARS: usize = 256;
 ///
 /// # Errors
 /// `InvalidArgument`; `BadRequest` for too many; `InvalidTag` for a tag of AWS's own.
-pub(crate) fn from_header(header: &str) -> Result<Tags> {
+pub(crate) fn from_header(header: &str, dialect: Dialect) -> Result<Tags> {
     let malformed = || {
         let message = "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without \
                        tag name duplicates.";
@@ -42,7 +42,7 @@ pub(crate) fn from_header(header: &str) -> Result<Tags> {
             return Err(malformed());
         }
     }
-    refuse_too_many(tags.len())?;
+    refuse_too_many(tags.len(), dialect)?;
     Ok(tags)
 }
 
@@ -50,8 +50,8 @@ pub(crate) fn from_header(header: &str) -> Result<Tags> {
 ///
 /// # Errors
 /// `InvalidTag`; `BadRequest` for too many.
-pub(crate) fn from_set(set: &[Tag]) -> Result<Tags> {
-    refuse_too_many(set.len())?;
+pub(crate) fn from_set(set: &[Tag], dialect: Dialect) -> Result<Tags> {
+    refuse_too_many(set.len(), dialect)?;
     let mut tags = Tags::new();
     for tag in set {
         check_tag(tag)?;
@@ -110,13 +110,9 @@ pub(crate) fn check_tag(Tag { key, value }: &Tag) -> Result<()> {
     Ok(())
 }
 
-fn refuse_too_many(count: usize) -> Result<()> {
+fn refuse_too_many(count: usize, dialect: Dialect) -> Result<()> {
     if count > MAX_TAGS {
-        return Err(Error::client(
-            "BadRequest",
-            400,
-            "Object tags cannot be greater than 10",
-        ));
+        return Err(dialect.too_many_tags());
     }
     Ok(())
 }
@@ -190,10 +186,10 @@ mod tests {
 
     #[test]
     fn a_header_is_a_form() {
-        let tags = from_header("tag1=tag1&tag2&tag=&k%20ey+x=a%3Db%2Fc").unwrap();
+        let tags = from_header("tag1=tag1&tag2&tag=&k%20ey+x=a%3Db%2Fc", Dialect::Aws).unwrap();
         let expected = [("k ey x", "a=b/c"), ("tag", ""), ("tag1", "tag1"), ("tag2", "")];
         assert_eq!(to_set(&tags), set(&expected));
-        assert!(from_header("").unwrap().is_empty());
+        assert!(from_header("", Dialect::Aws).unwrap().is_empty());
         for bad in [
             "key1=val1&key1=val2",
             "key1=val1,key2=val2",
@@ -203,18 +199,28 @@ mod tests {
             "a=%ff",
             &format!("{}=1", "k".repeat(129)),
         ] {
-            assert_eq!(from_header(bad).unwrap_err().code(), Some("InvalidArgument"), "{bad}");
+            assert_eq!(
+                from_header(bad, Dialect::Aws).unwrap_err().code(),
+                Some("InvalidArgument"),
+                "{bad}"
+            );
         }
         let many: Vec<_> = (0..11).map(|n| format!("k{n}=v")).collect();
-        assert_eq!(from_header(&many.join("&")).unwrap_err().code(), Some("BadRequest"));
-        assert_eq!(from_header("aws:x=y").unwrap_err().code(), Some("InvalidTag"));
+        assert_eq!(
+            from_header(&many.join("&"), Dialect::Aws).unwrap_err().code(),
+            Some("BadRequest")
+        );
+        assert_eq!(
+            from_header("aws:x=y", Dialect::Aws).unwrap_err().code(),
+            Some("InvalidTag")
+        );
     }
 
     #[test]
     fn a_set_is_checked() {
         let longest = [("k".repeat(128), "é".repeat(256))];
         let longest: Vec<_> = longest.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-        assert!(from_set(&set(&longest)).is_ok());
+        assert!(from_set(&set(&longest), Dialect::Aws).is_ok());
         for bad in [
             [("a", "1"), ("a", "2")],
             [("", "1"), ("b", "2")],
@@ -223,7 +229,11 @@ mod tests {
             [("AWS:a", "1"), ("b", "2")],
             [("a", "1"), ("b", &"v".repeat(257))],
         ] {
-            assert_eq!(from_set(&set(&bad)).unwrap_err().code(), Some("InvalidTag"), "{bad:?}");
+            assert_eq!(
+                from_set(&set(&bad), Dialect::Aws).unwrap_err().code(),
+                Some("InvalidTag"),
+                "{bad:?}"
+            );
         }
     }
 

@@ -44,6 +44,16 @@ pub(crate) async fn named(
     Ok(version.filter(is_it))
 }
 
+/// The version with this id, whatever clients call it.
+pub(crate) async fn of_id(view: &impl View, bucket: &Bucket, key: &str, id: VersionId) -> Result<Option<Version>> {
+    let head: Option<Version> = view.record(&keys::object(&bucket.id, key)).await?;
+    if let Some(head) = head.filter(|head| head.id == id) {
+        return Ok(Some(head));
+    }
+    let old: Option<Version> = view.record(&keys::version(&bucket.id, key, id.sequence())).await?;
+    Ok(old.filter(|old| old.id == id))
+}
+
 /// The object that a request reads or changes: the version it names, else the current one.
 ///
 /// # Errors

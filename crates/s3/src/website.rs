@@ -14,8 +14,8 @@ use danbi_core::{Access, Body, Principal, RequestContext, RequestFacts, RequestI
 use danbi_wire::protocol::{Protocol, encode_response};
 use danbi_wire::{Timestamp, models, value};
 use http::header::{
-    HOST, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE, LOCATION, RANGE, REFERER,
-    USER_AGENT,
+    HOST, HeaderName, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LOCATION, RANGE,
+    REFERER, USER_AGENT,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
@@ -276,6 +276,7 @@ fn context(request: &WebsiteRequest<'_>) -> RequestContext {
         facts: RequestFacts {
             resource: request.path.to_owned(),
             referer: text(REFERER).map(|referer| referer.chars().take(4096).collect()),
+            if_range: text(IF_RANGE).map(|state| state.chars().take(256).collect()),
             ..RequestFacts::default()
         },
     }

@@ -230,7 +230,7 @@ const S3: &[&str] = &[
     "PutBucketLogging", "PutBucketMetricsConfiguration", "PutBucketNotificationConfiguration",
     "PutBucketOwnershipControls", "PutBucketPolicy", "PutBucketReplication", "PutBucketRequestPayment",
     "PutBucketTagging", "PutBucketVersioning", "PutBucketWebsite", "PutObject", "PutObjectAcl", "PutObjectLegalHold",
-    "PutObjectLockConfiguration", "PutObjectRetention", "PutObjectTagging", "PutPublicAccessBlock",
+    "PutObjectLockConfiguration", "PutObjectRetention", "PutObjectTagging", "PutPublicAccessBlock", "RestoreObject",
     "SelectObjectContent", "UploadPart", "UploadPartCopy",
 ];
 

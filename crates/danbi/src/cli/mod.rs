@@ -108,6 +108,9 @@ pub struct ServeArgs {
     /// What new S3 buckets guard against by themselves
     #[arg(long, env = "DANBI_NEW_BUCKETS", value_enum, default_value_t = NewBuckets::Guarded)]
     pub new_buckets: NewBuckets,
+    /// Whose S3 is spoken where others answer otherwise than AWS
+    #[arg(long, env = "DANBI_S3_DIALECT", value_enum, default_value_t = S3Dialect::Aws)]
+    pub s3_dialect: S3Dialect,
 }
 
 impl ServeArgs {
@@ -131,8 +134,18 @@ pub enum Isolation {
 pub enum NewBuckets {
     /// All public access is blocked and access control lists do not count, as AWS has it since April 2023
     Guarded,
-    /// Nothing is blocked and access control lists count, as it was before: for applications that grant by lists
+    /// Nothing is blocked, access control lists count and no encryption is set, as it was before: for applications that
+    /// grant by lists
     Open,
+}
+
+/// Whose S3 is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum S3Dialect {
+    /// Amazon's
+    Aws,
+    /// That of Ceph's Object Gateway, for applications that were written for one
+    Ceph,
 }
 
 /// Which platform a verb speaks to, and how it answers.

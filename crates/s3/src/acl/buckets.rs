@@ -23,7 +23,7 @@ pub(crate) async fn get(
     let list = list.unwrap_or_else(|| Acl::private(&canonical_id(&bucket.owner, accounts)));
     Ok(GetBucketAclOutput {
         owner: Some(owner_shape(&bucket.owner, accounts)),
-        grants: Some(list.shape(accounts)),
+        grants: Some(s3.options.dialect.ordered(list).shape(accounts)),
     })
 }
 

@@ -26,7 +26,7 @@ pub(crate) async fn get(
     let list = list.unwrap_or_else(|| Acl::private(&canonical_id(owner, accounts)));
     Ok(GetObjectAclOutput {
         owner: Some(owner_shape(owner, accounts)),
-        grants: Some(list.shape(accounts)),
+        grants: Some(s3.options.dialect.ordered(list).shape(accounts)),
         request_charged: None,
     })
 }

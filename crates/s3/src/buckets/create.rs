@@ -47,6 +47,7 @@ pub(crate) async fn create(
             Versioning::Never
         },
         object_lock: input.object_lock_enabled_for_bucket == Some(true),
+        no_usual_encryption: s3.options.new_buckets == NewBuckets::Open,
         ownership,
         public_access,
         policy: None,
@@ -56,6 +57,10 @@ pub(crate) async fn create(
         .transact(async |tx| {
             if let Some(mut old) = tx.record::<Bucket>(&keys::bucket(name)).await? {
                 return if old.owner != bucket.owner {
+                    Err(Error::bucket_already_exists(name))
+                } else if s3.options.dialect.keeps_lists()
+                    && bucket_config::get::<Acl>(&tx, &old, kind::ACL).await? != list
+                {
                     Err(Error::bucket_already_exists(name))
                 } else if old.region == HOME && bucket.region == HOME && given_tags.is_empty() {
                     // Making one's own bucket again sets its list anew, where lists count, and changes nothing else.

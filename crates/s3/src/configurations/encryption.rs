@@ -2,7 +2,7 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketEncryption.html>.
 
-use super::{bucket_of, read, remove, set};
+use super::{bucket_of, remove, set};
 use crate::bucket_config::{self, kind};
 use crate::records::{Bucket, View};
 use crate::shapes::{
@@ -24,14 +24,22 @@ pub(crate) async fn put(s3: Arc<S3>, context: RequestContext, input: PutBucketEn
     set(&s3, &context, bucket_of!(input), kind::ENCRYPTION, &given).await
 }
 
-/// GetBucketEncryption: every bucket encrypts, with the platform's own key unless it was told otherwise.
+/// GetBucketEncryption: every bucket encrypts, with the platform's own key unless it was told otherwise; those that were
+/// made as before 2023 have nothing to tell until then.
 pub(crate) async fn get(
     s3: Arc<S3>,
     context: RequestContext,
     input: GetBucketEncryptionRequest,
 ) -> Result<GetBucketEncryptionOutput> {
-    let kept: Option<ServerSideEncryptionConfiguration> =
-        read(&s3, &context, bucket_of!(input), kind::ENCRYPTION).await?;
+    let of = bucket_of!(input);
+    let view = s3.snapshot().await?;
+    let bucket = s3.bucket(&view, &context, of.bucket, of.expected_owner).await?;
+    let kept: Option<ServerSideEncryptionConfiguration> = bucket_config::get(&view, &bucket, kind::ENCRYPTION).await?;
+    if kept.is_none() && bucket.no_usual_encryption {
+        let message = "The server side encryption configuration was not found";
+        let error = Error::client("ServerSideEncryptionConfigurationNotFoundError", 404, message);
+        return Err(error.with("BucketName", of.bucket));
+    }
     Ok(GetBucketEncryptionOutput {
         server_side_encryption_configuration: Some(kept.unwrap_or_else(usual)),
     })

@@ -9,7 +9,7 @@ use crate::shapes::{
     GetObjectLockConfigurationOutput, GetObjectLockConfigurationRequest, ObjectLockConfiguration,
     PutObjectLockConfigurationOutput, PutObjectLockConfigurationRequest,
 };
-use crate::{Error, Result, S3};
+use crate::{Dialect, Error, Result, S3};
 use danbi_core::RequestContext;
 use std::sync::Arc;
 
@@ -31,7 +31,7 @@ pub(crate) async fn put(
                 .object_lock_configuration
                 .as_ref()
                 .ok_or_else(Error::malformed_xml)?;
-            validate(given)?;
+            validate(given, s3.options.dialect)?;
             if bucket.versioning != Versioning::Enabled {
                 let message = "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration";
                 return Err(Error::client("InvalidBucketState", 409, message));
@@ -67,7 +67,7 @@ pub(crate) async fn get(
     })
 }
 
-fn validate(given: &ObjectLockConfiguration) -> Result<()> {
+fn validate(given: &ObjectLockConfiguration, dialect: Dialect) -> Result<()> {
     if given.object_lock_enabled.as_deref() != Some("Enabled") {
         return Err(Error::malformed_xml());
     }
@@ -82,8 +82,7 @@ fn validate(given: &ObjectLockConfiguration) -> Result<()> {
         _ => return Err(Error::malformed_xml()),
     };
     if length <= 0 {
-        let message = "Default retention period must be a positive integer value.";
-        return Err(Error::client("InvalidArgument", 400, message));
+        return Err(dialect.no_retention());
     }
     if length > longest {
         let message = format!("Default retention period too large. Maximum is {longest} {unit}.");

@@ -8,9 +8,11 @@
 //! but the batches under way. What was received is a [`Received`], which belongs to nobody until [`Received::attach`] says
 //! in a transaction whose it is; dropped before, its blob is what the collector removes.
 
+mod hot;
 mod read;
 mod receive;
 
+pub(crate) use hot::{Hot, read_public};
 pub(crate) use read::{read, read_whole};
 pub(crate) use receive::{Expected, Place, Received, receive};
 

@@ -15,8 +15,8 @@ use crate::objects::put::shown_version;
 use crate::records::{Bucket, Checksum, Encryption, EncryptionKind, Headers, Object, Version, View};
 use crate::shapes::{CopyObjectOutput, CopyObjectRequest, CopyObjectResult};
 use crate::tags::Tags;
-use crate::{Error, Result, S3, keys, names, tags, versions};
-use crate::{access, ownership};
+use crate::{Dialect, Error, Result, S3, keys, names, tags, versions};
+use crate::{access, archive, ownership};
 
 /// How often a copy begins again because its source changed under it.
 const ATTEMPTS: usize = 8;
@@ -104,7 +104,10 @@ pub(crate) async fn find(
     let bucket = s3.bucket(view, context, &from.bucket, expected_owner).await?;
     let found = versions::object(view, &bucket, &from.key, from.version.as_deref(), "GET").await;
     match found {
-        Ok((version, object)) => Ok((bucket, version, object)),
+        Ok((version, object)) => {
+            archive::check_source(&object, s3.now())?;
+            Ok((bucket, version, object))
+        }
         Err(error) if error.code() == Some("MethodNotAllowed") => Err(Error::invalid_request(
             "The source of a copy request may not specifically refer to a delete marker by version id.",
         )),
@@ -190,13 +193,14 @@ async fn plan(
         parts: None,
         upload: None,
         storage_class,
+        restored: None,
         headers: kept_headers(input, object, replace)?,
         metadata: if replace {
             headers::user_metadata(input.metadata.clone())?
         } else {
             object.metadata.clone()
         },
-        tags: kept_tags(input, object, replace_tags)?,
+        tags: kept_tags(input, object, replace_tags, s3.options.dialect)?,
         acl: None,
         retention,
         legal_hold,
@@ -293,9 +297,9 @@ fn kept_headers(input: &CopyObjectRequest, object: &Object, replace: bool) -> Re
     Ok(kept)
 }
 
-fn kept_tags(input: &CopyObjectRequest, object: &Object, replace: bool) -> Result<Tags> {
+fn kept_tags(input: &CopyObjectRequest, object: &Object, replace: bool, dialect: Dialect) -> Result<Tags> {
     if replace {
-        tags::from_header(input.tagging.as_deref().unwrap_or_default())
+        tags::from_header(input.tagging.as_deref().unwrap_or_default(), dialect)
     } else {
         Ok(object.tags.clone())
     }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use danbi_core::Timestamp;
 
 use crate::records::{Object, Version};
-use crate::{Error, Result, names};
+use crate::{Dialect, Error, Result, names};
 
 /// The largest source of one copy, in bytes: 5 GiB.
 pub(crate) const MAX_SOURCE_BYTES: u64 = 5 << 30;
@@ -116,11 +116,11 @@ impl SourceConditions<'_> {
 ///
 /// # Errors
 /// `InvalidArgument` and `InvalidRequest`, in S3's words.
-pub(crate) fn range(header: Option<&str>, size: u64) -> Result<Range<u64>> {
+pub(crate) fn range(header: Option<&str>, size: u64, dialect: Dialect) -> Result<Range<u64>> {
     let Some(header) = header else {
         return Ok(0..size);
     };
-    let refused = |message: String| Error::invalid_argument("x-amz-copy-source-range", header, message);
+    let refused = |message: &str| Error::invalid_argument("x-amz-copy-source-range", header, message);
     let digits = |text: &str| {
         text.bytes()
             .all(|byte| byte.is_ascii_digit())
@@ -131,8 +131,7 @@ pub(crate) fn range(header: Option<&str>, size: u64) -> Result<Range<u64>> {
     let Some((first, last)) = parsed.filter(|(first, last)| first <= last) else {
         return Err(refused(
             "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the \
-             zero-based offsets of the first and last bytes to copy"
-                .into(),
+             zero-based offsets of the first and last bytes to copy",
         ));
     };
     if first >= size {
@@ -141,9 +140,7 @@ pub(crate) fn range(header: Option<&str>, size: u64) -> Result<Range<u64>> {
         ));
     }
     if last >= size {
-        return Err(refused(format!(
-            "Range specified is not valid for source object of size: {size}"
-        )));
+        return Err(dialect.range_past_end(header, size));
     }
     Ok(first..last + 1)
 }
@@ -193,9 +190,9 @@ mod tests {
 
     #[test]
     fn ranges_are_first_and_last() {
-        assert_eq!(range(None, 10).unwrap(), 0..10);
-        assert_eq!(range(Some("bytes=0-9"), 10).unwrap(), 0..10);
-        assert_eq!(range(Some("bytes=3-3"), 10).unwrap(), 3..4);
+        assert_eq!(range(None, 10, Dialect::Aws).unwrap(), 0..10);
+        assert_eq!(range(Some("bytes=0-9"), 10, Dialect::Aws).unwrap(), 0..10);
+        assert_eq!(range(Some("bytes=3-3"), 10, Dialect::Aws).unwrap(), 3..4);
         for bad in [
             "0-8",
             "bytes=1-0",
@@ -211,13 +208,13 @@ mod tests {
             "bytes=+1-2",
         ] {
             assert_eq!(
-                range(Some(bad), 10).unwrap_err().code(),
+                range(Some(bad), 10, Dialect::Aws).unwrap_err().code(),
                 Some("InvalidArgument"),
                 "{bad}"
             );
         }
         assert_eq!(
-            range(Some("bytes=100-200"), 10).unwrap_err().code(),
+            range(Some("bytes=100-200"), 10, Dialect::Aws).unwrap_err().code(),
             Some("InvalidRequest")
         );
     }

@@ -10,7 +10,7 @@ use crate::records::{self, Content, Extent, ExtentPage, Object, View};
 use crate::shapes::{
     Checksum, GetObjectAttributesOutput, GetObjectAttributesParts, GetObjectAttributesRequest, ObjectPart,
 };
-use crate::{Error, Result, S3, keys, versions};
+use crate::{Dialect, Error, Result, S3, keys, versions};
 
 /// Most parts of an answer.
 const MAX_PARTS: usize = 1000;
@@ -45,7 +45,8 @@ pub(crate) async fn get(
         output.e_tag = Some(object.etag.clone());
     }
     if asks("Checksum") {
-        output.checksum = object.checksum.as_ref().map(checksum);
+        let dialect = s3.options.dialect;
+        output.checksum = object.checksum.as_ref().map(|recorded| checksum(recorded, dialect));
     }
     if asks("StorageClass") {
         output.storage_class = Some(object.storage_class.clone().unwrap_or_else(|| "STANDARD".into()));
@@ -56,7 +57,7 @@ pub(crate) async fn get(
     if asks("ObjectParts")
         && let Some(count) = object.parts
     {
-        output.object_parts = Some(parts(&view, &input, &object, count).await?);
+        output.object_parts = Some(parts(&view, &input, &object, count, s3.options.dialect).await?);
     }
     Ok(output)
 }
@@ -79,11 +80,12 @@ fn wanted(given: &[String]) -> Result<Vec<&str>> {
     Ok(names)
 }
 
-/// Here a composite checksum is shown without the number of parts.
-fn checksum(recorded: &records::Checksum) -> Checksum {
+/// Here AWS shows a composite checksum without the number of parts.
+fn checksum(recorded: &records::Checksum, dialect: Dialect) -> Checksum {
     let mut shown = Checksum::default();
     let mut recorded = recorded.clone();
     if recorded.composite
+        && !dialect.counts_parts_in_checksums()
         && let Some((value, _)) = recorded.value.split_once('-')
     {
         recorded.value = value.to_owned();
@@ -99,14 +101,16 @@ async fn parts(
     input: &GetObjectAttributesRequest,
     object: &Object,
     count: u32,
+    dialect: Dialect,
 ) -> Result<GetObjectAttributesParts> {
     let mut shown = GetObjectAttributesParts {
         total_parts_count: i32::try_from(count).ok(),
         ..Default::default()
     };
-    let Some(checksum) = object.checksum.as_ref().filter(|checksum| checksum.composite) else {
+    let of_parts = object.checksum.as_ref().filter(|checksum| checksum.composite);
+    if of_parts.is_none() && !dialect.lists_plain_parts() {
         return Ok(shown);
-    };
+    }
     let argument = |name: &str, value: i32| {
         usize::try_from(value).map_err(|_| {
             let message = format!("Argument {name} must be an integer between 0 and 2147483647");
@@ -130,7 +134,7 @@ async fn parts(
             size: i64::try_from(extent.size).ok(),
             ..Default::default()
         };
-        if let Some(value) = extent.checksum {
+        if let (Some(value), Some(checksum)) = (extent.checksum, of_parts) {
             part.show_recorded(&records::Checksum {
                 algorithm: checksum.algorithm.clone(),
                 value,

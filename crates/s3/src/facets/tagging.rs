@@ -35,7 +35,7 @@ pub(crate) async fn put(
     context: RequestContext,
     input: PutObjectTaggingRequest,
 ) -> Result<PutObjectTaggingOutput> {
-    let wanted = tags::from_set(&input.tagging.tag_set)?;
+    let wanted = tags::from_set(&input.tagging.tag_set, s3.options.dialect)?;
     let of = Tagged {
         bucket: &input.bucket,
         key: &input.key,

@@ -1,5 +1,6 @@
 //! The operations on a bucket's lifecycle configuration.
 
+use super::transition::Smallest;
 use super::validate::validate;
 use crate::bucket_config::{self, kind};
 use crate::shapes::{
@@ -11,9 +12,6 @@ use danbi_core::RequestContext;
 use danbi_wire::Empty;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-
-/// What small objects transitions leave where they are, unless the request says otherwise.
-const USUAL_MINIMUM: &str = "all_storage_classes_128K";
 
 /// A configuration as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,8 +34,8 @@ pub(crate) async fn put(
     let mut rules = given.rules.clone();
     validate(&mut rules)?;
     let minimum = match input.transition_default_minimum_object_size.as_deref() {
-        None => USUAL_MINIMUM,
-        Some(known @ ("all_storage_classes_128K" | "varies_by_storage_class")) => known,
+        None => Smallest::USUAL,
+        Some(known @ (Smallest::USUAL | Smallest::VARIES)) => known,
         Some(other) => {
             let message = format!("Invalid TransitionDefaultMinimumObjectSize found: {other}");
             return Err(Error::invalid_request(message));

@@ -2,6 +2,7 @@
 
 use super::configure::Kept;
 use super::rules::{Rules, Subject};
+use super::transition::Smallest;
 use crate::bucket_config::{self, kind};
 use crate::records::{Bucket, Object, View};
 use crate::{Result, S3, versions};
@@ -11,7 +12,9 @@ use std::fmt::Write;
 /// The enabled rules of a bucket; none when it has no configuration.
 pub(crate) async fn rules(s3: &S3, view: &impl View, bucket: &Bucket) -> Result<Rules> {
     let kept: Option<Kept> = bucket_config::get(view, bucket, kind::LIFECYCLE).await?;
-    Ok(kept.map_or_else(Rules::default, |kept| Rules::of(kept.rules, s3.options.lifecycle_day)))
+    Ok(kept.map_or_else(Rules::default, |kept| {
+        Rules::of(kept.rules, Smallest::named(&kept.minimum), s3.options.lifecycle_day)
+    }))
 }
 
 /// The header's value for the current version of a key, when a rule makes it expire.

@@ -3,6 +3,7 @@
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html>.
 
 use super::Days;
+use super::transition::{Smallest, may_move, warmth};
 use crate::shapes::{LifecycleRule, Tag};
 use danbi_core::Timestamp;
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Rules {
     rules: Vec<Rule>,
+    smallest: Smallest,
     days: Days,
 }
 
@@ -24,6 +26,8 @@ struct Rule {
     expires: Option<When>,
     removes_lone_markers: bool,
     noncurrent: Option<Noncurrent>,
+    moves: Vec<Move>,
+    noncurrent_moves: Vec<(Noncurrent, String)>,
     aborts_after: Option<i64>,
 }
 
@@ -38,6 +42,13 @@ struct Noncurrent {
     days: i64,
     /// So many of the newest stay.
     keep: usize,
+}
+
+/// Into which storage class, and when.
+#[derive(Debug, Clone)]
+struct Move {
+    when: When,
+    class: String,
 }
 
 /// What rules ask of an object.
@@ -57,11 +68,12 @@ pub(crate) struct Expiry<'a> {
 }
 
 impl Rules {
-    /// Those of a stored configuration.
-    pub(crate) fn of(rules: Vec<LifecycleRule>, days: Days) -> Self {
+    /// Those of a stored configuration. `smallest` is what its transitions leave alone.
+    pub(crate) fn of(rules: Vec<LifecycleRule>, smallest: Smallest, days: Days) -> Self {
         let enabled = rules.into_iter().filter(|rule| rule.status == "Enabled");
         Self {
             rules: enabled.map(Rule::of).collect(),
+            smallest,
             days,
         }
     }
@@ -89,14 +101,19 @@ impl Rules {
         prefixes
     }
 
-    /// Where current versions may expire.
+    /// Where current versions may expire or move.
     pub(crate) fn prefixes_of_current(&self) -> Vec<&str> {
-        self.prefixes(|rule| rule.expires.is_some())
+        self.prefixes(|rule| rule.expires.is_some() || !rule.moves.is_empty())
     }
 
-    /// Where old versions and lone delete markers may go.
+    /// Where old versions may go or move, and lone delete markers may go.
     pub(crate) fn prefixes_of_history(&self) -> Vec<&str> {
-        self.prefixes(|rule| rule.noncurrent.is_some() || rule.removes_lone_markers || rule.expires.is_some())
+        self.prefixes(|rule| {
+            rule.noncurrent.is_some()
+                || !rule.noncurrent_moves.is_empty()
+                || rule.removes_lone_markers
+                || rule.expires.is_some()
+        })
     }
 
     /// Where unfinished uploads may be aborted.
@@ -124,10 +141,61 @@ impl Rules {
         now: Timestamp,
     ) -> bool {
         self.rules.iter().any(|rule| {
-            rule.noncurrent.is_some_and(|noncurrent| {
-                newer >= noncurrent.keep && self.days.after(since, noncurrent.days) <= now && rule.covers(subject)
-            })
+            rule.noncurrent
+                .is_some_and(|noncurrent| noncurrent.is_over(self.days, newer, since, now) && rule.covers(subject))
         })
+    }
+
+    /// The class that the current version moves into by now, which is last modified at `modified` and of the class `from`.
+    pub(crate) fn moves(&self, subject: &Subject<'_>, from: &str, modified: Timestamp, now: Timestamp) -> Option<&str> {
+        let due = |rule: &'_ Move| match rule.when {
+            When::Days(days) => self.days.after(modified, days) <= now,
+            When::Date(date) => date <= now,
+        };
+        let due = self.covering(subject).flat_map(|rule| {
+            rule.moves
+                .iter()
+                .filter(|one| due(one))
+                .map(move |one| (rule, one.class.as_str()))
+        });
+        self.coldest(subject, from, due)
+    }
+
+    /// The same of an old version, which `newer` newer noncurrent versions follow and which is noncurrent since `since`.
+    pub(crate) fn moves_noncurrent(
+        &self,
+        subject: &Subject<'_>,
+        from: &str,
+        newer: usize,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Option<&str> {
+        let due = self.covering(subject).flat_map(|rule| {
+            let over = rule
+                .noncurrent_moves
+                .iter()
+                .filter(|(noncurrent, _)| noncurrent.is_over(self.days, newer, since, now));
+            over.map(move |(_, class)| (rule, class.as_str()))
+        });
+        self.coldest(subject, from, due)
+    }
+
+    fn covering(&self, subject: &Subject<'_>) -> impl Iterator<Item = &Rule> {
+        self.rules.iter().filter(|rule| rule.covers(subject))
+    }
+
+    /// Of the classes that rules want, the cheapest one that the object may move into.
+    fn coldest<'r>(
+        &self,
+        subject: &Subject<'_>,
+        from: &str,
+        wanted: impl Iterator<Item = (&'r Rule, &'r str)>,
+    ) -> Option<&'r str> {
+        let large_enough = |rule: &Rule, class: &str| rule.minds_sizes() || self.smallest.moves(subject.size, class);
+        wanted
+            .filter(|(rule, class)| may_move(from, class) && large_enough(rule, class))
+            .map(|(_, class)| class)
+            .max_by_key(|class| warmth(class))
     }
 
     /// Whether an old delete marker goes: like a version without content and without tags.
@@ -155,6 +223,29 @@ impl Rules {
     }
 }
 
+impl Noncurrent {
+    /// Whether enough newer ones follow and the time is over.
+    fn is_over(self, days: Days, newer: usize, since: Timestamp, now: Timestamp) -> bool {
+        newer >= self.keep && days.after(since, self.days) <= now
+    }
+
+    fn of(days: Option<i32>, keep: Option<i32>) -> Option<Self> {
+        Some(Self {
+            days: days?.into(),
+            keep: usize::try_from(keep.unwrap_or(0)).unwrap_or(0),
+        })
+    }
+}
+
+impl When {
+    fn of(days: Option<i32>, date: Option<Timestamp>) -> Option<Self> {
+        match days {
+            Some(days) => Some(Self::Days(days.into())),
+            None => date.map(Self::Date),
+        }
+    }
+}
+
 impl Rule {
     fn of(rule: LifecycleRule) -> Self {
         let filter = rule.filter.unwrap_or_default();
@@ -164,15 +255,20 @@ impl Rule {
         let mut tags: Vec<Tag> = and.tags.unwrap_or_default();
         tags.extend(filter.tag);
         let expiration = rule.expiration.unwrap_or_default();
-        let expires = match (expiration.days, expiration.date) {
-            (Some(days), _) => Some(When::Days(days.into())),
-            (None, date) => date.map(When::Date),
-        };
-        let noncurrent = rule.noncurrent_version_expiration.and_then(|noncurrent| {
-            Some(Noncurrent {
-                days: noncurrent.noncurrent_days?.into(),
-                keep: usize::try_from(noncurrent.newer_noncurrent_versions.unwrap_or(0)).unwrap_or(0),
+        let expires = When::of(expiration.days, expiration.date);
+        let noncurrent = rule
+            .noncurrent_version_expiration
+            .and_then(|one| Noncurrent::of(one.noncurrent_days, one.newer_noncurrent_versions));
+        let moves = rule.transitions.unwrap_or_default().into_iter().filter_map(|one| {
+            Some(Move {
+                when: When::of(one.days, one.date)?,
+                class: one.storage_class?,
             })
+        });
+        let noncurrent_moves = rule.noncurrent_version_transitions.unwrap_or_default().into_iter();
+        let noncurrent_moves = noncurrent_moves.filter_map(|one| {
+            let when = Noncurrent::of(one.noncurrent_days, one.newer_noncurrent_versions)?;
+            Some((when, one.storage_class?))
         });
         let abort = rule.abort_incomplete_multipart_upload;
         Self {
@@ -184,6 +280,8 @@ impl Rule {
             expires,
             removes_lone_markers: expiration.expired_object_delete_marker == Some(true),
             noncurrent,
+            moves: moves.collect(),
+            noncurrent_moves: noncurrent_moves.collect(),
             aborts_after: abort.and_then(|abort| abort.days_after_initiation).map(i64::from),
         }
     }

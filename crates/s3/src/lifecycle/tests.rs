@@ -1,5 +1,6 @@
 use super::days::Days;
 use super::rules::{Rules, Subject};
+use super::transition::Smallest;
 use super::validate::validate;
 use crate::Error;
 use crate::shapes::{
@@ -163,7 +164,11 @@ fn the_earliest_of_the_rules_that_cover_an_object_counts() {
         status: "Disabled".into(),
         ..expiring("off", "", 1)
     };
-    let rules = Rules::of(vec![expiring("logs", "logs/", 2), tagged, large, off], Days::Calendar);
+    let rules = Rules::of(
+        vec![expiring("logs", "logs/", 2), tagged, large, off],
+        Smallest::default(),
+        Days::Calendar,
+    );
     let expiry = |key| {
         let expiry = rules.expiry(&subject(key), day(10)).unwrap();
         (expiry.at, expiry.rule.to_owned())
@@ -189,6 +194,7 @@ fn old_versions_go_when_they_are_old_enough_and_enough_are_newer() {
             }),
             ..rule("old", "")
         }],
+        Smallest::default(),
         Days::Calendar,
     );
     assert!(!rules.removes_noncurrent(&subject, 1, day(0), day(100)));
@@ -215,6 +221,7 @@ fn markers_and_uploads_have_rules_of_their_own() {
                 ..rule("uploads", "b/")
             },
         ],
+        Smallest::default(),
         Days::Calendar,
     );
     assert!(rules.removes_lone_marker("a/x", day(5), day(5)));
@@ -222,4 +229,53 @@ fn markers_and_uploads_have_rules_of_their_own() {
     assert_eq!(rules.abort("b/x", day(5)).unwrap().at, day(8));
     assert!(rules.abort("a/x", day(5)).is_none());
     assert_eq!(rules.prefixes_of_uploads(), ["b/"]);
+}
+
+fn moving(id: &str, class: &str, days: i32) -> LifecycleRule {
+    LifecycleRule {
+        transitions: Some(vec![Transition {
+            days: Some(days),
+            storage_class: Some(class.into()),
+            ..Transition::default()
+        }]),
+        ..rule(id, "")
+    }
+}
+
+#[test]
+fn objects_move_into_the_coldest_class_that_is_due() {
+    let tags = BTreeMap::new();
+    let subject = |size| Subject {
+        key: "k",
+        size,
+        tags: &tags,
+    };
+    let (small, large) = (100, 1 << 20);
+    let of = |smallest| {
+        let all = vec![moving("a", "STANDARD_IA", 30), moving("b", "DEEP_ARCHIVE", 90)];
+        Rules::of(all, smallest, Days::Calendar)
+    };
+    let rules = of(Smallest::Everywhere);
+    let moves = |rules: &Rules, size, from, now| rules.moves(&subject(size), from, day(0), day(now)).map(str::to_owned);
+    assert_eq!(moves(&rules, large, "STANDARD", 30), None);
+    assert_eq!(moves(&rules, large, "STANDARD", 31).as_deref(), Some("STANDARD_IA"));
+    assert_eq!(moves(&rules, large, "STANDARD", 91).as_deref(), Some("DEEP_ARCHIVE"));
+    assert_eq!(moves(&rules, large, "GLACIER", 31), None);
+    assert_eq!(moves(&rules, large, "GLACIER", 91).as_deref(), Some("DEEP_ARCHIVE"));
+    assert_eq!(moves(&rules, large, "DEEP_ARCHIVE", 91), None);
+    assert_eq!(moves(&rules, small, "STANDARD", 91), None);
+    let varying = of(Smallest::OutsideArchives);
+    assert_eq!(moves(&varying, small, "STANDARD", 31), None);
+    assert_eq!(moves(&varying, small, "STANDARD", 91).as_deref(), Some("DEEP_ARCHIVE"));
+    // Whoever speaks of sizes means them.
+    let sized = LifecycleRule {
+        filter: Some(LifecycleRuleFilter {
+            object_size_greater_than: Some(10),
+            ..LifecycleRuleFilter::default()
+        }),
+        ..moving("sized", "GLACIER", 1)
+    };
+    let rules = Rules::of(vec![sized], Smallest::Everywhere, Days::Calendar);
+    assert_eq!(moves(&rules, small, "STANDARD", 2).as_deref(), Some("GLACIER"));
+    assert_eq!(rules.prefixes_of_current(), [""]);
 }

@@ -1,18 +1,19 @@
-//! Doing what the rules say: expiring current versions, removing old ones and lone delete markers, aborting uploads.
+//! Doing what the rules say: expiring current versions, moving objects into cheaper storage classes, removing old versions
+//! and lone delete markers, aborting uploads; and ending the copies of archived objects that were restored.
 //!
 //! One node at a time works, under a lease. It walks through the buckets in small steps: a page is read, and what is due on
 //! it is removed in one transaction that looks again, so that what changed in between is left alone. A crash loses
 //! nothing: the next round finds what is left.
 
-use super::expiration;
 use super::rules::{Rules, Subject};
+use super::{expiration, transition};
 use crate::bucket_config::kind;
 use crate::ids::UploadId;
 use crate::lease::Lease;
 use crate::notifications::{Happened, emit};
 use crate::objects::delete::Removal;
 use crate::records::{self, Bucket, Doomed, Upload, Version, View};
-use crate::{Error, Result, S3, keys, object_lock, versions};
+use crate::{Error, Result, S3, archive, keys, object_lock, versions};
 use bytes::Bytes;
 use danbi_core::{Principal, RequestContext, RequestFacts, RequestId, Scope, Timestamp};
 use danbi_store::{Direction, KeyRange, Transaction};
@@ -56,11 +57,20 @@ enum Due {
     Current { key: String, version: Version },
     /// A version of a key for good.
     Old { key: String, version: Version },
+    /// A version of a key into another storage class.
+    Moved {
+        key: String,
+        version: Version,
+        class: String,
+    },
 }
 
 impl Worker {
     /// One walk through all buckets.
     async fn round(&self) -> Result<()> {
+        if self.may_go_on().await? {
+            archive::expire(&self.s3, &self.context()).await?;
+        }
         let mut range = keys::below(keys::buckets());
         loop {
             if !self.may_go_on().await? {
@@ -110,7 +120,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Expires current versions.
+    /// Expires and moves current versions.
     async fn current(&self, name: &str, bucket: &Bucket, rules: &Rules, prefix: &str) -> Result<()> {
         let mut range = keys::below(keys::objects(&bucket.id, prefix));
         while self.may_go_on().await? {
@@ -122,9 +132,11 @@ impl Worker {
                 let key = keys::object_key(place).map_err(|error| Error::Damaged(error.to_string()))?;
                 if is_due(rules, &key, &version, now) {
                     due.push(Due::Current { key, version });
+                } else if let Some(class) = transition::of_current(rules, &key, &version, now) {
+                    due.push(Due::Moved { key, version, class });
                 }
             }
-            self.remove(name, &due).await?;
+            self.act(name, &due).await?;
             match page.entries.last() {
                 Some((last, _)) if page.more => range = range.after(last),
                 _ => break,
@@ -133,7 +145,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Removes old versions, and delete markers with nothing behind them.
+    /// Removes and moves old versions, and removes delete markers with nothing behind them.
     async fn history(&self, name: &str, bucket: &Bucket, rules: &Rules, prefix: &str) -> Result<()> {
         let mut range = keys::below(keys::histories(&bucket.id, prefix));
         let mut walk = Walk::default();
@@ -155,7 +167,7 @@ impl Worker {
             if !page.more {
                 due.extend(walk.lone_marker(rules, now));
             }
-            self.remove(name, &due).await?;
+            self.act(name, &due).await?;
             match page.entries.last() {
                 Some((last, _)) if page.more => range = range.after(last),
                 _ => break,
@@ -164,8 +176,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Removes what is due, unless it changed since it was read.
-    async fn remove(&self, name: &str, due: &[Due]) -> Result<()> {
+    /// Does what is due, to whatever has not changed since it was read.
+    async fn act(&self, name: &str, due: &[Due]) -> Result<()> {
         let context = self.context();
         for some in due.chunks(AT_ONCE) {
             let (doomed, told) = self
@@ -177,7 +189,7 @@ impl Worker {
                     };
                     let (mut doomed, mut told) = (false, false);
                     for one in some {
-                        let (d, t) = self.remove_one(&tx, &context, name, &bucket, one).await?;
+                        let (d, t) = self.act_on(&tx, &context, name, &bucket, one).await?;
                         doomed |= d;
                         told |= t;
                     }
@@ -194,7 +206,8 @@ impl Worker {
         Ok(())
     }
 
-    async fn remove_one(
+    /// Whether something was doomed, and whether there is something to tell.
+    async fn act_on(
         &self,
         tx: &Transaction,
         context: &RequestContext,
@@ -204,6 +217,10 @@ impl Worker {
     ) -> Result<(bool, bool)> {
         let now = self.s3.now();
         let (key, old, which) = match due {
+            Due::Moved { key, version, class } => {
+                let told = transition::apply(&self.s3, tx, context, (name, bucket), key, version, class).await?;
+                return Ok((false, told));
+            }
             Due::Current { key, version } => {
                 let head: Option<Version> = tx.record(&keys::object(&bucket.id, key)).await?;
                 if head.as_ref() != Some(version) {
@@ -352,10 +369,12 @@ impl Walk {
         };
         let newer = self.noncurrent;
         self.noncurrent += 1;
-        rules.removes_noncurrent(&subject, newer, since, now).then(|| Due::Old {
-            key: self.key.clone(),
-            version,
-        })
+        let key = self.key.clone();
+        if rules.removes_noncurrent(&subject, newer, since, now) {
+            return Some(Due::Old { key, version });
+        }
+        let class = transition::of_noncurrent(rules, &key, &version, newer, since, now)?;
+        Some(Due::Moved { key, version, class })
     }
 
     /// At the end of a key: its delete marker, when nothing is behind it and a rule removes it.

@@ -1,11 +1,11 @@
 use super::cursor::Cursor;
 use super::{Encoding, Groups, page_size};
-use crate::acl;
 use crate::records::{self, Bucket, Version, View};
 use crate::shapes::{
     self, CommonPrefix, ListObjectsOutput, ListObjectsRequest, ListObjectsV2Output, ListObjectsV2Request, Owner,
 };
 use crate::{Error, Result, S3, keys, objects, token};
+use crate::{acl, archive};
 use bytes::Bytes;
 use danbi_core::RequestContext;
 use std::sync::Arc;
@@ -79,6 +79,7 @@ pub(crate) async fn list_v1(
 ) -> Result<ListObjectsOutput> {
     let limit = page_size(input.max_keys, "maxKeys")?;
     let encoding = Encoding::parse(input.encoding_type.as_deref())?;
+    let restores = archive::asks_status(input.optional_object_attributes.as_deref())?;
     let groups = Groups::new(input.prefix.as_deref(), input.delimiter.as_deref());
     let view = s3.snapshot().await?;
     let owner = input.expected_bucket_owner.as_deref();
@@ -92,7 +93,7 @@ pub(crate) async fn list_v1(
             .next
             .filter(|_| groups.delimiter.is_some())
             .map(|next| write(&next)),
-        contents: contents(&s3, &bucket, listing.objects, encoding, true),
+        contents: contents(&s3, &bucket, listing.objects, encoding, Shown { owner: true, restores }),
         name: Some(input.bucket),
         // The first list writes it as it came, which is how SDKs read it.
         prefix: Some(groups.prefix.to_owned()),
@@ -112,6 +113,7 @@ pub(crate) async fn list_v2(
 ) -> Result<ListObjectsV2Output> {
     let limit = page_size(input.max_keys, "max-keys")?;
     let encoding = Encoding::parse(input.encoding_type.as_deref())?;
+    let restores = archive::asks_status(input.optional_object_attributes.as_deref())?;
     let groups = Groups::new(input.prefix.as_deref(), input.delimiter.as_deref());
     let marker = match &input.continuation_token {
         Some(text) if !text.is_empty() => Some(token::open(text)?),
@@ -125,7 +127,16 @@ pub(crate) async fn list_v2(
     Ok(ListObjectsV2Output {
         is_truncated: Some(listing.next.is_some()),
         key_count: Some((listing.objects.len() + listing.prefixes.len()) as i32),
-        contents: contents(&s3, &bucket, listing.objects, encoding, input.fetch_owner == Some(true)),
+        contents: contents(
+            &s3,
+            &bucket,
+            listing.objects,
+            encoding,
+            Shown {
+                owner: input.fetch_owner == Some(true),
+                restores,
+            },
+        ),
         name: Some(input.bucket),
         prefix: Some(write(groups.prefix)),
         delimiter: groups.delimiter.map(write),
@@ -139,16 +150,26 @@ pub(crate) async fn list_v2(
     })
 }
 
+/// What is shown of objects besides the usual.
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    owner: bool,
+    /// Whether there is a restored copy.
+    restores: bool,
+}
+
 fn contents(
     s3: &S3,
     bucket: &records::Bucket,
     listed: Vec<(String, Version)>,
     encoding: Encoding,
-    with_owner: bool,
+    also: Shown,
 ) -> Option<Vec<shapes::Object>> {
+    let now = s3.now();
     let shown = listed.into_iter().filter_map(|(key, version)| {
         let object = version.object?;
         Some(shapes::Object {
+            restore_status: archive::status(&object, now).filter(|_| also.restores),
             key: Some(encoding.write(&key)),
             last_modified: Some(version.modified),
             e_tag: Some(objects::quoted(&object.etag)),
@@ -156,8 +177,7 @@ fn contents(
             checksum_algorithm: object.checksum.map(|checksum| vec![checksum.algorithm]),
             size: Some(object.size as i64),
             storage_class: Some(object.storage_class.unwrap_or_else(|| "STANDARD".into())),
-            owner: with_owner.then(|| owner_of(s3, bucket, &version.owner)),
-            restore_status: None,
+            owner: also.owner.then(|| owner_of(s3, bucket, &version.owner)),
         })
     });
     Some(shown.collect::<Vec<_>>()).filter(|shown| !shown.is_empty())

@@ -4,7 +4,7 @@ use super::{Encoding, Groups, page_size};
 use crate::records::{self, Bucket, Version, View};
 use crate::s3::WhichVersion;
 use crate::shapes::{DeleteMarkerEntry, ListObjectVersionsOutput, ListObjectVersionsRequest, ObjectVersion};
-use crate::{Error, Result, S3, keys, objects};
+use crate::{Error, Result, S3, archive, keys, objects};
 use bytes::Bytes;
 use danbi_core::RequestContext;
 use std::sync::Arc;
@@ -33,6 +33,7 @@ pub(crate) async fn list_versions(
 ) -> Result<ListObjectVersionsOutput> {
     let limit = page_size(input.max_keys, "max-keys")?;
     let encoding = Encoding::parse(input.encoding_type.as_deref())?;
+    let restores = archive::asks_status(input.optional_object_attributes.as_deref())?;
     let groups = Groups::new(input.prefix.as_deref(), input.delimiter.as_deref());
     let marker = marker(input.key_marker.as_deref(), input.version_id_marker.as_deref())?;
     let view = s3.snapshot().await?;
@@ -56,6 +57,7 @@ pub(crate) async fn list_versions(
         output.next_key_marker = Some(write(&key));
         output.next_version_id_marker = version;
     }
+    let now = s3.now();
     let (mut versions, mut markers) = (Vec::new(), Vec::new());
     for (key, version, latest) in listing.versions {
         let (key, id) = (Some(encoding.write(&key)), Some(version.public_id()));
@@ -69,6 +71,7 @@ pub(crate) async fn list_versions(
                 last_modified: Some(version.modified),
             }),
             Some(object) => versions.push(ObjectVersion {
+                restore_status: archive::status(&object, now).filter(|_| restores),
                 e_tag: Some(objects::quoted(&object.etag)),
                 checksum_type: object.checksum.as_ref().map(checksum_type),
                 checksum_algorithm: object.checksum.map(|checksum| vec![checksum.algorithm]),
@@ -79,7 +82,6 @@ pub(crate) async fn list_versions(
                 is_latest: Some(latest),
                 last_modified: Some(version.modified),
                 owner,
-                restore_status: None,
             }),
         }
     }

@@ -9,9 +9,9 @@ use crate::checksum::{ChecksumAlgorithm, ChecksumFields, ChecksumType, mismatch,
 use crate::ids::{ContentId, UploadId};
 use crate::notifications::{Happened, emit};
 use crate::objects::conditions::WriteConditions;
-use crate::records::{self, Bucket, Checksum, Object, Part, Upload, Version, Versioning, View};
+use crate::records::{self, Bucket, Checksum, EncryptionKind, Object, Part, Upload, Version, Versioning, View};
 use crate::shapes::{CompleteMultipartUploadOutput, CompleteMultipartUploadRequest, CompletedPart};
-use crate::{Error, Result, S3, encryption, keys, lifecycle, names, versions};
+use crate::{Dialect, Error, Result, S3, encryption, keys, lifecycle, names, versions};
 
 /// Parts that are read at a time.
 const PARTS_A_PAGE: usize = 1000;
@@ -23,7 +23,7 @@ pub(crate) async fn complete(
     input: CompleteMultipartUploadRequest,
 ) -> Result<CompleteMultipartUploadOutput> {
     conditions(&input).check_form()?;
-    let listed = Listed::of(&input)?;
+    let listed = Listed::of(&input, s3.options.dialect)?;
     let (service, context, request, listed) = (&s3, &context, &input, &listed);
     let (bucket, version, doomed, told, expiration) = s3
         .store
@@ -42,7 +42,9 @@ pub(crate) async fn complete(
                 return Ok::<_, Error>((bucket, version, false, false, expiration));
             };
             let customer = encryption::customer!(request);
-            if customer.algorithm.is_some() || customer.key.is_some() {
+            let by_client = matches!(upload.encryption.kind, EncryptionKind::Customer { .. });
+            let brings_key = customer.algorithm.is_some() || customer.key.is_some();
+            if brings_key || by_client && service.options.dialect.completes_with_key() {
                 super::part_key(service, context, &upload, customer).await?;
             }
             let (version, doomed) = join(service, &tx, &bucket, request, listed, &id, upload).await?;
@@ -81,19 +83,22 @@ async fn expiration(
 }
 
 /// The parts of the request, in their order.
-struct Listed<'r>(Vec<(u32, &'r str, &'r CompletedPart)>);
+struct Listed<'r> {
+    parts: Vec<(u32, &'r str, &'r CompletedPart)>,
+    dialect: Dialect,
+}
 
 impl<'r> Listed<'r> {
-    fn of(input: &'r CompleteMultipartUploadRequest) -> Result<Self> {
+    fn of(input: &'r CompleteMultipartUploadRequest, dialect: Dialect) -> Result<Self> {
         let parts = input
             .multipart_upload
             .as_ref()
             .and_then(|upload| upload.parts.as_deref());
         let parts = parts.unwrap_or_default();
         if parts.is_empty() {
-            return Err(Error::invalid_request("You must specify at least one part"));
+            return Err(dialect.no_parts());
         }
-        let mut listed = Vec::with_capacity(parts.len());
+        let mut listed: Vec<(u32, &str, &CompletedPart)> = Vec::with_capacity(parts.len());
         let mut last = 0;
         for part in parts {
             let (Some(number), Some(etag)) = (part.part_number, part.e_tag.as_deref()) else {
@@ -103,14 +108,16 @@ impl<'r> Listed<'r> {
                 let message = "Part number must be an integer between 1 and 10000, inclusive";
                 return Err(Error::invalid_argument("partNumber", &number.to_string(), message));
             }
-            if number <= last {
+            if number == last && dialect.repeats_parts() {
+                listed.pop();
+            } else if number <= last {
                 let message = "The list of parts was not in ascending order. Parts must be ordered by part number.";
                 return Err(Error::client("InvalidPartOrder", 400, message).with("UploadId", &input.upload_id));
             }
             last = number;
             listed.push((number.unsigned_abs(), super::unquoted(etag), part));
         }
-        Ok(Self(listed))
+        Ok(Self { parts: listed, dialect })
     }
 }
 
@@ -158,6 +165,7 @@ async fn join(
         parts: Some(joined.count()),
         upload: Some(*id),
         storage_class: upload.storage_class,
+        restored: None,
         headers: upload.headers,
         metadata: upload.metadata,
         tags: upload.tags,
@@ -184,7 +192,7 @@ async fn take_parts(
     joined: &mut Joined,
 ) -> Result<(bool, Option<Error>)> {
     let (mut left_out, mut mismatch) = (false, None);
-    let mut wanted = listed.0.iter().peekable();
+    let mut wanted = listed.parts.iter().peekable();
     let mut range = keys::below(keys::parts(id));
     loop {
         let page = tx.scan(range.clone(), Direction::Forward, PARTS_A_PAGE).await?;
@@ -206,7 +214,7 @@ async fn take_parts(
                     .with("PartNumber", number.to_string())
                     .with("ETag", *etag));
             }
-            if let Err(error) = check_part(number, given, &part, declared) {
+            if let Err(error) = check_part(number, given, &part, declared, listed.dialect) {
                 mismatch.get_or_insert(error);
             }
             joined.push(number, part)?;
@@ -238,14 +246,17 @@ fn check_part(
     given: &CompletedPart,
     part: &Part,
     declared: Option<(ChecksumAlgorithm, ChecksumType)>,
+    dialect: Dialect,
 ) -> Result<()> {
     let Some((algorithm, value)) = given.one()? else {
         return match declared {
-            Some((algorithm, ChecksumType::Composite)) => Err(Error::invalid_request(format!(
-                "The upload was created using a {} checksum. The complete request must include the checksum for each \
+            Some((algorithm, ChecksumType::Composite)) if dialect.wants_checksums_again() => {
+                Err(Error::invalid_request(format!(
+                    "The upload was created using a {} checksum. The complete request must include the checksum for each \
                  part. It was missing for part {number} in the request.",
-                algorithm.lower_name()
-            ))),
+                    algorithm.lower_name()
+                )))
+            }
             _ => Ok(()),
         };
     };
@@ -306,7 +317,7 @@ async fn completed_before(
     let missing = || Error::no_such_upload(&request.upload_id);
     let current = versions::current(tx, bucket, &request.key).await?.ok_or_else(missing)?;
     let object = current.object.as_ref().ok_or_else(missing)?;
-    let md5s: Option<Vec<_>> = listed.0.iter().map(|(_, etag, _)| md5_of(etag)).collect();
+    let md5s: Option<Vec<_>> = listed.parts.iter().map(|(_, etag, _)| md5_of(etag)).collect();
     if object.upload != Some(*id) || md5s.is_none_or(|md5s| multipart_etag(&md5s) != object.etag) {
         return Err(missing());
     }

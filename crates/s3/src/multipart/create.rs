@@ -44,7 +44,7 @@ pub(crate) async fn create(
             website_redirect: headers::website_redirect(input.website_redirect_location.take())?,
         },
         metadata: headers::user_metadata(input.metadata.take())?,
-        tags: tags::from_header(input.tagging.as_deref().unwrap_or_default())?,
+        tags: tags::from_header(input.tagging.as_deref().unwrap_or_default(), s3.options.dialect)?,
         acl: None,
         retention: None,
         legal_hold: None,

@@ -75,7 +75,7 @@ async fn part_key(
         (EncryptionKind::Customer { .. }, Some(customer)) => customer.open_key(&upload.encryption.key).map_err(|_| {
             Error::invalid_request("The provided encryption parameters did not match the ones used originally.")
         }),
-        (EncryptionKind::S3, None) => Ok(s3
+        (EncryptionKind::S3 | EncryptionKind::Unasked, None) => Ok(s3
             .master_keys
             .open_key(&upload.encryption.key)
             .map_err(CryptoError::from)?),

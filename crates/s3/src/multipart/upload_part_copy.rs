@@ -39,7 +39,7 @@ pub(crate) async fn copy(
         if_unmodified_since: input.copy_source_if_unmodified_since,
     };
     conditions.check(&version, &object)?;
-    let range = source::range(input.copy_source_range.as_deref(), object.size)?;
+    let range = source::range(input.copy_source_range.as_deref(), object.size, s3.options.dialect)?;
     source::check_size(range.end - range.start)?;
     let source_key = CustomerHeaders {
         algorithm: input.copy_source_sse_customer_algorithm.as_deref(),

@@ -124,7 +124,7 @@ fn record(
 }
 
 fn object(bucket: &Bucket, event: &str, key: &str, version: &Version, written: bool) -> OfObject {
-    let gone = event.ends_with(":Delete") && !event.starts_with("ObjectTagging");
+    let gone = matches!(event, "ObjectRemoved:Delete" | "LifecycleExpiration:Delete");
     let content = version.object.as_ref().filter(|_| !gone);
     // What a delete marker has instead of content.
     const NOTHING: &str = "d41d8cd98f00b204e9800998ecf8427e";

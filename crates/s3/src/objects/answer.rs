@@ -1,11 +1,13 @@
 //! What GetObject and HeadObject say of an object.
 
 use super::headers::{self, DEFAULT_CONTENT_TYPE};
+use crate::archive;
 use crate::checksum::ChecksumFields;
 use crate::encryption;
 use crate::object_lock;
 use crate::records::{Object, Version, Versioning};
 use crate::shapes::{GetObjectOutput, HeadObjectOutput};
+use danbi_core::Timestamp;
 
 /// An entity tag as headers write it.
 pub(crate) fn quoted(etag: &str) -> String {
@@ -13,7 +15,7 @@ pub(crate) fn quoted(etag: &str) -> String {
 }
 
 /// Everything but length, range and checksums.
-pub(super) fn describe(versioning: Versioning, version: &Version, object: &Object) -> HeadObjectOutput {
+pub(super) fn describe(versioning: Versioning, version: &Version, object: &Object, now: Timestamp) -> HeadObjectOutput {
     let shown = encryption::shown(&object.encryption);
     let kept = &object.headers;
     HeadObjectOutput {
@@ -35,6 +37,7 @@ pub(super) fn describe(versioning: Versioning, version: &Version, object: &Objec
         sse_customer_algorithm: shown.customer_algorithm,
         sse_customer_key_md5: shown.customer_key_md5,
         storage_class: object.storage_class.clone(),
+        restore: archive::header(object, now),
         tag_count: (!object.tags.is_empty()).then_some(object.tags.len() as i32),
         object_lock_mode: object
             .retention
@@ -84,6 +87,7 @@ pub(super) fn with_body(head: HeadObjectOutput) -> GetObjectOutput {
         sse_customer_algorithm: head.sse_customer_algorithm,
         sse_customer_key_md5: head.sse_customer_key_md5,
         storage_class: head.storage_class,
+        restore: head.restore,
         parts_count: head.parts_count,
         tag_count: head.tag_count,
         object_lock_mode: head.object_lock_mode,

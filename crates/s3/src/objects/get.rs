@@ -5,8 +5,8 @@ use crate::crypto::{CryptoError, SecretKey};
 use crate::encryption::{self, CustomerHeaders};
 use crate::records::{self, Content, EncryptionKind, Extent, ExtentPage, Object, Version, View};
 use crate::shapes::{GetObjectOutput, GetObjectRequest, HeadObjectOutput, HeadObjectRequest};
-use crate::{Error, Result, S3, access, keys, lifecycle, names, versions};
-use danbi_core::{Principal, RequestContext, ServiceError, Timestamp};
+use crate::{Dialect, Error, Result, S3, access, archive, keys, lifecycle, names, versions};
+use danbi_core::{Principal, RequestContext, Timestamp};
 use danbi_store::{Direction, Snapshot};
 use danbi_wire::ResponseParts;
 use std::ops::Range;
@@ -93,7 +93,14 @@ pub(crate) async fn get(
     let found = find(&s3, &context, asked!(input, "GET")).await?;
     let object = &found.object;
     let key = found.key.ok_or(Error::Crypto(CryptoError::Key))?;
-    let body = content::read(&s3, &found.view, &object.content, &key, object.size, found.range).await?;
+    let view = &found.view;
+    // What a stranger gets, everybody gets; but for what a client's key protects.
+    let by_platform = matches!(object.encryption.kind, EncryptionKind::S3 | EncryptionKind::Unasked);
+    let body = if context.principal == Principal::Anonymous && by_platform {
+        content::read_public(&s3, view, &object.content, &key, object.size, found.range).await?
+    } else {
+        content::read(&s3, view, &object.content, &key, object.size, found.range).await?
+    };
     let mut output = answer::with_body(found.head);
     output.body = body.into();
     let parts = ResponseParts {
@@ -134,24 +141,32 @@ async fn find(s3: &S3, context: &RequestContext, asked: Asked<'_>) -> Result<Fou
     if let Some(unmet) = asked.conditions.check(&object.etag, version.modified, s3.now()) {
         return Err(refusal(unmet, &version, &object));
     }
+    if asked.method == "GET" {
+        archive::check_readable(&object, s3.now())?;
+    }
     let by_kms = matches!(object.encryption.kind, EncryptionKind::Kms { .. });
     // Whoever may not use the key may still see that the object is there, but for its checksum.
     let key = match asked.method == "HEAD" && by_kms && !asked.checksum {
         true => None,
         false => Some(encryption::data_key(s3, context, &object.encryption, asked.customer).await?),
     };
-    let mut head = answer::describe(bucket.versioning, &version, &object);
+    let mut head = answer::describe(bucket.versioning, &version, &object, s3.now());
     if asked.version.is_none() {
         let (modified, key) = (version.modified, asked.key);
         head.expiration = lifecycle::header(s3, &view, &bucket, key, modified, &object).await?;
     }
-    let (range, partial) = match (asked.part, asked.range) {
+    // A range of what the client has the rest of already, or all of what took its place.
+    let of_state = context.facts.if_range.as_deref();
+    let header = asked
+        .range
+        .filter(|_| range::is_of(of_state, &object.etag, version.modified));
+    let (range, partial) = match (asked.part, header) {
         (Some(_), Some(_)) => {
             let message = "Cannot specify both Range header and partNumber query parameter";
             return Err(Error::invalid_request(message));
         }
         (Some(number), None) => {
-            let (range, extent) = part(&view, &object, number).await?;
+            let (range, extent) = part(&view, &object, number, s3.options.dialect).await?;
             if asked.checksum
                 && let Some(checksum) = part_checksum(&object, extent.as_ref())
             {
@@ -254,7 +269,12 @@ impl Overrides<'_> {
 }
 
 /// The bytes of a part, and the extent that it is; an object that was put whole is its own part 1.
-async fn part(view: &impl View, object: &Object, number: i32) -> Result<(Range<u64>, Option<Extent>)> {
+async fn part(
+    view: &impl View,
+    object: &Object,
+    number: i32,
+    dialect: Dialect,
+) -> Result<(Range<u64>, Option<Extent>)> {
     let invalid = || {
         let message = "Part number must be an integer between 1 and 10000, inclusive";
         Error::invalid_argument("partNumber", &number.to_string(), message)
@@ -263,13 +283,7 @@ async fn part(view: &impl View, object: &Object, number: i32) -> Result<(Range<u
         .ok()
         .filter(|number| (1..=10_000).contains(number));
     let wanted = wanted.ok_or_else(invalid)?;
-    let unsatisfiable = || -> Error {
-        let message = "The requested partnumber is not satisfiable";
-        ServiceError::client("InvalidPartNumber", 416, message)
-            .with("ActualPartCount", object.parts.unwrap_or(1).to_string())
-            .with("PartNumberRequested", wanted.to_string())
-            .into()
-    };
+    let unsatisfiable = || dialect.no_such_part(wanted, object.parts.unwrap_or(1));
     if object.parts.is_none() {
         return match wanted {
             1 => Ok((0..object.size, None)),

@@ -48,7 +48,7 @@ pub(crate) fn shown_metadata(kept: &BTreeMap<String, String>) -> Option<BTreeMap
     })
 }
 
-/// The storage class to be kept; none is `STANDARD`. Every class is served at once: there is no archive to wait for.
+/// The storage class to be kept; none is `STANDARD`. What is put into an archive has to be restored ([`crate::archive`]).
 ///
 /// # Errors
 /// `InvalidStorageClass`.

@@ -47,7 +47,12 @@ pub(crate) async fn put(s3: Arc<S3>, context: RequestContext, mut input: PutObje
     };
     let metadata = headers::user_metadata(input.metadata.take())?;
     let storage_class = headers::storage_class(input.storage_class.take())?;
-    let tags = input.tagging.as_deref().map(tags::from_header).transpose()?;
+    let dialect = s3.options.dialect;
+    let tags = input
+        .tagging
+        .as_deref()
+        .map(|header| tags::from_header(header, dialect))
+        .transpose()?;
     let owner = input.expected_bucket_owner.as_deref();
     let view = s3.snapshot().await?;
     let bucket = s3.bucket(&view, &context, &input.bucket, owner).await?;
@@ -88,6 +93,7 @@ pub(crate) async fn put(s3: Arc<S3>, context: RequestContext, mut input: PutObje
         parts: None,
         upload: None,
         storage_class,
+        restored: None,
         headers: kept,
         metadata,
         tags: tags.unwrap_or_default(),

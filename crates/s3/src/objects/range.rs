@@ -3,7 +3,8 @@
 //! Source: <https://www.rfc-editor.org/rfc/rfc9110#section-14>; several ranges are answered with the whole object, as S3
 //! does.
 
-use crate::{Error, Result};
+use crate::{Error, Result, versions};
+use danbi_core::Timestamp;
 use std::ops::Range;
 
 /// The bytes that `header` asks for of an object of `size`; `None` when it is to be passed over: another unit, several
@@ -36,6 +37,18 @@ pub(super) fn parse(header: &str, size: u64) -> Result<Option<Range<u64>>> {
     Ok(Some(range))
 }
 
+/// Whether a range may be answered: `state` is `If-Range`, an entity tag or a time of change, of which both must be
+/// exactly the object's.
+pub(super) fn is_of(state: Option<&str>, etag: &str, modified: Timestamp) -> bool {
+    let Some(state) = state.map(str::trim) else {
+        return true;
+    };
+    match state.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')) {
+        Some(tag) => tag == etag,
+        None => state == versions::http_date(modified),
+    }
+}
+
 /// `Content-Range` of these bytes.
 pub(super) fn content_range(range: &Range<u64>, size: u64) -> String {
     format!("bytes {}-{}/{size}", range.start, range.end.saturating_sub(1))
@@ -44,6 +57,16 @@ pub(super) fn content_range(range: &Range<u64>, size: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_is_of_the_state_that_it_names() {
+        let modified = Timestamp::from_millis(1_356_220_800_000);
+        let is_of = |state| is_of(state, "abc", modified);
+        assert!(is_of(None) && is_of(Some("\"abc\"")) && is_of(Some("Sun, 23 Dec 2012 00:00:00 GMT")));
+        for other in ["\"abd\"", "abc", "W/\"abc\"", "Sun, 23 Dec 2012 00:00:01 GMT", ""] {
+            assert!(!is_of(Some(other)), "{other}");
+        }
+    }
 
     #[test]
     fn ranges_read_as_s3_reads_them() {

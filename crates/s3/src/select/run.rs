@@ -15,7 +15,7 @@ use super::parse;
 use crate::encryption::{self, CustomerHeaders};
 use crate::records::Object;
 use crate::shapes::*;
-use crate::{Error, Result, S3, content, versions};
+use crate::{Error, Result, S3, archive, content, versions};
 
 /// Bytes of results that are sent at a time.
 const BATCH_BYTES: usize = 64 * 1024;
@@ -46,6 +46,7 @@ pub(crate) async fn select(
     let owner = input.expected_bucket_owner.as_deref();
     let bucket = s3.bucket(&view, &context, &input.bucket, owner).await?;
     let (_, object) = versions::object(&view, &bucket, &input.key, None, "POST").await?;
+    archive::check_readable(&object, s3.now())?;
     let customer = CustomerHeaders {
         algorithm: input.sse_customer_algorithm.as_deref(),
         key: input.sse_customer_key.as_deref(),

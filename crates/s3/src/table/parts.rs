@@ -1,5 +1,5 @@
 use crate::shapes::operations as op;
-use crate::{S3, copy, facets, multipart, parts_access as access, select};
+use crate::{S3, archive, copy, facets, multipart, parts_access as access, select};
 use danbi_wire::ServiceBuilder;
 
 /// Multipart uploads, copies, and what there is of an object apart from its bytes.
@@ -38,5 +38,6 @@ pub(super) fn add(service: ServiceBuilder<S3>) -> ServiceBuilder<S3> {
         .on(op::PutObjectRetention, access::put_retention, facets::retention::put)
         .on(op::GetObjectLegalHold, access::get_legal_hold, facets::legal_hold::get)
         .on(op::PutObjectLegalHold, access::put_legal_hold, facets::legal_hold::put)
+        .on_parts(op::RestoreObject, access::restore, archive::restore)
         .on_stream(op::SelectObjectContent, access::select, select::select)
 }

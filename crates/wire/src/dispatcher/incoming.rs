@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use danbi_core::{RequestFacts, ServiceError, SignatureFacts, Timestamp};
-use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, REFERER};
+use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, IF_RANGE, REFERER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Version};
 use md5::{Digest, Md5};
@@ -22,6 +22,8 @@ const CONTENT_MD5: HeaderName = HeaderName::from_static("content-md5");
 const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 /// The most bytes of a `Referer` that a context keeps.
 const MAX_REFERER: usize = 4096;
+/// Bytes of an `If-Range` that count: an entity tag or a date.
+const MAX_IF_RANGE: usize = 256;
 const ENVIRONMENT: HeaderName = HeaderName::from_static("x-danbi-environment");
 /// The most bytes of it that a context keeps.
 const MAX_ENVIRONMENT: usize = 32;
@@ -178,6 +180,7 @@ pub(super) fn facts(parts: &Parts, claim: &Signed, now: Timestamp) -> RequestFac
         signature,
         content_sha256: text(CONTENT_SHA256).map(str::to_owned),
         encryption: text(HeaderName::from_static("x-amz-server-side-encryption")).map(str::to_owned),
+        if_range: text(IF_RANGE).map(|text| text[..text.len().min(MAX_IF_RANGE)].to_owned()),
         environment: text(ENVIRONMENT).map(|text| text[..text.len().min(MAX_ENVIRONMENT)].to_owned()),
     }
 }
