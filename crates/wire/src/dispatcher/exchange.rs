@@ -439,6 +439,9 @@ impl<'d> Exchange<'d> {
             put(SERVER, s3::SERVER.into());
         } else {
             put(REQUEST_ID, request_id.to_string());
+            if self.of_dynamodb() {
+                put(SERVER, "Server".into());
+            }
         }
         let now = self.dispatcher.clock.now().as_millis();
         put(DATE, format_timestamp(now, TimestampFormat::HttpDate));
