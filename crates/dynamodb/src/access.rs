@@ -5,11 +5,13 @@
 //! nobody without rights learns what is wrong with it; the handler says that. What policies may ask besides is in
 //! [`told`](crate::told).
 
-use crate::DynamoDb;
+use crate::items::parameters::{Names, Values};
 use crate::shapes::*;
 use crate::tables::catalog::TableRef;
-use crate::told::{Expressions, Several, told};
+use crate::told::{Expressions, Several, Telling, told};
+use crate::{DynamoDb, Item};
 use danbi_core::{Access, RequestContext, ServiceError};
+use std::collections::BTreeMap;
 
 type Asked = Result<Access, ServiceError>;
 
@@ -47,84 +49,89 @@ pub(crate) fn get_item(_: &DynamoDb, context: &RequestContext, input: &GetItemIn
     }))
 }
 
+/// What a write says of its item.
+struct Said<'r> {
+    /// The item, or the attributes of its key.
+    item: &'r Item,
+    /// Those that it writes without naming them in an expression: the item of a put, the key of an update.
+    written: Option<&'r Item>,
+    names: &'r Names,
+    values: &'r Values,
+    given: Expressions<'r>,
+}
+
+impl Said<'_> {
+    fn tell(&self, tell: &mut Telling) {
+        tell.key(self.item);
+        tell.attributes(attributes(self.written));
+        tell.expressions(self.names, self.values, &self.given);
+    }
+}
+
+/// The names in a map from attributes, if there is one.
+fn attributes<V>(map: Option<&BTreeMap<String, V>>) -> impl Iterator<Item = &str> {
+    map.into_iter().flat_map(|map| map.keys().map(String::as_str))
+}
+
 pub(crate) fn put_item(_: &DynamoDb, context: &RequestContext, input: &PutItemInput) -> Asked {
     let access = table(context, "dynamodb:PutItem", &input.table_name);
-    Ok(told(context, access, |tell| {
-        tell.key(&input.item);
-        tell.attributes(input.item.keys().map(String::as_str));
-        tell.attributes(
-            input
-                .expected
-                .iter()
-                .flat_map(|expected| expected.keys().map(String::as_str)),
-        );
-        tell.parameter(RETURN_VALUES, input.return_values.as_ref());
-        tell.parameter(RETURN_CAPACITY, input.return_consumed_capacity.as_ref());
-        let given = Expressions {
+    let said = Said {
+        item: &input.item,
+        written: Some(&input.item),
+        names: &input.expression_attribute_names,
+        values: &input.expression_attribute_values,
+        given: Expressions {
             condition: input.condition_expression.as_deref(),
             ..Expressions::default()
-        };
-        tell.expressions(
-            &input.expression_attribute_names,
-            &input.expression_attribute_values,
-            &given,
-        );
+        },
+    };
+    Ok(told(context, access, |tell| {
+        said.tell(tell);
+        tell.attributes(attributes(input.expected.as_ref()));
+        tell.parameter(RETURN_VALUES, input.return_values.as_ref());
+        tell.parameter(RETURN_CAPACITY, input.return_consumed_capacity.as_ref());
     }))
 }
 
 pub(crate) fn update_item(_: &DynamoDb, context: &RequestContext, input: &UpdateItemInput) -> Asked {
     let access = table(context, "dynamodb:UpdateItem", &input.table_name);
-    Ok(told(context, access, |tell| {
-        tell.key(&input.key);
-        tell.attributes(input.key.keys().map(String::as_str));
-        tell.attributes(
-            input
-                .expected
-                .iter()
-                .flat_map(|expected| expected.keys().map(String::as_str)),
-        );
-        tell.attributes(
-            input
-                .attribute_updates
-                .iter()
-                .flat_map(|updates| updates.keys().map(String::as_str)),
-        );
-        tell.parameter(RETURN_VALUES, input.return_values.as_ref());
-        tell.parameter(RETURN_CAPACITY, input.return_consumed_capacity.as_ref());
-        let given = Expressions {
+    let said = Said {
+        item: &input.key,
+        written: Some(&input.key),
+        names: &input.expression_attribute_names,
+        values: &input.expression_attribute_values,
+        given: Expressions {
             condition: input.condition_expression.as_deref(),
             update: input.update_expression.as_deref(),
             ..Expressions::default()
-        };
-        tell.expressions(
-            &input.expression_attribute_names,
-            &input.expression_attribute_values,
-            &given,
-        );
+        },
+    };
+    Ok(told(context, access, |tell| {
+        said.tell(tell);
+        tell.attributes(attributes(input.expected.as_ref()));
+        tell.attributes(attributes(input.attribute_updates.as_ref()));
+        tell.parameter(RETURN_VALUES, input.return_values.as_ref());
+        tell.parameter(RETURN_CAPACITY, input.return_consumed_capacity.as_ref());
     }))
 }
 
 pub(crate) fn delete_item(_: &DynamoDb, context: &RequestContext, input: &DeleteItemInput) -> Asked {
     let access = table(context, "dynamodb:DeleteItem", &input.table_name);
-    Ok(told(context, access, |tell| {
-        tell.key(&input.key);
-        tell.attributes(
-            input
-                .expected
-                .iter()
-                .flat_map(|expected| expected.keys().map(String::as_str)),
-        );
-        tell.parameter(RETURN_VALUES, input.return_values.as_ref());
-        tell.parameter(RETURN_CAPACITY, input.return_consumed_capacity.as_ref());
-        let given = Expressions {
+    let said = Said {
+        item: &input.key,
+        written: None,
+        names: &input.expression_attribute_names,
+        values: &input.expression_attribute_values,
+        given: Expressions {
             condition: input.condition_expression.as_deref(),
             ..Expressions::default()
-        };
-        tell.expressions(
-            &input.expression_attribute_names,
-            &input.expression_attribute_values,
-            &given,
-        );
+        },
+    };
+    Ok(told(context, access, |tell| {
+        said.tell(tell);
+        tell.attributes(attributes(input.expected.as_ref()));
+        tell.parameter(RETURN_VALUES, input.return_values.as_ref());
+        tell.parameter(RETURN_CAPACITY, input.return_consumed_capacity.as_ref());
     }))
 }
 
@@ -136,12 +143,7 @@ pub(crate) fn query(_: &DynamoDb, context: &RequestContext, input: &QueryInput) 
                 tell.key(&[(name.clone(), value.clone())].into());
             }
         }
-        tell.attributes(
-            input
-                .query_filter
-                .iter()
-                .flat_map(|filter| filter.keys().map(String::as_str)),
-        );
+        tell.attributes(attributes(input.query_filter.as_ref()));
         tell.parameter(SELECT, input.select.as_ref());
         tell.parameter(RETURN_CAPACITY, input.return_consumed_capacity.as_ref());
         let given = Expressions {
@@ -162,12 +164,7 @@ pub(crate) fn query(_: &DynamoDb, context: &RequestContext, input: &QueryInput) 
 pub(crate) fn scan(_: &DynamoDb, context: &RequestContext, input: &ScanInput) -> Asked {
     let access = index(context, "dynamodb:Scan", &input.table_name, input.index_name.as_ref());
     Ok(told(context, access, |tell| {
-        tell.attributes(
-            input
-                .scan_filter
-                .iter()
-                .flat_map(|filter| filter.keys().map(String::as_str)),
-        );
+        tell.attributes(attributes(input.scan_filter.as_ref()));
         tell.parameter(SELECT, input.select.as_ref());
         tell.parameter(RETURN_CAPACITY, input.return_consumed_capacity.as_ref());
         let given = Expressions {
@@ -213,7 +210,7 @@ pub(crate) fn batch_write(_: &DynamoDb, context: &RequestContext, input: &BatchW
             for request in requests {
                 if let Some(put) = &request.put_request {
                     tell.key(&put.item);
-                    tell.attributes(put.item.keys().map(String::as_str));
+                    tell.attributes(attributes(Some(&put.item)));
                 }
                 if let Some(delete) = &request.delete_request {
                     tell.key(&delete.key);
@@ -244,76 +241,62 @@ pub(crate) fn transact_get(_: &DynamoDb, context: &RequestContext, input: &Trans
 
 pub(crate) fn transact_write(_: &DynamoDb, context: &RequestContext, input: &TransactWriteItemsInput) -> AllAsked {
     let mut several = Several::default();
+    let mut ask = |action, table: &str, said: Said<'_>| {
+        several.add(context, action, arn(context, table), |tell| said.tell(tell));
+    };
     for item in &input.transact_items {
         if let Some(check) = &item.condition_check {
-            let table = arn(context, &check.table_name);
-            several.add(context, "dynamodb:ConditionCheckItem", table, |tell| {
-                tell.key(&check.key);
-                let given = Expressions {
+            let said = Said {
+                item: &check.key,
+                written: None,
+                names: &check.expression_attribute_names,
+                values: &check.expression_attribute_values,
+                given: Expressions {
                     condition: Some(&check.condition_expression),
                     ..Expressions::default()
-                };
-                tell.expressions(
-                    &check.expression_attribute_names,
-                    &check.expression_attribute_values,
-                    &given,
-                );
-            });
+                },
+            };
+            ask("dynamodb:ConditionCheckItem", &check.table_name, said);
         }
         if let Some(put) = &item.put {
-            several.add(context, "dynamodb:PutItem", arn(context, &put.table_name), |tell| {
-                tell.key(&put.item);
-                tell.attributes(put.item.keys().map(String::as_str));
-                let given = Expressions {
+            let said = Said {
+                item: &put.item,
+                written: Some(&put.item),
+                names: &put.expression_attribute_names,
+                values: &put.expression_attribute_values,
+                given: Expressions {
                     condition: put.condition_expression.as_deref(),
                     ..Expressions::default()
-                };
-                tell.expressions(
-                    &put.expression_attribute_names,
-                    &put.expression_attribute_values,
-                    &given,
-                );
-            });
+                },
+            };
+            ask("dynamodb:PutItem", &put.table_name, said);
         }
         if let Some(delete) = &item.delete {
-            several.add(
-                context,
-                "dynamodb:DeleteItem",
-                arn(context, &delete.table_name),
-                |tell| {
-                    tell.key(&delete.key);
-                    let given = Expressions {
-                        condition: delete.condition_expression.as_deref(),
-                        ..Expressions::default()
-                    };
-                    tell.expressions(
-                        &delete.expression_attribute_names,
-                        &delete.expression_attribute_values,
-                        &given,
-                    );
+            let said = Said {
+                item: &delete.key,
+                written: None,
+                names: &delete.expression_attribute_names,
+                values: &delete.expression_attribute_values,
+                given: Expressions {
+                    condition: delete.condition_expression.as_deref(),
+                    ..Expressions::default()
                 },
-            );
+            };
+            ask("dynamodb:DeleteItem", &delete.table_name, said);
         }
         if let Some(update) = &item.update {
-            several.add(
-                context,
-                "dynamodb:UpdateItem",
-                arn(context, &update.table_name),
-                |tell| {
-                    tell.key(&update.key);
-                    tell.attributes(update.key.keys().map(String::as_str));
-                    let given = Expressions {
-                        condition: update.condition_expression.as_deref(),
-                        update: Some(&update.update_expression),
-                        ..Expressions::default()
-                    };
-                    tell.expressions(
-                        &update.expression_attribute_names,
-                        &update.expression_attribute_values,
-                        &given,
-                    );
+            let said = Said {
+                item: &update.key,
+                written: Some(&update.key),
+                names: &update.expression_attribute_names,
+                values: &update.expression_attribute_values,
+                given: Expressions {
+                    condition: update.condition_expression.as_deref(),
+                    update: Some(&update.update_expression),
+                    ..Expressions::default()
                 },
-            );
+            };
+            ask("dynamodb:UpdateItem", &update.table_name, said);
         }
     }
     Ok(several.accesses("dynamodb:PutItem"))

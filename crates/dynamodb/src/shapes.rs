@@ -143,7 +143,7 @@ pub struct BatchStatementError {
 #[serde(default)]
 pub struct BatchStatementRequest {
     #[serde(rename = "Statement")]
-    pub statement: String,
+    pub statement: crate::partiql::StatementText,
     #[serde(rename = "Parameters", skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Vec<crate::AttributeValue>>,
     #[serde(rename = "ConsistentRead", skip_serializing_if = "Option::is_none")]
@@ -669,7 +669,7 @@ pub struct Endpoint {
 #[serde(default)]
 pub struct ExecuteStatementInput {
     #[serde(rename = "Statement")]
-    pub statement: String,
+    pub statement: crate::partiql::StatementText,
     #[serde(rename = "Parameters", skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Vec<crate::AttributeValue>>,
     #[serde(rename = "ConsistentRead", skip_serializing_if = "Option::is_none")]
@@ -1288,7 +1288,7 @@ pub struct OnDemandThroughputOverride {
 #[serde(default)]
 pub struct ParameterizedStatement {
     #[serde(rename = "Statement")]
-    pub statement: String,
+    pub statement: crate::partiql::StatementText,
     #[serde(rename = "Parameters", skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Vec<crate::AttributeValue>>,
     #[serde(

@@ -249,7 +249,7 @@ const DYNAMODB: &[&str] = &[
 /// Values have a type of the crate's own; times are written by serde alone, so they must know their form.
 #[rustfmt::skip]
 const DYNAMODB_TYPES: &[(&str, &str)] = &[
-    ("AttributeValue", "crate::AttributeValue"),
+    ("AttributeValue", "crate::AttributeValue"), ("PartiQLStatement", "crate::partiql::StatementText"),
     ("BackupCreationDateTime", EPOCH_SECONDS), ("Date", EPOCH_SECONDS), ("ExportEndTime", EPOCH_SECONDS),
     ("ExportFromTime", EPOCH_SECONDS), ("ExportStartTime", EPOCH_SECONDS), ("ExportTime", EPOCH_SECONDS),
     ("ExportToTime", EPOCH_SECONDS), ("ImportEndTime", EPOCH_SECONDS), ("ImportStartTime", EPOCH_SECONDS),

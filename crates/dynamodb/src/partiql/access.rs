@@ -1,7 +1,7 @@
 //! What statements ask the authorizer for. One that cannot be read is asked for as a SELECT of anything, so that nobody
 //! without rights learns what is wrong with it.
 
-use super::parser::parse;
+use super::StatementText;
 use crate::shapes::{BatchExecuteStatementInput, ExecuteStatementInput, ExecuteTransactionInput};
 use crate::tables::catalog::TableRef;
 use crate::told::{Telling, told};
@@ -33,12 +33,11 @@ pub(crate) fn transaction(_: &DynamoDb, context: &RequestContext, input: &Execut
 
 fn all<'s>(
     context: &RequestContext,
-    statements: impl IntoIterator<Item = (&'s String, Option<&'s Vec<AttributeValue>>)>,
+    statements: impl IntoIterator<Item = (&'s StatementText, Option<&'s Vec<AttributeValue>>)>,
 ) -> Vec<Access> {
     let mut asked = BTreeSet::new();
     for (statement, parameters) in statements {
-        let parameters = parameters.map(Vec::as_slice).unwrap_or_default();
-        let Ok(statement) = parse(statement, parameters) else {
+        let Some(statement) = statement.read(parameters) else {
             continue;
         };
         let (table, index) = statement.target();

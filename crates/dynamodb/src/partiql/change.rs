@@ -58,6 +58,7 @@ pub(super) fn write(
         condition,
         show_on_failure: shows_old(on_failure),
         needs_old,
+        located: None,
     })
 }
 

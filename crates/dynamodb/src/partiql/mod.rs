@@ -1,7 +1,8 @@
 //! PartiQL: SQL-like statements as the same conditions, updates and writes that expressions are read into.
 //!
 //! Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/ql-reference.html>.
-//! `lexer` and `parser` read a statement, with its parameters filled in, into a [`statement::Statement`]; `select` plans
+//! `text` is a statement as it came, read once; `lexer` and `parser` read it, with its parameters filled in, into a
+//! [`statement::Statement`]; `select` plans
 //! a SELECT as reads of partitions or a scan; `change` makes a write of an INSERT, UPDATE or DELETE; `operations` are
 //! ExecuteStatement, BatchExecuteStatement and ExecuteTransaction.
 
@@ -12,7 +13,10 @@ pub(crate) mod operations;
 mod parser;
 mod select;
 mod statement;
+mod text;
 mod values;
+
+pub use text::StatementText;
 
 /// Whether `text` is a statement without parameters.
 #[cfg(feature = "fuzzing")]

@@ -1,9 +1,9 @@
 //! ExecuteStatement, BatchExecuteStatement and ExecuteTransaction.
 
-use super::change;
-use super::parser::parse;
 use super::select::{Plan, Position, answer, primary_key};
 use super::statement::{Select, Statement};
+use super::text::MAX_BYTES;
+use super::{StatementText, change};
 use crate::items::capacity::{Detail, Kind, Rate, Usage};
 use crate::items::members::{self, Violations};
 use crate::items::token::Token;
@@ -22,26 +22,23 @@ use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The most bytes of a statement.
-const MAX_STATEMENT_BYTES: usize = 8192;
 /// The most statements of a batch.
 const MAX_BATCH: usize = 25;
 /// The most statements of a transaction.
 const MAX_TRANSACTION: usize = 100;
 
-fn parameters(given: Option<&Vec<AttributeValue>>) -> &[AttributeValue] {
-    given.map(Vec::as_slice).unwrap_or_default()
+fn statement_length(violations: &mut Violations, member: &str, statement: &StatementText) {
+    let text = statement.text();
+    violations.length(member, text.len(), 1, MAX_BYTES, || text.to_owned());
 }
 
 pub(crate) async fn execute(
     dynamodb: Arc<DynamoDb>,
     context: RequestContext,
-    input: ExecuteStatementInput,
+    mut input: ExecuteStatementInput,
 ) -> Result<ExecuteStatementOutput, Error> {
     let mut violations = Violations::default();
-    violations.length("statement", input.statement.len(), 1, MAX_STATEMENT_BYTES, || {
-        input.statement.clone()
-    });
+    statement_length(&mut violations, "statement", &input.statement);
     violations.within("limit", input.limit, 1, i32::MAX);
     violations.one_of(
         "returnConsumedCapacity",
@@ -49,9 +46,9 @@ pub(crate) async fn execute(
         members::CAPACITY,
     );
     violations.finish()?;
-    match parse(&input.statement, parameters(input.parameters.as_ref()))? {
+    match input.statement.take(input.parameters.as_ref())? {
         Statement::Select(asked) => {
-            let digest = digest(&input.statement, input.parameters.as_ref())?;
+            let digest = digest(input.statement.text(), input.parameters.as_ref())?;
             let from = input
                 .next_token
                 .as_deref()
@@ -62,17 +59,13 @@ pub(crate) async fn execute(
             let table = dynamodb.catalog.usable_in(&snapshot, &table).await?;
             let plan = Plan::new(&table, &asked, input.consistent_read)?;
             let limit = input.limit.map(|limit| limit as usize);
+            dynamodb.admit_read(&table, plan.index)?;
             let selected = plan.read(View::Snapshot(&snapshot), limit, from).await?;
+            let usage = select::charge(&table, plan.index, &selected.page, None, input.consistent_read);
+            dynamodb.pay_read(&table, &usage);
+            let detail = Detail::of(input.return_consumed_capacity.as_deref());
             Ok(ExecuteStatementOutput {
-                consumed_capacity: select::charge(
-                    &table,
-                    plan.index,
-                    &selected.page,
-                    None,
-                    input.consistent_read,
-                    input.return_consumed_capacity.as_deref(),
-                    &asked.table,
-                ),
+                consumed_capacity: usage.report(detail, &asked.table, Kind::Plain),
                 next_token: selected
                     .last
                     .clone()
@@ -148,8 +141,9 @@ async fn read_one(
     snapshot: &Snapshot,
     context: &RequestContext,
     asked: Select,
+    rate: Rate,
     operation: &str,
-) -> Result<(Option<Item>, usize), Error> {
+) -> Result<(Option<Item>, Usage), Error> {
     let table = TableRef::parse(context, &asked.table)?;
     let table = dynamodb.catalog.usable_in(snapshot, &table).await?;
     let (key, filter) = primary_key(&table, asked.condition).ok_or_else(|| {
@@ -157,9 +151,12 @@ async fn read_one(
             "Select statements within {operation} must specify the primary key in the where clause."
         ))
     })?;
+    dynamodb.admit_read(&table, None)?;
     let (item, size) = single::read(View::Snapshot(snapshot), &table, &key, None).await?;
+    let usage = Usage::of_table(rate.units(size));
+    dynamodb.pay_read(&table, &usage);
     let kept = item.filter(|item| filter.is_none_or(|filter| filter.holds(item)));
-    Ok((kept.map(|item| answer(&asked.attributes, &item)), size))
+    Ok((kept.map(|item| answer(&asked.attributes, &item)), usage))
 }
 
 pub(crate) async fn batch(
@@ -170,10 +167,11 @@ pub(crate) async fn batch(
     let mut violations = Violations::default();
     violations.length("statements", input.statements.len(), 1, MAX_BATCH, || "[...]".into());
     for (at, one) in input.statements.iter().enumerate() {
-        let member = format!("statements.{}.member.statement", at + 1);
-        violations.length(&member, one.statement.len(), 1, MAX_STATEMENT_BYTES, || {
-            one.statement.clone()
-        });
+        statement_length(
+            &mut violations,
+            &format!("statements.{}.member.statement", at + 1),
+            &one.statement,
+        );
     }
     violations.one_of(
         "returnConsumedCapacity",
@@ -183,8 +181,8 @@ pub(crate) async fn batch(
     violations.finish()?;
     let mut usages: BTreeMap<String, Usage> = BTreeMap::new();
     let mut responses = Vec::with_capacity(input.statements.len());
-    for request in input.statements {
-        let parsed = parse(&request.statement, parameters(request.parameters.as_ref()));
+    for mut request in input.statements {
+        let parsed = request.statement.take(request.parameters.as_ref());
         let named = parsed.as_ref().ok().map(|statement| statement.target().0.to_owned());
         let done = match parsed {
             Ok(statement) => one_of_batch(&dynamodb, &context, statement, &request).await,
@@ -230,8 +228,8 @@ async fn one_of_batch(
                 ));
             }
             let snapshot = dynamodb.store.snapshot().await?;
-            let (item, size) = read_one(dynamodb, &snapshot, context, asked, "BatchExecuteStatement").await?;
-            Ok((item, Usage::of_table(Rate::of(request.consistent_read).units(size))))
+            let rate = Rate::of(request.consistent_read);
+            read_one(dynamodb, &snapshot, context, asked, rate, "BatchExecuteStatement").await
         }
         Statement::Exists(_) => Err(Error::validation("EXISTS is only supported within ExecuteTransaction")),
         statement => {
@@ -251,7 +249,7 @@ fn batch_error(error: Error) -> BatchStatementError {
         Error::ResourceNotFound(_) => ("ResourceNotFound", None),
         Error::DuplicateItem(_) => ("DuplicateItem", None),
         Error::TransactionConflict => ("TransactionConflict", None),
-        Error::ProvisionedThroughputExceeded(_) => ("ProvisionedThroughputExceeded", None),
+        Error::Throttled(throttled) => (throttled.reason_code().as_str(), None),
         Error::ItemCollectionSizeLimitExceeded => ("ItemCollectionSizeLimitExceeded", None),
         _ => ("InternalServerError", None),
     };
@@ -272,16 +270,17 @@ fn report(usages: &BTreeMap<String, Usage>, detail: Detail, kind: Kind) -> Optio
 pub(crate) async fn transaction(
     dynamodb: Arc<DynamoDb>,
     context: RequestContext,
-    input: ExecuteTransactionInput,
+    mut input: ExecuteTransactionInput,
 ) -> Result<ExecuteTransactionOutput, Error> {
     let mut violations = Violations::default();
     let count = input.transact_statements.len();
     violations.length("transactStatements", count, 1, MAX_TRANSACTION, || "[...]".into());
     for (at, one) in input.transact_statements.iter().enumerate() {
-        let member = format!("transactStatements.{}.member.statement", at + 1);
-        violations.length(&member, one.statement.len(), 1, MAX_STATEMENT_BYTES, || {
-            one.statement.clone()
-        });
+        statement_length(
+            &mut violations,
+            &format!("transactStatements.{}.member.statement", at + 1),
+            &one.statement,
+        );
     }
     violations.one_of(
         "returnConsumedCapacity",
@@ -290,10 +289,10 @@ pub(crate) async fn transaction(
     );
     violations.finish()?;
     let mut statements = Vec::with_capacity(count);
-    for (at, one) in input.transact_statements.iter().enumerate() {
+    for (at, one) in input.transact_statements.iter_mut().enumerate() {
         let failed =
             |detail: &str| Error::validation(format!("Validation failed in TransactStatements[{at}]: {detail}"));
-        let statement = parse(&one.statement, parameters(one.parameters.as_ref()))?;
+        let statement = one.statement.take(one.parameters.as_ref())?;
         if statement.returning().is_some() {
             return Err(failed("RETURNING clause is not supported in ExecuteTransaction."));
         }
@@ -348,8 +347,8 @@ async fn read_all(
     for statement in statements {
         let Statement::Select(asked) = statement else { continue };
         let named = asked.table.clone();
-        let (item, size) = read_one(dynamodb, &snapshot, context, asked, "ExecuteTransaction").await?;
-        let usage = Usage::of_table(Rate::Transactional.units(size));
+        let rate = Rate::Transactional;
+        let (item, usage) = read_one(dynamodb, &snapshot, context, asked, rate, "ExecuteTransaction").await?;
         usages.entry(named).or_default().add(&usage, 1.0);
         responses.push(ItemResponse { item });
     }
