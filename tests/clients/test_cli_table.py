@@ -38,6 +38,11 @@ def test_query_takes_ranges_of_the_sort_key(cli, table):  # noqa: F811
     assert ats() == [1, 2, 3, 4, 5]
     assert ats("--from", "2", "--to", "4") == [2, 3, 4]
     assert ats("--reverse", "-n", "2") == [5, 4]
+    assert ats("-n", "99999999999") == [1, 2, 3, 4, 5]
+    cli("table", "put", table, json.dumps({"id": "a", "at": -7}))
+    assert json.loads(cli("table", "get", table, "a", "-7").stdout) == {"id": "a", "at": -7}
+    assert ats("--from", "-7.5", "--to", "-1") == [-7]
+    cli("table", "delete", table, "a", "-7")
     assert len(lines(cli("table", "scan", table, "--json"))) == 6
     assert json.loads(cli("table", "ls", "--json").stdout) == {"tables": [table]}
 

@@ -10,6 +10,8 @@ use std::io::Read;
 
 /// The longest item that is read from standard input, in bytes.
 const MAX_INPUT: u64 = 4 * 1024 * 1024;
+/// The most items that one page is asked for; no page of 1 MB holds so many.
+const MAX_LIMIT: usize = 1_000_000;
 
 /// Runs `put`.
 pub async fn put(args: PutArgs) -> Result<(), Failure> {
@@ -164,7 +166,7 @@ async fn show(
     let mut left = limit.unwrap_or(usize::MAX);
     while left > 0 {
         if limit.is_some() {
-            input["Limit"] = json!(left);
+            input["Limit"] = json!(left.min(MAX_LIMIT));
         }
         let page = platform.dynamodb("cannot read the items", operation, &input).await?;
         for item in page["Items"].as_array().into_iter().flatten() {

@@ -91,8 +91,10 @@ struct ItemArgs {
     /// The table
     table: String,
     /// The value of the partition key
+    #[arg(allow_negative_numbers = true)]
     key: String,
     /// The value of the sort key, if the table has one
+    #[arg(allow_negative_numbers = true)]
     sort: Option<String>,
     #[command(flatten)]
     target: Target,
@@ -103,6 +105,7 @@ struct QueryArgs {
     /// The table
     table: String,
     /// The value of the partition key
+    #[arg(allow_negative_numbers = true)]
     key: String,
     /// A secondary index
     #[arg(long)]
@@ -111,10 +114,10 @@ struct QueryArgs {
     #[arg(long, value_name = "TEXT", conflicts_with_all = ["from", "to"])]
     begins_with: Option<String>,
     /// Only sort keys from this one on
-    #[arg(long, value_name = "VALUE")]
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
     from: Option<String>,
     /// Only sort keys up to this one
-    #[arg(long, value_name = "VALUE")]
+    #[arg(long, value_name = "VALUE", allow_negative_numbers = true)]
     to: Option<String>,
     /// From the last sort key to the first
     #[arg(long)]
