@@ -283,6 +283,7 @@ async fn serve_until_told(
             expire_every: delays.expire,
             trim_every: delays.trim.map(|[every, _]| every),
             stream_retention: delays.trim.map(|[_, age]| age),
+            throttle: args.throttle_tables,
         },
     })
     .await?;

@@ -12,9 +12,12 @@
 //! A transaction that writes a table's record, and draws a stamp, is a **barrier**: every change of the table with a
 //! smaller stamp is committed by then or will run again with a larger one, because all writes read the record.
 
+use crate::items::capacity::Usage;
+use crate::items::throttle::{Spent, Traffic};
 use crate::keys::TableId;
+use crate::tables::catalog::TableRef;
 use crate::tables::expiry;
-use crate::tables::record::TableRecord;
+use crate::tables::record::{IndexRecord, TableRecord};
 use crate::tables::usage::Counts;
 use crate::{DynamoDb, Error, Item, history, streams};
 use danbi_core::Clock;
@@ -70,6 +73,12 @@ pub(crate) struct Changes {
     node: u32,
     number: u32,
     counts: HashMap<TableId, Counts>,
+    /// The tables that the transaction has looked up: they are in its read set and stay as they are.
+    tables: Vec<(TableRef, Arc<TableRecord>)>,
+    /// What is to be paid for, where throughput binds.
+    spent: Spent,
+    /// How many times a unit counts: twice in a transaction.
+    times: f64,
 }
 
 impl Changes {
@@ -105,6 +114,44 @@ impl Changes {
         Ok(())
     }
 
+    /// The table whose items the transaction is to change: read once for all of its writes.
+    ///
+    /// # Errors
+    /// Those of [`Catalog::usable`](crate::tables::catalog::Catalog::usable).
+    pub(crate) async fn table(
+        &mut self,
+        dynamodb: &DynamoDb,
+        tx: &Transaction,
+        table: &TableRef,
+    ) -> Result<Arc<TableRecord>, Error> {
+        if let Some((_, found)) = self.tables.iter().find(|(known, _)| known == table) {
+            return Ok(Arc::clone(found));
+        }
+        let found = dynamodb.catalog.usable(tx, table).await?;
+        self.tables.push((table.clone(), Arc::clone(&found)));
+        Ok(found)
+    }
+
+    /// Lets a write of `table`, or one that changes `index`, in: [`Throttle::admit`](crate::items::throttle::Throttle::admit).
+    pub(crate) fn admit(
+        &self,
+        dynamodb: &DynamoDb,
+        table: &TableRecord,
+        index: Option<&IndexRecord>,
+    ) -> Result<(), Error> {
+        match &dynamodb.throttle {
+            Some(throttle) => throttle.admit(table, index, Traffic::Write, &self.spent),
+            None => Ok(()),
+        }
+    }
+
+    /// Notes what a write cost.
+    pub(crate) fn spend(&mut self, dynamodb: &DynamoDb, table: &TableRecord, usage: &Usage) {
+        if dynamodb.throttle.is_some() {
+            self.spent.add(table, usage, Traffic::Write, self.times);
+        }
+    }
+
     /// The counts of a table, to add to.
     pub(crate) fn counts(&mut self, table: TableId) -> &mut Counts {
         self.counts.entry(table).or_default()
@@ -119,11 +166,25 @@ impl DynamoDb {
             node: self.stamps.node,
             number: 0,
             counts: HashMap::new(),
+            tables: Vec::new(),
+            spent: Spent::default(),
+            times: 1.0,
         }
     }
 
-    /// Counts what was committed.
+    /// The same for a transaction of the caller's, whose units count twice.
+    pub(crate) fn transactional_changes(&self) -> Changes {
+        Changes {
+            times: 2.0,
+            ..self.changes()
+        }
+    }
+
+    /// Counts what was committed, and takes what it cost out of the throughput.
     pub(crate) fn committed(&self, changes: &Changes) {
+        if let Some(throttle) = &self.throttle {
+            throttle.pay(&changes.spent);
+        }
         for (&table, counts) in &changes.counts {
             self.usage.add(table, counts);
         }

@@ -1,6 +1,7 @@
 use crate::Error;
 use crate::changes::Stamps;
 use crate::items::queue::Queues;
+use crate::items::throttle::Throttle;
 use crate::items::token;
 use crate::items::write::{Applied, Write};
 use crate::jobs::{self, Jobs};
@@ -36,6 +37,8 @@ pub struct Options {
     pub stream_retention: Option<Duration>,
     /// How often old stream records are trimmed, if not every ten minutes.
     pub trim_every: Option<Duration>,
+    /// Whether provisioned throughput binds.
+    pub throttle: bool,
 }
 
 /// Amazon DynamoDB. Give [`DynamoDb::service`] and [`DynamoDb::streams_service`] to the wire.
@@ -48,6 +51,7 @@ pub struct DynamoDb {
     pub(crate) api: Option<Arc<dyn Api>>,
     pub(crate) stamps: Stamps,
     pub(crate) usage: UsageSums,
+    pub(crate) throttle: Option<Throttle>,
     pub(crate) jobs: Jobs,
     pub(crate) queues: Queues<Write, Applied>,
     tasks: Tasks,
@@ -83,6 +87,7 @@ impl DynamoDb {
             options,
         } = parts;
         let stamps = Stamps::new(Arc::clone(&clock));
+        let throttle = options.throttle.then(|| Throttle::new(Arc::clone(&clock)));
         let expire_every = options.expire_every.unwrap_or(expiry::EVERY);
         let this = Arc::new(Self {
             store,
@@ -93,6 +98,7 @@ impl DynamoDb {
             api,
             stamps,
             usage: UsageSums::default(),
+            throttle,
             jobs: Jobs::default(),
             queues: Queues::default(),
             tasks: Tasks::default(),

@@ -5,6 +5,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 use crate::AttributeValue;
+use crate::items::throttle::Throttled;
 
 /// What DynamoDB answers when it does not do what it was asked; each variant is one of its error codes, with its own
 /// words. Source: <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Programming.Errors.html>.
@@ -40,9 +41,9 @@ pub enum Error {
     /// An item collection of a table with local indexes is past 10 GB.
     #[error("Collection size exceeded.")]
     ItemCollectionSizeLimitExceeded,
-    /// The table's provisioned throughput is used up, and throttling is switched on.
-    #[error("{0}")]
-    ProvisionedThroughputExceeded(String),
+    /// The throughput of a table or an index is used up, and throttling is switched on.
+    #[error("{}", .0.message())]
+    Throttled(Box<Throttled>),
     /// A transaction did nothing, for these reasons: one for each action, in order.
     #[error("Transaction cancelled, please refer cancellation reasons for specific reasons [{}]", codes(.0))]
     TransactionCanceled(Vec<Reason>),
@@ -217,7 +218,7 @@ impl Error {
             Self::TableAlreadyExists(_) => "TableAlreadyExistsException",
             Self::LimitExceeded(_) => "LimitExceededException",
             Self::ItemCollectionSizeLimitExceeded => "ItemCollectionSizeLimitExceededException",
-            Self::ProvisionedThroughputExceeded(_) => "ProvisionedThroughputExceededException",
+            Self::Throttled(throttled) => throttled.code(),
             Self::TransactionCanceled(_) => "TransactionCanceledException",
             Self::TransactionConflict => "TransactionConflictException",
             Self::TransactionInProgress(_) => "TransactionInProgressException",
@@ -249,6 +250,10 @@ impl Error {
 fn with_members(answer: ServiceError, error: &Error) -> ServiceError {
     match error {
         Error::ConditionalCheckFailed(Some(item)) => answer.with_json("Item", json(item)),
+        Error::Throttled(throttled) => {
+            let (member, reasons) = throttled.reasons();
+            answer.with_json(member, reasons)
+        }
         Error::TransactionCanceled(reasons) => {
             let reasons = reasons.iter().map(|reason| {
                 let mut shown = serde_json::Map::new();

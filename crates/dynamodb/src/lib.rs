@@ -54,6 +54,7 @@ pub use dynamodb::{DynamoDb, Options, Parts};
 pub use error::{Error, Reason, ReasonCode};
 pub use item_json::refusal;
 pub use items::check::Checked;
+pub use items::throttle::Throttled;
 pub use number::{MAX_DIGITS, MAX_ENCODED_BYTES, Number};
 pub use tables::policy::TablePolicies;
 pub use validation::ValidationError;

@@ -111,6 +111,9 @@ pub struct ServeArgs {
     /// Whose S3 is spoken where others answer otherwise than AWS
     #[arg(long, env = "DANBI_S3_DIALECT", value_enum, default_value_t = S3Dialect::Aws)]
     pub s3_dialect: S3Dialect,
+    /// Hold DynamoDB tables to their throughput: what is provisioned, with five minutes of burst, or set for on demand
+    #[arg(long, env = "DANBI_THROTTLE_TABLES")]
+    pub throttle_tables: bool,
 }
 
 impl ServeArgs {

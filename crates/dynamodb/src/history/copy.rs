@@ -79,8 +79,9 @@ impl DynamoDb {
                             for (suffix, item) in &page.items {
                                 let mut key = keys::space(record.id, Space::Item, suffix.len());
                                 key.extend_from_slice(suffix);
-                                stored::put(&tx, &key, item, None)?;
-                                counts.replace(None, Some(item_size(item)));
+                                let size = item_size(item);
+                                stored::put(&tx, &key, item, size, None)?;
+                                counts.replace(None, Some(size));
                             }
                             true
                         }
@@ -202,8 +203,9 @@ impl DynamoDb {
 /// Puts an item into a table that nobody uses yet, with its index entries.
 pub(crate) fn put_new(tx: &Transaction, table: &TableRecord, item: &Item, counts: &mut Counts) -> Result<(), Error> {
     let located = key::item_key(table, item)?;
-    stored::put(tx, &located.bytes, item, None)?;
+    let size = item_size(item);
+    stored::put(tx, &located.bytes, item, size, None)?;
     index::change(tx, table, &located, None, Some(item), counts)?;
-    counts.replace(None, Some(item_size(item)));
+    counts.replace(None, Some(size));
     Ok(())
 }

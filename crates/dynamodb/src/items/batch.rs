@@ -13,7 +13,7 @@ use crate::tables::record::TableRecord;
 use crate::{DynamoDb, Error, Item, item_size};
 use danbi_core::RequestContext;
 use danbi_store::StoreError;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// Keys of one BatchGetItem.
@@ -42,6 +42,11 @@ pub(crate) async fn get(
     context: RequestContext,
     input: BatchGetItemInput,
 ) -> Result<BatchGetItemOutput, Error> {
+    if input.request_items.is_empty() {
+        return Err(Error::validation(
+            "The requestItems parameter is required for BatchGetItem",
+        ));
+    }
     let mut violations = Violations::default();
     violations.length("requestItems", input.request_items.len(), 1, MAX_GETS, || "{}".into());
     violations.one_of(
@@ -50,8 +55,7 @@ pub(crate) async fn get(
         members::CAPACITY,
     );
     for (table, asked) in &input.request_items {
-        let member = format!("requestItems.{table}.member.keys");
-        violations.length(&member, asked.keys.len(), 1, MAX_GETS, || "[]".into());
+        violations.keys(table, asked.keys.len(), MAX_GETS);
     }
     violations.finish()?;
     if input
@@ -90,7 +94,7 @@ pub(crate) async fn get(
 
     let detail = Detail::of(input.return_consumed_capacity.as_deref());
     let (mut responses, mut unprocessed, mut capacity) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-    let mut bytes = 0;
+    let (mut bytes, mut read, mut throttled) = (0, false, None);
     for Gets {
         named,
         table,
@@ -99,9 +103,14 @@ pub(crate) async fn get(
     } in tables
     {
         let rate = Rate::of(asked.consistent_read);
-        let (mut items, mut left, mut units) = (Vec::new(), Vec::new(), 0.0);
+        let (mut items, mut left, mut usage) = (Vec::new(), Vec::new(), Usage::default());
         for key in &asked.keys {
             if bytes >= MAX_ANSWER_BYTES {
+                left.push(key.clone());
+                continue;
+            }
+            if let Err(error) = dynamodb.admit_read(&table, None) {
+                throttled = Some(error);
                 left.push(key.clone());
                 continue;
             }
@@ -112,14 +121,21 @@ pub(crate) async fn get(
                 continue;
             }
             bytes += size;
-            units += rate.units(size);
+            read = true;
+            let charged = Usage::of_table(rate.units(size));
+            dynamodb.pay_read(&table, &charged);
+            usage.add(&charged, 1.0);
             items.extend(item);
         }
-        capacity.extend(Usage::of_table(units).report(detail, &named, Kind::Plain));
+        capacity.extend(usage.report(detail, &named, Kind::Plain));
         if !left.is_empty() {
             unprocessed.insert(named.clone(), KeysAndAttributes { keys: left, ..asked });
         }
         responses.insert(named, items);
+    }
+    // Only when nothing at all was let in is the request refused.
+    if let Some(error) = throttled.filter(|_| !read) {
+        return Err(error);
     }
     Ok(BatchGetItemOutput {
         responses: Some(responses),
@@ -179,21 +195,34 @@ pub(crate) async fn write(
                 condition: None,
                 show_on_failure: false,
                 needs_old: false,
+                located: None,
             });
         }
     }
-    locate_all(&dynamodb, &writes).await?;
+    locate_all(&dynamodb, &mut writes).await?;
 
     let detail = Detail::of(input.return_consumed_capacity.as_deref());
     let with_metrics = input.return_item_collection_metrics.as_deref() == Some("SIZE");
     let mut usages: BTreeMap<String, Usage> = BTreeMap::new();
     let mut metrics: BTreeMap<String, Vec<ItemCollectionMetrics>> = BTreeMap::new();
     let mut unprocessed: BTreeMap<String, Vec<WriteRequest>> = BTreeMap::new();
-    for chunk in chunks(writes) {
+    let (mut waiting, mut throttled) = (VecDeque::from(chunks(writes)), None);
+    while let Some(chunk) = waiting.pop_front() {
         let done = dynamodb.write_together(&chunk).await;
         let applied = match done {
-            // Others write these items all the time; DynamoDB hands such writes back.
-            Err(Error::Store(StoreError::Contention { .. })) => {
+            // Some of them may still be let in.
+            Err(Error::Throttled(_)) if chunk.len() > 1 => {
+                chunk
+                    .into_iter()
+                    .rev()
+                    .for_each(|write| waiting.push_front(vec![write]));
+                continue;
+            }
+            // Others write these items all the time, or there is no throughput left; DynamoDB hands such writes back.
+            Err(error @ (Error::Store(StoreError::Contention { .. }) | Error::Throttled(_))) => {
+                throttled = Some(error)
+                    .filter(|error| matches!(error, Error::Throttled(_)))
+                    .or(throttled);
                 for write in chunk {
                     unprocessed
                         .entry(write.named.clone())
@@ -212,6 +241,9 @@ pub(crate) async fn write(
             }
         }
     }
+    if let Some(error) = throttled.filter(|_| usages.is_empty()) {
+        return Err(error);
+    }
     let capacity = usages
         .iter()
         .filter_map(|(named, usage)| usage.report(detail, named, Kind::Plain));
@@ -223,6 +255,11 @@ pub(crate) async fn write(
 }
 
 fn check_writes(input: &BatchWriteItemInput) -> Result<(), Error> {
+    if input.request_items.is_empty() {
+        return Err(Error::validation(
+            "The requestItems parameter is required for BatchWriteItem",
+        ));
+    }
     let mut violations = Violations::default();
     violations.length("requestItems", input.request_items.len(), 1, MAX_WRITES, || "{}".into());
     violations.one_of(
@@ -235,12 +272,9 @@ fn check_writes(input: &BatchWriteItemInput) -> Result<(), Error> {
         input.return_item_collection_metrics.as_ref(),
         members::METRICS,
     );
-    if input
-        .request_items
-        .values()
-        .any(|requests| !(1..=MAX_WRITES).contains(&requests.len()))
-    {
-        violations.map_values("requestItems", 1, MAX_WRITES);
+    let wrong = |requests: &Vec<WriteRequest>| !(1..=MAX_WRITES).contains(&requests.len());
+    if let Some((table, _)) = input.request_items.iter().find(|(_, requests)| wrong(requests)) {
+        violations.map_value("requestItems", table, 1, MAX_WRITES);
     }
     violations.finish()?;
     if input.request_items.values().map(Vec::len).sum::<usize>() > MAX_WRITES {
@@ -252,12 +286,21 @@ fn check_writes(input: &BatchWriteItemInput) -> Result<(), Error> {
 }
 
 /// Checks all writes before any is done.
-async fn locate_all(dynamodb: &DynamoDb, writes: &[Write]) -> Result<(), Error> {
+async fn locate_all(dynamodb: &DynamoDb, writes: &mut [Write]) -> Result<(), Error> {
     let snapshot = dynamodb.store.snapshot().await?;
-    let mut seen = HashSet::new();
+    let mut seen = HashSet::with_capacity(writes.len());
+    let mut last: Option<(TableRef, Arc<TableRecord>)> = None;
     for write in writes {
-        let table = dynamodb.catalog.usable_in(&snapshot, &write.table).await?;
-        let key = write.locate(&table).map_err(|error| match error {
+        // The writes of one table stand together.
+        let table = match &last {
+            Some((known, table)) if *known == write.table => Arc::clone(table),
+            _ => {
+                let table = dynamodb.catalog.usable_in(&snapshot, &write.table).await?;
+                last = Some((write.table.clone(), Arc::clone(&table)));
+                table
+            }
+        };
+        let key = write.located(table).map_err(|error| match error {
             Error::Validation(message)
                 if message.contains("Missing the key") || message.contains("Type mismatch for key") =>
             {
@@ -265,7 +308,7 @@ async fn locate_all(dynamodb: &DynamoDb, writes: &[Write]) -> Result<(), Error> 
             }
             error => error,
         })?;
-        if !seen.insert(key.bytes) {
+        if !seen.insert(key.bytes.clone()) {
             return Err(duplicates());
         }
     }

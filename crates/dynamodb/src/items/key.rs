@@ -14,7 +14,7 @@ pub(crate) const MAX_SORT_BYTES: usize = 1024;
 pub(crate) struct ItemKey {
     /// The store's key.
     pub bytes: Vec<u8>,
-    /// Stands for the whole primary key in index entries.
+    /// Stands for the whole primary key in index entries; of no use in a table without indexes.
     pub digest: Digest,
 }
 
@@ -103,10 +103,15 @@ fn item_key_of(table: &TableRecord, item: &Item) -> Option<ItemKey> {
     let mut whole = tuple(&table.key.partition, item)?;
     let partition = keys::digest(table.id, &whole);
     let sort = sort(&table.key, item)?;
-    whole.extend_from_slice(&sort);
+    let digest = if sort.is_empty() || table.indexes().next().is_none() {
+        partition
+    } else {
+        whole.extend_from_slice(&sort);
+        keys::digest(table.id, &whole)
+    };
     Some(ItemKey {
         bytes: keys::item(table.id, partition, &sort),
-        digest: keys::digest(table.id, &whole),
+        digest,
     })
 }
 

@@ -111,6 +111,27 @@ impl Violations {
         }
     }
 
+    /// How many keys of a table BatchGetItem asks for; DynamoDB does not show them, and writes members as clients do.
+    pub(crate) fn keys(&mut self, table: &str, count: usize, most: usize) {
+        let constraint = match count {
+            0 => "greater than or equal to 1".to_owned(),
+            count if count > most => format!("less than or equal to {most}"),
+            _ => return,
+        };
+        self.0.push(format!(
+            "Value at 'RequestItems.{table}.member.Keys' failed to satisfy constraint: Member must have length {constraint}"
+        ));
+    }
+
+    /// `Limit` of a Query, worded in the same way.
+    pub(crate) fn query_limit(&mut self, limit: Option<i32>) {
+        if limit.is_some_and(|limit| limit < 1) {
+            let constraint = "Member must have value greater than or equal to 1";
+            self.0
+                .push(format!("Value at 'Limit' failed to satisfy constraint: {constraint}"));
+        }
+    }
+
     /// `AttributesToGet` names at least one.
     pub(crate) fn attributes_to_get(&mut self, names: Option<&Vec<String>>) {
         if let Some(names) = names {
@@ -118,13 +139,13 @@ impl Violations {
         }
     }
 
-    /// A map some of whose values are shorter or longer than may be.
-    pub(crate) fn map_values(&mut self, member: &str, low: usize, high: usize) {
+    /// A map whose value of `key` is shorter or longer than it may be.
+    pub(crate) fn map_value(&mut self, member: &str, key: &str, low: usize, high: usize) {
         let constraint = format!(
             "Map value must satisfy constraint: [Member must have length less than or equal to {high}, Member must have \
              length greater than or equal to {low}]"
         );
-        self.add("'{...}'", member, constraint);
+        self.add(&format!("'{{{key}=[...]}}'"), member, constraint);
     }
 
     /// The name of an index.

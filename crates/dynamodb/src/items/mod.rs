@@ -6,7 +6,7 @@
 //! - Writing: `write` (one write of one item), `queue` (the line before a hot item), `transact` (several or none),
 //!   `token` (once for each request token).
 //! - Reading: `page` (one page of a Query or Scan).
-//! - Charging: `capacity`.
+//! - Charging: `capacity`; throughput that binds: `throttle`.
 //! - In the store: `codec` and `stored` (an item), `key` (its key), `index` (what it leaves in secondary indexes),
 //!   `view` (where it is read from), `check` (whether all of it belongs together).
 
@@ -25,6 +25,7 @@ pub(crate) mod scan;
 pub(crate) mod select;
 pub(crate) mod single;
 pub(crate) mod stored;
+pub(crate) mod throttle;
 pub(crate) mod token;
 pub(crate) mod transact;
 pub(crate) mod transactions;

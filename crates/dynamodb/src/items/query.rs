@@ -1,5 +1,6 @@
 //! Query: the items of one partition of a table or an index, in the order of their sort keys.
 
+use super::capacity::{Detail, Kind};
 use super::key;
 use super::members::{self, Violations};
 use super::page::{self, Source, Wanted};
@@ -93,17 +94,13 @@ pub(crate) async fn query(
         filter: filter.as_ref(),
         projection: projection.as_ref(),
     };
+    dynamodb.admit_read(&table, index)?;
     let page = page::read(View::Snapshot(&snapshot), &source).await?;
+    let usage = select::charge(&table, index, &page, None, input.consistent_read);
+    dynamodb.pay_read(&table, &usage);
+    let detail = Detail::of(input.return_consumed_capacity.as_deref());
     Ok(QueryOutput {
-        consumed_capacity: select::charge(
-            &table,
-            index,
-            &page,
-            None,
-            input.consistent_read,
-            input.return_consumed_capacity.as_deref(),
-            &input.table_name,
-        ),
+        consumed_capacity: usage.report(detail, &input.table_name, Kind::Plain),
         items: (wanted != Wanted::Count).then_some(page.items),
         count: Some(page.count as i32),
         scanned_count: Some(page.scanned as i32),
@@ -129,7 +126,7 @@ fn check(input: &QueryInput) -> Result<(), Error> {
     violations.index(input.index_name.as_ref());
     violations.attributes_to_get(input.attributes_to_get.as_ref());
     violations.one_of("select", input.select.as_ref(), members::SELECT);
-    violations.within("limit", input.limit, 1, i32::MAX);
+    violations.query_limit(input.limit);
     violations.one_of(
         "conditionalOperator",
         input.conditional_operator.as_ref(),

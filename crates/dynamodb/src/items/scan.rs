@@ -1,5 +1,6 @@
 //! Scan: a table or an index from one end to the other, or one of many equal parts of it.
 
+use super::capacity::{Detail, Kind};
 use super::members::{self, Violations};
 use super::page::{self, Page, Source, Wanted};
 use super::parameters::{self, Given};
@@ -86,19 +87,15 @@ pub(crate) async fn scan(
         .start()
         .get(prefix.len())
         .map_or(0, |byte| usize::from(byte >> 6));
+    dynamodb.admit_read(&table, index)?;
     let page = page::read(View::Snapshot(&snapshot), &source).await?;
     let scanned = (index.is_none() && table.billing == BillingMode::OnDemand)
         .then(|| first..=last_quarter(&page, segment, total).max(first));
+    let usage = select::charge(&table, index, &page, scanned, input.consistent_read);
+    dynamodb.pay_read(&table, &usage);
+    let detail = Detail::of(input.return_consumed_capacity.as_deref());
     Ok(ScanOutput {
-        consumed_capacity: select::charge(
-            &table,
-            index,
-            &page,
-            scanned,
-            input.consistent_read,
-            input.return_consumed_capacity.as_deref(),
-            &input.table_name,
-        ),
+        consumed_capacity: usage.report(detail, &input.table_name, Kind::Plain),
         items: (wanted != Wanted::Count).then_some(page.items),
         count: Some(page.count as i32),
         scanned_count: Some(page.scanned as i32),

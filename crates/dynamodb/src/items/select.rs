@@ -1,11 +1,10 @@
 //! What Query and Scan share: which index, which attributes, where to begin, and the answer.
 
-use super::capacity::{Detail, Kind, Rate, Usage};
+use super::capacity::{Rate, Usage};
 use super::key;
 use super::page::{Page, Wanted};
 use super::{index, parameters};
 use crate::expression::{Condition, Projection};
-use crate::shapes::ConsumedCapacity;
 use crate::tables::record::{self, IndexRecord, KeySchema, TableRecord};
 use crate::{Error, Item, keys};
 use std::ops::RangeInclusive;
@@ -156,11 +155,9 @@ pub(crate) fn charge(
     page: &Page,
     scanned: Option<RangeInclusive<usize>>,
     consistent: Option<bool>,
-    capacity: Option<&str>,
-    named: &str,
-) -> Option<ConsumedCapacity> {
+) -> Usage {
     let rate = Rate::of(consistent);
-    let usage = match index {
+    match index {
         None => Usage::of_table(match scanned {
             Some(quarters) => quarters.map(|quarter| rate.units(page.quarters[quarter])).sum(),
             None => rate.units(page.bytes),
@@ -171,6 +168,5 @@ pub(crate) fn charge(
             usage.charge(&index.name, table.is_local(index), rate.units(page.bytes));
             usage
         }
-    };
-    usage.report(Detail::of(capacity), named, Kind::Plain)
+    }
 }

@@ -48,8 +48,10 @@ pub(crate) async fn get(
     let snapshot = dynamodb.store.snapshot().await?;
     let table = TableRef::parse(&context, &input.table_name)?;
     let table = dynamodb.catalog.usable_in(&snapshot, &table).await?;
+    dynamodb.admit_read(&table, None)?;
     let (item, size) = read(View::Snapshot(&snapshot), &table, &input.key, projection.as_ref()).await?;
     let usage = Usage::of_table(Rate::of(input.consistent_read).units(size));
+    dynamodb.pay_read(&table, &usage);
     let detail = Detail::of(input.return_consumed_capacity.as_deref());
     Ok(GetItemOutput {
         item,
@@ -196,6 +198,7 @@ impl Replacing {
             condition,
             show_on_failure: shows_old(self.on_failure.as_deref()),
             needs_old: returns_old,
+            located: None,
         };
         let reported = Reported::of(
             &write,
@@ -269,6 +272,7 @@ pub(crate) async fn update(
         condition,
         show_on_failure: shows_old(input.return_values_on_condition_check_failure.as_deref()),
         needs_old: returned.ends_with("OLD"),
+        located: None,
     };
     let reported = Reported::of(
         &write,

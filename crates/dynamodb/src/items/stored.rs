@@ -6,7 +6,7 @@
 
 use super::codec;
 use super::view::View;
-use crate::{Error, Item, item_size, keys};
+use crate::{Error, Item, keys};
 use bytes::Bytes;
 use danbi_store::Transaction;
 
@@ -82,9 +82,8 @@ pub(crate) async fn assemble(view: View<'_>, key: &[u8], value: &Bytes) -> Resul
     Ok(stored)
 }
 
-/// Writes `item` in place of `old`.
-pub(crate) fn put(tx: &Transaction, key: &[u8], item: &Item, old: Option<&Stored>) -> Result<(), Error> {
-    let size = item_size(item);
+/// Writes `item`, for which DynamoDB counts `size`, in place of `old`.
+pub(crate) fn put(tx: &Transaction, key: &[u8], item: &Item, size: usize, old: Option<&Stored>) -> Result<(), Error> {
     let mut body = Vec::with_capacity(size + size / 8 + 16);
     codec::encode(item, &mut body);
     let parts = body.len().div_ceil(PART_BYTES).saturating_sub(1);

@@ -1,6 +1,7 @@
 //! Several writes that happen all or not at all, once for each client request token.
 
 use super::capacity::Usage;
+use super::throttle::Throttled;
 use super::token::Token;
 use super::write::{Applied, Change, Write};
 use crate::changes::Changes;
@@ -34,7 +35,7 @@ impl DynamoDb {
         let done = self
             .store
             .transact(async |tx| {
-                let mut changes = self.changes();
+                let mut changes = self.transactional_changes();
                 if let Some(token) = token
                     && let Some(before) = token.find(&tx, self.now()).await?
                 {
@@ -74,7 +75,7 @@ impl DynamoDb {
         let mut located = HashSet::new();
         let mut refused = None;
         for (at, write) in writes.iter().enumerate() {
-            let table = self.catalog.usable(tx, &write.table).await?;
+            let table = changes.table(self, tx, &write.table).await?;
             match write.locate(&table) {
                 Ok(key) => {
                     if !located.insert(key.bytes) {
@@ -105,6 +106,7 @@ impl DynamoDb {
                     item: item.map(|item| *item),
                 }),
                 Err(Error::Validation(message)) => reasons.push(invalid(message)),
+                Err(Error::Throttled(throttled)) => reasons.push(throttled_reason(&throttled)),
                 Err(Error::DuplicateItem(message)) => reasons.push(Reason {
                     code: ReasonCode::DuplicateItem,
                     message: Some(message),
@@ -123,6 +125,15 @@ impl DynamoDb {
 /// Two actions on one item.
 pub(crate) fn twice() -> Error {
     Error::validation("Transaction request cannot include multiple operations on one item")
+}
+
+/// An action that was not let in.
+pub(crate) fn throttled_reason(throttled: &Throttled) -> Reason {
+    Reason {
+        code: throttled.reason_code(),
+        message: Some(throttled.message().into()),
+        item: None,
+    }
 }
 
 fn invalid(message: String) -> Reason {

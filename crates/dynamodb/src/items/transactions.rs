@@ -55,18 +55,23 @@ pub(crate) async fn get(
     for (at, (TransactGetItem { get }, projection)) in input.transact_items.iter().zip(&projections).enumerate() {
         let table = TableRef::parse(&context, &get.table_name)?;
         let table = dynamodb.catalog.usable_in(&snapshot, &table).await?;
-        let read = single::read(View::Snapshot(&snapshot), &table, &get.key, projection.as_ref()).await;
-        let (item, size) = read.map_err(|error| match error {
-            Error::Validation(message) => {
-                let mut reasons = vec![Reason::default(); input.transact_items.len()];
-                reasons[at] = Reason {
+        let read = async {
+            dynamodb.admit_read(&table, None)?;
+            single::read(View::Snapshot(&snapshot), &table, &get.key, projection.as_ref()).await
+        };
+        let (item, size) = read.await.map_err(|error| {
+            let reason = match error {
+                Error::Validation(message) => Reason {
                     code: ReasonCode::ValidationError,
                     message: Some(message),
                     item: None,
-                };
-                Error::TransactionCanceled(reasons)
-            }
-            error => error,
+                },
+                Error::Throttled(throttled) => transact::throttled_reason(&throttled),
+                error => return error,
+            };
+            let mut reasons = vec![Reason::default(); input.transact_items.len()];
+            reasons[at] = reason;
+            Error::TransactionCanceled(reasons)
         })?;
         if !seen.insert(super::key::item_key(&table, &get.key)?.bytes) {
             return Err(transact::twice());
@@ -78,6 +83,7 @@ pub(crate) async fn get(
             )));
         }
         let usage = Usage::of_table(Rate::Transactional.units(size));
+        dynamodb.pay_read(&table, &usage);
         usages.entry(get.table_name.clone()).or_default().add(&usage, 1.0);
         responses.push(ItemResponse { item });
     }
@@ -267,6 +273,7 @@ fn action(context: &RequestContext, item: TransactWriteItem) -> Result<Write, Er
         condition,
         show_on_failure: shows_old(shown.as_deref()),
         needs_old: false,
+        located: None,
     })
 }
 

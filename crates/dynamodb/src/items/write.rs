@@ -26,6 +26,14 @@ pub(crate) struct Write {
     pub show_on_failure: bool,
     /// Whether the answer needs the item as it was.
     pub needs_old: bool,
+    /// Where the item was found to lie: good for as long as the table is the same.
+    pub located: Option<Located>,
+}
+
+/// What [`Write::locate`] said of a table.
+pub(crate) struct Located {
+    table: Arc<TableRecord>,
+    key: ItemKey,
 }
 
 /// What happens to an item.
@@ -86,6 +94,12 @@ impl Write {
         key::item_key(table, key)
     }
 
+    /// As [`Write::locate`]; what it said is kept for [`Write::apply`].
+    pub(crate) fn located(&mut self, table: Arc<TableRecord>) -> Result<&ItemKey, Error> {
+        let key = self.locate(&table)?;
+        Ok(&self.located.insert(Located { table, key }).key)
+    }
+
     /// The item's key attributes.
     pub(crate) fn key(&self, table: &TableRecord) -> Item {
         match &self.change {
@@ -94,16 +108,24 @@ impl Write {
         }
     }
 
-    /// Does it within a transaction. When this fails with anything but [`Error::Store`] or [`Error::Internal`], nothing
-    /// of it was written.
+    /// Does it within a transaction. When this fails with anything but [`Error::Store`], [`Error::Internal`] or
+    /// [`Error::Throttled`], nothing of it was written.
     pub(crate) async fn apply(
         &self,
         dynamodb: &DynamoDb,
         tx: &Transaction,
         changes: &mut Changes,
     ) -> Result<Applied, Error> {
-        let table = dynamodb.catalog.usable(tx, &self.table).await?;
-        let key = self.locate(&table)?;
+        let table = changes.table(dynamodb, tx, &self.table).await?;
+        let located;
+        let key = match &self.located {
+            Some(found) if Arc::ptr_eq(&found.table, &table) => &found.key,
+            _ => {
+                located = self.locate(&table)?;
+                &located
+            }
+        };
+        changes.admit(dynamodb, &table, None)?;
         let stored = stored::get(View::Transaction(tx), &key.bytes).await?;
         let tracked = table.indexes().next().is_some() || table.records_changes();
         let read =
@@ -115,6 +137,8 @@ impl Write {
         if let Some(condition) = &self.condition
             && !condition.holds(old.as_ref().unwrap_or(&Item::new()))
         {
+            let size = stored.as_ref().map_or(0, |stored| stored.size);
+            changes.spend(dynamodb, &table, &Usage::of_table(index::write_units(size) as f64));
             let shown = old.filter(|_| self.show_on_failure).map(Box::new);
             return Err(Error::ConditionalCheckFailed(shown));
         }
@@ -133,25 +157,36 @@ impl Write {
             Change::Put(item) | Change::Insert(item) => Some(item),
             _ => edited.as_ref(),
         };
+        let (before, after) = (
+            stored.as_ref().map_or(0, |stored| stored.size),
+            new.map_or(0, item_size),
+        );
         match (new, &stored) {
-            (Some(new), _) => stored::put(tx, &key.bytes, new, stored.as_ref())?,
+            (Some(new), _) => stored::put(tx, &key.bytes, new, after, stored.as_ref())?,
             (None, Some(stored)) if matches!(self.change, Change::Delete(_)) => stored::delete(tx, &key.bytes, stored)?,
             _ => {}
         }
         let mut charged = Vec::new();
         if tracked && !matches!(self.change, Change::Check(_)) {
             let counts = changes.counts(table.id);
-            charged = index::change(tx, &table, &key, old.as_ref(), new, counts)?;
+            charged = index::change(tx, &table, key, old.as_ref(), new, counts)?;
+            for (index, _) in table
+                .global_indexes
+                .iter()
+                .zip(&charged)
+                .filter(|(_, units)| **units > 0)
+            {
+                changes.admit(dynamodb, &table, Some(index))?;
+            }
             changes.note(tx, &table, &key.bytes, old.as_ref(), new, Actor::Caller)?;
         }
         if !matches!(self.change, Change::Check(_)) {
-            let (before, after) = (stored.as_ref().map(|stored| stored.size), new.map(item_size));
-            changes.counts(table.id).replace(before, after);
+            let (was, is) = (stored.as_ref().map(|_| before), new.map(|_| after));
+            changes.counts(table.id).replace(was, is);
         }
-        let size = new
-            .map_or(0, item_size)
-            .max(stored.as_ref().map_or(0, |stored| stored.size));
+        let size = before.max(after);
         let usage = Usage::of_write(&table, index::write_units(size), &charged);
+        changes.spend(dynamodb, &table, &usage);
         Ok(Applied {
             table,
             old,
@@ -160,6 +195,11 @@ impl Write {
             usage,
         })
     }
+}
+
+/// Whether a write that failed so may have left something behind in its transaction.
+fn ends_transaction(error: &Error) -> bool {
+    matches!(error, Error::Store(_) | Error::Internal | Error::Throttled(_))
 }
 
 /// Whether an update makes an item where there is none: one that only takes away does not.
@@ -204,14 +244,18 @@ fn check_edited(table: &TableRecord, old: Option<&Item>, item: &Item) -> Result<
 
 impl DynamoDb {
     /// Does one write, together with others of the same item that come at the same time.
-    pub(crate) async fn write(&self, write: Write) -> Result<Applied, Error> {
-        let snapshot = self.store.snapshot().await?;
-        let table = self.catalog.usable_in(&snapshot, &write.table).await?;
-        drop(snapshot);
-        let key = write.locate(&table)?;
-        self.queues
-            .submit(&key.bytes, write, |batch| self.write_batch(batch))
-            .await
+    pub(crate) async fn write(&self, mut write: Write) -> Result<Applied, Error> {
+        let known = self.catalog.recent(&write.table);
+        // What is wrong with it is said of the table as it is now.
+        let key = match known.and_then(|table| write.located(table).ok().map(|key| key.bytes.clone())) {
+            Some(key) => key,
+            None => {
+                let snapshot = self.store.snapshot().await?;
+                let table = self.catalog.usable_in(&snapshot, &write.table).await?;
+                write.located(table)?.bytes.clone()
+            }
+        };
+        self.queues.submit(&key, write, |batch| self.write_batch(batch)).await
     }
 
     /// Does writes of several items in one transaction, none of which has a condition: all or none.
@@ -239,7 +283,7 @@ impl DynamoDb {
                 let mut results = Vec::with_capacity(writes.len());
                 for write in writes {
                     match write.apply(self, &tx, &mut changes).await {
-                        Err(error @ (Error::Store(_) | Error::Internal)) => return Err(error),
+                        Err(error) if ends_transaction(&error) => return Err(error),
                         result => results.push(result),
                     }
                 }
@@ -266,11 +310,13 @@ impl DynamoDb {
     async fn write_alone(&self, write: &Write) -> Result<Applied, Error> {
         let written = self.store.transact(async |tx| {
             let mut changes = self.changes();
-            let applied = write.apply(self, &tx, &mut changes).await?;
-            Ok::<_, Error>((applied, changes))
+            match write.apply(self, &tx, &mut changes).await {
+                Err(error) if ends_transaction(&error) => Err(error),
+                result => Ok((result, changes)),
+            }
         });
-        let (applied, changes) = written.await?;
+        let (result, changes) = written.await?;
         self.committed(&changes);
-        Ok(applied)
+        result
     }
 }

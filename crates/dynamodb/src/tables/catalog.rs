@@ -26,7 +26,9 @@ impl TableRef {
         if given.starts_with("arn:") {
             return Self::from_arn(given, "tableName");
         }
-        let within = |bytes: std::ops::RangeInclusive<usize>| bytes.contains(&given.len());
+        if given.len() > MAX_NAME_BYTES {
+            return Err(too_long(given));
+        }
         if !given.bytes().all(is_name_byte) || given.is_empty() {
             return Err(Error::constraint(
                 given,
@@ -34,7 +36,7 @@ impl TableRef {
                 "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+",
             ));
         }
-        if !within(3..=255) {
+        if given.len() < 3 {
             return Err(Error::validation(
                 "TableName must be at least 3 characters long and at most 255 characters long",
             ));
@@ -51,7 +53,7 @@ impl TableRef {
         let arn: Arn = given.parse().map_err(|_| refused())?;
         let scope = arn.scope().filter(|_| arn.service == "dynamodb").ok_or_else(refused)?;
         let name = arn.resource.strip_prefix("table/").ok_or_else(refused)?;
-        if !(3..=255).contains(&name.len()) || !name.bytes().all(is_name_byte) {
+        if !(3..=MAX_NAME_BYTES).contains(&name.len()) || !name.bytes().all(is_name_byte) {
             return Err(refused());
         }
         Ok(Self {
@@ -64,6 +66,15 @@ impl TableRef {
     pub(crate) fn arn(&self) -> Arn {
         Arn::new("dynamodb", &self.scope, format!("table/{}", self.name))
     }
+}
+
+/// The longest name of a table.
+pub(crate) const MAX_NAME_BYTES: usize = 255;
+
+/// A table's name of more than [`MAX_NAME_BYTES`].
+pub(crate) fn too_long(given: &str) -> Error {
+    let constraint = format_args!("Member must have length less than or equal to {MAX_NAME_BYTES}");
+    Error::constraint(given, "tableName", constraint)
 }
 
 /// Whether names of tables and indexes may hold this byte.
@@ -109,6 +120,13 @@ impl Catalog {
     /// As [`Catalog::usable`], for a read.
     pub(crate) async fn usable_in(&self, snapshot: &Snapshot, table: &TableRef) -> Result<Arc<TableRecord>, Error> {
         usable(self.find_in(snapshot, table).await?)
+    }
+
+    /// The table as it was when somebody last looked: for what may be out of date, such as where to stand in line.
+    pub(crate) fn recent(&self, table: &TableRef) -> Option<Arc<TableRecord>> {
+        let key = keys::table(&table.scope, &table.name);
+        let found = self.lock().get(&key).map(|(_, record)| Arc::clone(record));
+        found.filter(|record| record.state == TableState::Active)
     }
 
     /// Writes a record that was changed, with the next version.

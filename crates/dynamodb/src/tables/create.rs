@@ -1,6 +1,6 @@
 //! `CreateTable`.
 
-use super::catalog::is_name_byte;
+use super::catalog::{MAX_NAME_BYTES, is_name_byte};
 use super::definition::{self, GlobalIndex, Place, invalid};
 use super::describe::described;
 use super::record::{BillingMode, IndexState, Provisioned, StreamSettings, TableRecord, TableState};
@@ -124,10 +124,12 @@ pub(crate) fn kms_key(given: Option<&shapes::SSESpecification>, scope: &Scope) -
 
 /// The name of a table that is to be made.
 pub(crate) fn new_name(given: &str) -> Result<(), Error> {
-    if !(3..=255).contains(&given.len()) {
-        return Err(Error::validation(
-            "TableName must be at least 3 characters long and at most 255 characters long",
-        ));
+    if given.len() < 3 {
+        let constraint = "Member must have length greater than or equal to 3";
+        return Err(Error::constraint(given, "tableName", constraint));
+    }
+    if given.len() > MAX_NAME_BYTES {
+        return Err(super::catalog::too_long(given));
     }
     if !given.bytes().all(is_name_byte) {
         return Err(Error::constraint(

@@ -18,6 +18,8 @@ const MAX_PROJECTED: usize = 20;
 const MAX_PROJECTED_IN_ALL: usize = 100;
 /// Most `HASH`, and most `RANGE`, attributes of a global index.
 const MAX_KEY_PARTS: usize = 4;
+/// Elements of a refused key schema that are shown.
+const MAX_SHOWN: usize = 20;
 /// What no capacity may be larger than.
 const MAX_UNITS: i64 = 1_000_000_000_000;
 
@@ -71,9 +73,17 @@ pub(crate) fn key_schema(
     place: Place,
 ) -> Result<KeySchema, Error> {
     if place != Place::Global && given.len() > 2 {
-        return Err(Error::validation(
-            "1 validation error detected: Value at 'keySchema' failed to satisfy constraint: Member must have length \
-             less than or equal to 2",
+        let shown = |element: &shapes::KeySchemaElement| {
+            format!(
+                "KeySchemaElement(attributeName={}, keyType={})",
+                element.attribute_name, element.key_type
+            )
+        };
+        let shown: Vec<String> = given.iter().take(MAX_SHOWN).map(shown).collect();
+        return Err(Error::constraint(
+            &format!("[{}]", shown.join(", ")),
+            "keySchema",
+            "Member must have length less than or equal to 2",
         ));
     }
     let undefined =
@@ -84,6 +94,11 @@ pub(crate) fn key_schema(
             list(given.iter().map(|element| &element.attribute_name)),
             list(defined.iter().map(|known| &known.name)),
         )));
+    }
+    if given.len() > defined.len() {
+        return Err(Error::validation(
+            "Invalid KeySchema: Some index key attribute have no definition",
+        ));
     }
     if given.first().is_none_or(|first| first.key_type != "HASH") {
         return Err(Error::validation(

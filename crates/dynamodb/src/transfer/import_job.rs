@@ -361,9 +361,10 @@ async fn put(tx: &Transaction, table: &TableRecord, item: &Item, counts: &mut Co
     let located = key::item_key(table, item)?;
     let before = stored::get(View::Transaction(tx), &located.bytes).await?;
     let old = before.as_ref().map(stored::Stored::item).transpose()?;
-    stored::put(tx, &located.bytes, item, before.as_ref())?;
+    let size = item_size(item);
+    stored::put(tx, &located.bytes, item, size, before.as_ref())?;
     index::change(tx, table, &located, old.as_ref(), Some(item), counts)?;
-    counts.replace(before.as_ref().map(|before| before.size), Some(item_size(item)));
+    counts.replace(before.as_ref().map(|before| before.size), Some(size));
     Ok(())
 }
 

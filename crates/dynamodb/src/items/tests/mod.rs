@@ -1,12 +1,15 @@
 //! The operations on items, called as the wire calls them, over a store in a folder of its own.
 
 mod model;
+mod statements;
 mod stories;
+mod throttling;
 
 use super::{batch, query, scan, single, transactions};
+use crate::tables::catalog::TableRef;
 use crate::tables::record::*;
-use crate::{DynamoDb, Error, Item, Options, Parts};
-use danbi_core::{Principal, RequestContext, RequestId, Scope, SystemClock, Timestamp};
+use crate::{DynamoDb, Error, Item, Options, Parts, partiql};
+use danbi_core::{Clock, Principal, RequestContext, RequestId, Scope, SystemClock, Timestamp};
 use danbi_store::{EmbeddedOptions, Store};
 use serde_json::{Value, json};
 use std::net::{IpAddr, Ipv4Addr};
@@ -70,14 +73,18 @@ pub(super) fn index(id: u32, name: &str, key: KeySchema, projection: Projection)
 
 impl World {
     pub(super) async fn new() -> Self {
+        Self::with(Arc::new(SystemClock), Options::default()).await
+    }
+
+    pub(super) async fn with(clock: Arc<dyn Clock>, options: Options) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open_embedded(&folder.path().join("store"), EmbeddedOptions::default()).unwrap();
         let parts = Parts {
             api: None,
             store,
-            clock: Arc::new(SystemClock),
+            clock,
             policies: None,
-            options: Options::default(),
+            options,
         };
         Self {
             dynamodb: DynamoDb::start(parts).await.unwrap(),
@@ -114,12 +121,26 @@ impl World {
             copies: 0,
             restored: None,
         };
-        let (dynamodb, record) = (&self.dynamodb, &record);
+        self.put_record(&record).await;
+    }
+
+    async fn put_record(&self, record: &TableRecord) {
+        let dynamodb = &self.dynamodb;
         let made = dynamodb
             .store
             .transact(async |tx| dynamodb.catalog.put(&tx, record.clone()).map(drop))
             .await;
         made.unwrap();
+    }
+
+    /// Changes a table's record as the control plane would.
+    pub(super) async fn alter(&self, name: &str, change: impl Fn(&mut TableRecord)) {
+        let table = TableRef::parse(&context(), name).unwrap();
+        let snapshot = self.dynamodb.store.snapshot().await.unwrap();
+        let found = self.dynamodb.catalog.usable_in(&snapshot, &table).await.unwrap();
+        let mut record = TableRecord::clone(&found);
+        change(&mut record);
+        self.put_record(&record).await;
     }
 
     /// Calls an operation with its JSON; the answer's JSON, or the error.
@@ -148,6 +169,7 @@ impl World {
             "BatchWriteItem" => batch::write,
             "TransactGetItems" => transactions::get,
             "TransactWriteItems" => transactions::write,
+            "ExecuteStatement" => partiql::operations::execute,
         }
     }
 
