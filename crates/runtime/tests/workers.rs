@@ -333,8 +333,8 @@ async fn a_measured_environment_takes_one_event(world: World) {
             ..invocation(&spec, "1")
         };
         let outcome = world.runtime.invoke(spec.clone(), measured).await.unwrap();
-        // On a busy machine the import is slow enough for a template, which a new environment may come from.
-        let restored = environment == EnvironmentChoice::New && outcome.usage.restore_ms.is_some();
+        // On a busy machine the import is slow enough for a template, which a fresh environment may come from.
+        let restored = environment == EnvironmentChoice::Fresh && outcome.usage.restore_ms.is_some();
         assert!(outcome.usage.init_ms.is_some() || restored);
         assert!(streams.insert(json(&outcome.payload).to_string()));
     }

@@ -143,6 +143,9 @@ def _be_born(descriptors, generators):
     if not socket.recv(1):
         os._exit(1)
     socket.close()
+    # The process on the way ends by itself; until it has, it is the parent, which must be nobody but init.
+    while os.getppid() != 1:
+        os.sched_yield()
     _reseed(generators)
     socket = _socket(AF_UNIX, SOCK_SEQPACKET, 0, letters)
     letter = socket.recv(_MAX_LETTER)
