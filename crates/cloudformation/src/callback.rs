@@ -58,10 +58,7 @@ impl Callbacks {
 }
 
 fn digest(token: &str) -> String {
-    Sha256::digest(token.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    danbi_core::hex::encode(Sha256::digest(token.as_bytes()))
 }
 
 impl CloudFormation {

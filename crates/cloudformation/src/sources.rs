@@ -93,24 +93,7 @@ fn location(url: &str) -> Option<ObjectLocation> {
 }
 
 fn object(bucket: &str, key: &str, version: Option<&str>) -> Option<ObjectLocation> {
-    let decode = |text: &str| {
-        let bytes = text.as_bytes();
-        let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
-        while at < bytes.len() {
-            let hex = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
-            match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-                Some(byte) => {
-                    out.push(byte);
-                    at += 3;
-                }
-                None => {
-                    out.push(bytes[at]);
-                    at += 1;
-                }
-            }
-        }
-        String::from_utf8(out).ok()
-    };
+    let decode = |text| String::from_utf8(danbi_core::uri::decode(text).into_owned()).ok();
     let (bucket, key) = (decode(bucket)?, decode(key)?);
     (!bucket.is_empty() && !key.is_empty()).then(|| ObjectLocation {
         bucket,

@@ -15,6 +15,7 @@ mod context;
 mod credentials;
 mod data_keys;
 mod error;
+pub mod hex;
 mod invoke;
 mod log;
 mod metric;
@@ -22,6 +23,7 @@ mod object;
 mod resource_side;
 mod scope;
 mod session;
+pub mod uri;
 
 pub use accounts::{AccountProfile, Accounts};
 pub use api::{Api, ApiCall, ServiceRoles};

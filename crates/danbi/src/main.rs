@@ -12,6 +12,11 @@ mod serve;
 use clap::Parser;
 use std::process::ExitCode;
 
+/// A request makes and drops many small objects on several threads, where the C library's allocator took an eighth of
+/// the time (docs/performance.md).
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     // The sandbox launcher is this binary started once more; it must come before anything that makes threads.
     danbi_sandbox::run_launcher_if_asked();

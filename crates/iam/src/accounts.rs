@@ -4,7 +4,6 @@ use crate::RootCredentials;
 use danbi_core::{AccountId, AccountProfile, Accounts};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::fmt::Write;
 
 /// The accounts that have credentials, and what their settings say of them.
 #[derive(Debug, Clone, Default)]
@@ -63,11 +62,7 @@ impl KnownAccounts {
             .chain_update(b"s3 canonical user ")
             .chain_update(account.as_str())
             .finalize();
-        let canonical_id = digest.iter().fold(String::with_capacity(64), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
+        let canonical_id = danbi_core::hex::encode(digest);
         AccountProfile {
             account: account.clone(),
             canonical_id,

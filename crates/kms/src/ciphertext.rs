@@ -92,8 +92,7 @@ pub(crate) fn material_id(key: &Key, material: &[u8]) -> String {
     use sha2::Digest;
     let digest = Zeroizing::new(<[u8; 32]>::from(sha2::Sha256::digest(material)));
     let id = SecretKey::from_bytes(&digest[..]).map(|secret| secret.derive(MATERIAL_ID, key.id.as_bytes()));
-    id.map(|id| id.expose().iter().map(|byte| format!("{byte:02x}")).collect())
-        .unwrap_or_default()
+    id.map(|id| danbi_core::hex::encode(id.expose())).unwrap_or_default()
 }
 
 /// Makes sure that an encryption context is not larger than AWS takes.

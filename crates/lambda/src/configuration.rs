@@ -1,14 +1,14 @@
 //! A version's configuration: from a request into the record, and from the record into an answer.
 
 use crate::names::FunctionId;
-use crate::records::{Code, Configuration, LayerUse, Logging, Reason, Version, hex, lambda_date};
+use crate::records::{Code, Configuration, LayerUse, Logging, Reason, Version, lambda_date};
 use crate::shapes::{
     CreateFunctionRequest, DeadLetterConfig, EnvironmentResponse, EphemeralStorage, FunctionConfiguration, Layer,
     LoggingConfig, RuntimeVersionConfig, SnapStartResponse, TracingConfigResponse, UpdateFunctionConfigurationRequest,
 };
 use crate::{Error, runtimes};
 use base64::Engine;
-use danbi_core::Arn;
+use danbi_core::{Arn, hex};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -333,10 +333,7 @@ pub(crate) fn check_unpacked(configuration: &Configuration) -> Result<(), Error>
 
 /// The digest of an archive as the API shows it: base64 of SHA-256.
 pub(crate) fn code_sha256(code: &Code) -> String {
-    let bytes: Vec<u8> = (0..code.digest.len() / 2)
-        .filter_map(|at| u8::from_str_radix(code.digest.get(2 * at..2 * at + 2)?, 16).ok())
-        .collect();
-    base64::engine::general_purpose::STANDARD.encode(bytes)
+    base64::engine::general_purpose::STANDARD.encode(danbi_core::hex::decode(&code.digest).unwrap_or_default())
 }
 
 /// A version as a listing shows it: without its state.
@@ -439,7 +436,7 @@ fn runtime_version_arn(id: &FunctionId, runtime: &str) -> String {
     format!(
         "arn:aws:lambda:{}::runtime:{}",
         id.scope.region,
-        hex(&Sha256::digest(runtime))
+        hex::encode(Sha256::digest(runtime))
     )
 }
 
@@ -452,7 +449,7 @@ mod tests {
 
     fn code() -> Code {
         Code {
-            digest: hex(&Sha256::digest(b"")),
+            digest: hex::encode(Sha256::digest(b"")),
             size: 10,
             unpacked: 20,
         }

@@ -200,20 +200,7 @@ fn query_parameters(query: &str) -> Value {
 
 /// Decodes `%XX` and `+`; what is no UTF-8 is replaced.
 pub(crate) fn decode(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        let pair = (*first == b'%').then(|| after.get(..2)).flatten();
-        match pair.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => bytes.push(if *first == b'+' { b' ' } else { *first }),
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    danbi_core::uri::decode_text(&text.replace('+', " ")).into_owned()
 }
 
 /// Whether a body of this type goes into the event as it is.

@@ -152,7 +152,7 @@ impl FunctionRef {
     /// URL demands, as some clients send ARNs.
     pub fn parse(scope: &Scope, text: &str, qualifier: Option<&str>) -> Result<Self, Error> {
         let decoded = if text.contains('%') {
-            percent_decode(text)
+            danbi_core::uri::decode_text(text).into_owned()
         } else {
             text.into()
         };
@@ -359,27 +359,6 @@ fn is_region(text: &str) -> bool {
     matches!(parts[..], [country, area, number]
         if country.len() == 2 && lower(country) && lower(area) && number.len() == 1 && number.as_bytes()[0].is_ascii_digit())
         && text.parse::<Region>().is_ok()
-}
-
-/// Decodes `%XX`; what is not valid stays as it is.
-fn percent_decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let pair = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
-        match pair.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                decoded.push(byte);
-                at += 3;
-            }
-            None => {
-                decoded.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8(decoded).unwrap_or_else(|_| text.into())
 }
 
 #[cfg(test)]

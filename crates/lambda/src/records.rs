@@ -3,7 +3,7 @@
 use crate::names::FunctionId;
 use crate::{Error, keys};
 use bytes::Bytes;
-use danbi_core::{Scope, Timestamp};
+use danbi_core::{Scope, Timestamp, hex};
 use danbi_store::{Direction, KeyRange, Page, Snapshot, StoreError, Transaction};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -108,7 +108,7 @@ impl Configuration {
     /// A digest of it all: equal when nothing has changed. Publishing compares it, and so does the reuse of environments.
     pub(crate) fn fingerprint(&self) -> Result<String, Error> {
         let text = serde_json::to_vec(self).map_err(Error::internal)?;
-        Ok(hex(&Sha256::digest(&text)))
+        Ok(hex::encode(Sha256::digest(&text)))
     }
 }
 
@@ -237,12 +237,6 @@ pub(crate) fn new_revision() -> String {
     uuid::Uuid::new_v4().as_hyphenated().to_string()
 }
 
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |nibble: u8| char::from(DIGITS[usize::from(nibble & 15)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
-}
-
 /// A snapshot or a transaction: what the same question can be asked of.
 pub(crate) trait Read: Sync {
     fn read(&self, key: &[u8]) -> impl Future<Output = Result<Option<Bytes>, StoreError>> + Send;
@@ -332,6 +326,6 @@ mod tests {
     fn times_are_written_as_lambda_writes_them() {
         assert_eq!(lambda_date(1_795_294_621_007), "2026-11-21T20:57:01.007+0000");
         assert_eq!(iso_date(0), "1970-01-01T00:00:00.000Z");
-        assert_eq!(hex(&[0, 0xaf, 0x10]), "00af10");
+        assert_eq!(hex::encode([0, 0xaf, 0x10]), "00af10");
     }
 }

@@ -188,7 +188,7 @@ impl StaticSite {
     /// The code never changes under its digest, so digest and name together are a strong validator.
     fn etag(&self, name: &Path) -> String {
         let hash = Sha256::digest(format!("{}\n{}", self.digest, name.display()));
-        format!("\"{}\"", crate::records::hex(&hash[..16]))
+        format!("\"{}\"", danbi_core::hex::encode(&hash[..16]))
     }
 }
 

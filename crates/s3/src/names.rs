@@ -3,7 +3,6 @@
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>.
 
 use crate::Error;
-use std::fmt::Write;
 
 /// The longest object key, in bytes of UTF-8.
 pub(crate) const MAX_KEY_BYTES: usize = 1024;
@@ -59,20 +58,6 @@ pub(crate) fn is_region(name: &str) -> bool {
 /// The region that a location constraint means.
 pub(crate) fn region_of(location: &str) -> &str {
     if location == "EU" { "eu-west-1" } else { location }
-}
-
-/// `text` as a part of a URL: all but letters, digits, `-._~` and the bytes of `kept` as `%XX`.
-pub(crate) fn url_encoded(text: &str, kept: &[u8]) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || kept.contains(&byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
-    }
-    encoded
 }
 
 /// The ARN of a bucket.

@@ -10,7 +10,7 @@ use crate::objects::put::{MAX_PUT_BYTES, put};
 use crate::shapes::{PutObjectOutput, PutObjectRequest, Tagging};
 use crate::{Error, Result, S3, access};
 use bytes::Bytes;
-use danbi_core::{Principal, RequestContext, SignatureFacts};
+use danbi_core::{Principal, RequestContext, SignatureFacts, uri};
 use danbi_wire::model::{Kind, Member};
 use danbi_wire::protocol::{Protocol, RoutedRequest, decode_request, decode_value};
 use danbi_wire::{FormRequest, FormSignature, ResponseParts, models, value};
@@ -253,12 +253,5 @@ fn is_url(text: &str) -> bool {
 
 /// Percent-encodes all but RFC 3986's unreserved characters.
 fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            byte => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
+    uri::encode(text, uri::RESERVED)
 }

@@ -132,10 +132,7 @@ impl Given {
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    danbi_core::hex::encode(Sha256::digest(text.as_bytes()))
 }
 
 /// The message for everybody, and those for some protocols, of `MessageStructure=json`.

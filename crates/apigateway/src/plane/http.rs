@@ -5,6 +5,7 @@ use super::integrate::{Answer, Asked, MAX_ANSWER, Outcome, Work, set};
 use super::mapping::{self, Mapped};
 use super::proxy_answer::passed_on;
 use bytes::Bytes;
+use danbi_core::uri::{self, RESERVED};
 use danbi_core::{BodyError, full_body, read_body};
 use http::{HeaderName, HeaderValue, Request, Uri};
 use http_body_util::BodyExt;
@@ -12,20 +13,6 @@ use std::fmt::Write as _;
 
 /// Request headers that do not go on to a backend.
 const KEPT_BACK: [&str; 4] = ["host", "content-encoding", "via", "x-forwarded-proto"];
-
-/// Percent-encodes all that has a meaning in a query.
-fn encoded(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
-}
 
 /// The backend's address: the integration's URI with its variables put in, and the query.
 fn address(work: &Work<'_>, mapped: &Mapped, query: &[(String, String)]) -> Result<(Uri, String), Failure> {
@@ -37,6 +24,7 @@ fn address(work: &Work<'_>, mapped: &Mapped, query: &[(String, String)]) -> Resu
     for (name, value) in query {
         text.push(if text.contains('?') { '&' } else { '?' });
         // Writing to a String cannot fail.
+        let encoded = |text| uri::encode(text, RESERVED);
         let _ = write!(text, "{}={}", encoded(name), encoded(value));
     }
     let invalid = || Failure::configuration("Execution failed due to configuration error: Invalid endpoint address");

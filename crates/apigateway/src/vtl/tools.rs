@@ -5,6 +5,7 @@ use super::value::{Entries, Value};
 use super::{Params, VtlError};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use danbi_core::uri::{self, AsciiSet, RESERVED};
 use serde_json::Value as Json;
 use std::fmt::Write as _;
 
@@ -129,41 +130,11 @@ pub(crate) fn escape_java_script(text: &str) -> String {
 
 /// As Java's `URLEncoder` does: a space is a plus.
 pub(crate) fn url_encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' => out.push(char::from(byte)),
-            b' ' => out.push('+'),
-            byte => {
-                // Writing to a String cannot fail.
-                let _ = write!(out, "%{byte:02X}");
-            }
-        }
-    }
-    out
+    const ENCODED: &AsciiSet = &RESERVED.remove(b'*').remove(b' ').add(b'~');
+    uri::encode(text, ENCODED).replace(' ', "+")
 }
 
 /// The reverse; what is no escape stays.
 pub(crate) fn url_decode(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let bytes = text.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        let escaped = (bytes[at] == b'%')
-            .then(|| text.get(at + 1..at + 3))
-            .flatten()
-            .filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match escaped {
-            Some(byte) => {
-                out.push(byte);
-                at += 3;
-            }
-            None => {
-                out.push(if bytes[at] == b'+' { b' ' } else { bytes[at] });
-                at += 1;
-            }
-        }
-    }
-    String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    uri::decode_text(&text.replace('+', " ")).into_owned()
 }

@@ -139,7 +139,7 @@ pub(crate) fn fingerprint<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> Stri
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    danbi_core::hex::encode(hash.finalize())
 }
 
 /// Every file and link below `folder`, relative to it; folders for which `skip` says so are not entered.

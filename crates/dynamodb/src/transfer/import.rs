@@ -246,13 +246,11 @@ pub(crate) async fn list(
 fn to_token(import: &TransferRef) -> String {
     let mut bytes = format!("{}/{}", import.table, import.id).into_bytes();
     bytes.resize(bytes.len().max(TOKEN_BYTES).next_multiple_of(8), 0);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    danbi_core::hex::encode(bytes)
 }
 
 fn from_token(token: &str, scope: &Scope) -> Option<TransferRef> {
-    let digits = token.as_bytes().chunks(2);
-    let bytes = digits.map(|two| u8::from_str_radix(std::str::from_utf8(two).ok()?, 16).ok());
-    let text = String::from_utf8(bytes.collect::<Option<Vec<u8>>>()?).ok()?;
+    let text = String::from_utf8(danbi_core::hex::decode(token)?).ok()?;
     let (table, id) = text.trim_end_matches('\0').split_once('/')?;
     Some(TransferRef {
         account: scope.account.to_string(),

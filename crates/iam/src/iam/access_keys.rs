@@ -8,7 +8,6 @@ use crate::records::{self, AccessKey, Kind, LastUsed, View, put, save};
 use crate::{IamError, Result, keys, random};
 use danbi_core::{AccountId, RequestContext};
 use danbi_wire::Empty;
-use std::fmt::Write;
 use std::sync::Arc;
 
 fn status(active: bool) -> String {
@@ -35,11 +34,7 @@ pub(super) async fn create(
 ) -> Result<CreateAccessKeyResponse> {
     let (account, name) = (&context.scope.account, &user(&context, input.user_name)?);
     let id = &random::id("AKIA", 16)?;
-    let salt = random::bytes::<16>()?.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
+    let salt = danbi_core::hex::encode(random::bytes::<16>()?);
     let (now, salt) = (iam.now(), &salt);
     iam.change(account, async |tx| {
         let mut user = records::get(&tx, account, Kind::User, name).await?;

@@ -183,7 +183,7 @@ fn check_operations(key: &Key, operations: &[String]) -> Result<()> {
 fn random_id() -> Result<String> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(|_| Error::Computation("drawing random bytes"))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(danbi_core::hex::encode(bytes))
 }
 
 /// ListGrants.

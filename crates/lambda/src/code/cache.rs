@@ -6,9 +6,10 @@
 
 use super::archive;
 use crate::Error;
-use crate::records::{Code, LayerUse, hex};
+use crate::records::{Code, LayerUse};
 use bytes::Bytes;
 use danbi_blobs::{BlobId, Blobs};
+use danbi_core::hex;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::{self, Permissions};
@@ -71,7 +72,7 @@ impl CodeCache {
     pub(crate) async fn store(&self, bytes: Bytes) -> Result<Code, Error> {
         let size = bytes.len() as u64;
         let hashed = bytes.clone();
-        let digest = blocking(move || Ok(hex(&Sha256::digest(&hashed)))).await?;
+        let digest = blocking(move || Ok(hex::encode(Sha256::digest(&hashed)))).await?;
         let folder = self.code.join(&digest);
         let unpacked = if exists(&folder).await {
             blocking(move || Ok(tree_bytes(&folder)?)).await?
@@ -176,7 +177,7 @@ pub(crate) fn merged_name(layers: &[LayerUse]) -> Option<String> {
         list.update(&layer.code.digest);
         list.update([b'\n']);
     }
-    Some(hex(&list.finalize()))
+    Some(hex::encode(list.finalize()))
 }
 
 pub(crate) fn blob_id(digest: &str) -> Result<BlobId, Error> {

@@ -1,10 +1,9 @@
 //! `Code.Location`: URLs that the platform signs itself, good for ten minutes, for a function's own archive.
 
 use super::cache::blob_id;
-use crate::records::hex;
 use crate::{Error, keys};
 use danbi_blobs::Blobs;
-use danbi_core::{Body, Clock, RequestContext, full_body};
+use danbi_core::{Body, Clock, RequestContext, full_body, hex};
 use danbi_store::Store;
 use hmac::{Hmac, KeyInit, Mac};
 use http::request::Parts;
@@ -53,7 +52,7 @@ impl Downloads {
     /// A URL for the archive with this digest, on the host that the caller used.
     pub(crate) fn url(&self, context: &RequestContext, digest: &str) -> Result<String, Error> {
         let expires = self.clock.now().as_secs() + VALID_SECS;
-        let token = hex(&self.mac(digest, expires)?.finalize().into_bytes());
+        let token = hex::encode(self.mac(digest, expires)?.finalize().into_bytes());
         let scheme = if context.secure { "https" } else { "http" };
         Ok(format!(
             "{scheme}://{}{PREFIX}{digest}?expires={expires}&token={token}",
@@ -99,7 +98,7 @@ impl Downloads {
         for pair in uri.query()?.split('&') {
             match pair.split_once('=')? {
                 ("expires", value) => expires = value.parse::<i64>().ok(),
-                ("token", value) => token = unhex(value),
+                ("token", value) => token = hex::decode(value),
                 _ => {}
             }
         }
@@ -114,14 +113,6 @@ impl Downloads {
         mac.update(format!("{digest}\n{expires}").as_bytes());
         Ok(mac)
     }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.as_bytes();
-    let pairs = digits
-        .chunks_exact(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-    digits.len().is_multiple_of(2).then(|| pairs.collect()).flatten()
 }
 
 fn refuse(status: StatusCode, why: &'static str) -> Response<Body> {

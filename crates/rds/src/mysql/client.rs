@@ -234,13 +234,7 @@ fn row(payload: &Bytes, columns: usize) -> Option<Vec<Option<Bytes>>> {
 
 /// Text as a literal that no content can leave, whatever the session's character set and modes are.
 pub(crate) fn literal(text: &str) -> String {
-    let mut literal = String::with_capacity(text.len() * 2 + 32);
-    literal.push_str("CONVERT(X'");
-    for byte in text.bytes() {
-        literal.push_str(&format!("{byte:02x}"));
-    }
-    literal.push_str("' USING utf8mb4)");
-    literal
+    format!("CONVERT(X'{}' USING utf8mb4)", danbi_core::hex::encode(text))
 }
 
 /// Text as a quoted literal for statements that take no expression (`CREATE USER`), in a session without

@@ -55,13 +55,7 @@ impl Kept {
         if text.is_empty() {
             return Some(Self(None));
         }
-        let digits = text
-            .strip_prefix('*')
-            .filter(|digits| digits.len() == 2 * LENGTH && digits.is_ascii())?;
-        let mut kept = [0; LENGTH];
-        for (byte, at) in kept.iter_mut().zip((0..).step_by(2)) {
-            *byte = u8::from_str_radix(&digits[at..at + 2], 16).ok()?;
-        }
+        let kept = danbi_core::hex::decode_array::<LENGTH>(text.strip_prefix('*')?)?;
         Some(Self(Some(kept)))
     }
 

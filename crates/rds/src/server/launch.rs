@@ -339,9 +339,7 @@ pub(crate) const CLOSE_SQL: [&str; 4] = [
 fn new_password() -> Result<String, ServerError> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| ServerError::Files(error.to_string()))?;
-    Ok(bytes
-        .iter()
-        .fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+    Ok(danbi_core::hex::encode(bytes))
 }
 
 /// A second of the epoch as the tools read it, in UTC.

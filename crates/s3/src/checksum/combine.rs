@@ -1,6 +1,7 @@
 //! The checksum and the entity tag of an object from those of its parts, without its bytes.
 
-use super::{ChecksumAlgorithm, ChecksumType, ChecksumValue, Hasher, Md5Hasher, hex};
+use super::{ChecksumAlgorithm, ChecksumType, ChecksumValue, Hasher, Md5Hasher};
+use danbi_core::hex;
 
 /// The checksum of a multipart object, taken together part by part in their order.
 #[derive(Debug, Clone)]
@@ -64,5 +65,5 @@ pub fn multipart_etag<'a>(parts: impl IntoIterator<Item = &'a [u8; 16]>) -> Stri
         hasher.update(part);
         count += 1;
     }
-    format!("{}-{count}", hex(&hasher.finish()))
+    format!("{}-{count}", hex::encode(hasher.finish()))
 }

@@ -164,12 +164,3 @@ impl Md5Hasher {
         self.0.finalize().into()
     }
 }
-
-/// Lower-case hexadecimal digits, as entity tags have them.
-pub fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
-}

@@ -16,4 +16,4 @@ pub use algorithm::{ChecksumAlgorithm, ChecksumType};
 pub use combine::{Combiner, multipart_etag};
 pub(crate) use declared::{Declared, Digests, Verifier, mismatch, parse_algorithm, parse_upload};
 pub(crate) use fields::ChecksumFields;
-pub use hasher::{ChecksumValue, Hasher, Md5Hasher, hex};
+pub use hasher::{ChecksumValue, Hasher, Md5Hasher};

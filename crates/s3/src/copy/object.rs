@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use danbi_core::{RequestContext, Timestamp};
+use danbi_core::{RequestContext, Timestamp, hex};
 
 use super::share::{self, Prepared};
 use super::source::{self, CopySource, SourceConditions};
 use crate::acl::acl_headers;
-use crate::checksum::{ChecksumAlgorithm, ChecksumFields, hex, parse_algorithm};
+use crate::checksum::{ChecksumAlgorithm, ChecksumFields, parse_algorithm};
 use crate::encryption::{self, CustomerHeaders, Place};
 use crate::notifications::{Happened, emit};
 use crate::object_lock::{self, Lock};
@@ -275,7 +275,7 @@ async fn digests(
         value: value.to_base64(),
         composite: false,
     });
-    Ok((hex(&digests.md5), checksum))
+    Ok((hex::encode(digests.md5), checksum))
 }
 
 fn kept_headers(input: &CopyObjectRequest, object: &Object, replace: bool) -> Result<Headers> {

@@ -6,8 +6,7 @@ use super::transition::Smallest;
 use crate::bucket_config::{self, kind};
 use crate::records::{Bucket, Object, View};
 use crate::{Result, S3, versions};
-use danbi_core::Timestamp;
-use std::fmt::Write;
+use danbi_core::{Timestamp, uri};
 
 /// The enabled rules of a bucket; none when it has no configuration.
 pub(crate) async fn rules(s3: &S3, view: &impl View, bucket: &Bucket) -> Result<Rules> {
@@ -40,17 +39,8 @@ pub(crate) async fn header(
 }
 
 fn value(at: Timestamp, rule: &str) -> String {
-    let mut text = format!("expiry-date=\"{}\", rule-id=\"", versions::http_date(at));
-    for byte in rule.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
-            text.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "%{byte:02X}");
-        }
-    }
-    text.push('"');
-    text
+    let (date, rule) = (versions::http_date(at), uri::encode(rule, uri::RESERVED));
+    format!("expiry-date=\"{date}\", rule-id=\"{rule}\"")
 }
 
 #[cfg(test)]

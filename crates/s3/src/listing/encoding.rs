@@ -1,5 +1,5 @@
 use crate::{Error, Result};
-use std::fmt::Write;
+use danbi_core::uri::{self, AsciiSet, RESERVED_IN_PATH};
 
 /// How keys are written in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,16 +32,7 @@ impl Encoding {
         if self == Self::Plain {
             return text.to_owned();
         }
-        let mut out = String::with_capacity(text.len());
-        for byte in text.bytes() {
-            match byte {
-                b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'*' | b'/' => {
-                    out.push(char::from(byte));
-                }
-                // Writing to a String cannot fail.
-                byte => drop(write!(out, "%{byte:02X}")),
-            }
-        }
-        out
+        const ENCODED: &AsciiSet = &RESERVED_IN_PATH.remove(b'*').add(b'~');
+        uri::encode(text, ENCODED)
     }
 }

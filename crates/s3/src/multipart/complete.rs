@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use danbi_core::RequestContext;
+use danbi_core::{RequestContext, uri};
 use danbi_store::{Direction, Transaction};
 
 use super::joined::{Joined, md5_of};
@@ -335,7 +335,7 @@ fn conditions(request: &CompleteMultipartUploadRequest) -> WriteConditions<'_> {
 fn location(context: &RequestContext, bucket: &str, key: &str) -> String {
     let scheme = if context.secure { "https" } else { "http" };
     let host = &context.host;
-    let key = names::url_encoded(key, b"/");
+    let key = uri::encode(key, uri::RESERVED_IN_PATH);
     let by_host = host.strip_prefix(bucket).is_some_and(|rest| rest.starts_with('.'));
     if by_host {
         format!("{scheme}://{host}/{key}")

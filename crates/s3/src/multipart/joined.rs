@@ -101,13 +101,5 @@ impl Joined {
 
 /// The MD5 in an entity tag of a part.
 pub(super) fn md5_of(etag: &str) -> Option<[u8; 16]> {
-    let mut md5 = [0; 16];
-    if etag.len() != 32 || !etag.is_ascii() {
-        return None;
-    }
-    for (byte, digits) in md5.iter_mut().zip(etag.as_bytes().chunks(2)) {
-        let digits = std::str::from_utf8(digits).ok()?;
-        *byte = u8::from_str_radix(digits, 16).ok()?;
-    }
-    Some(md5)
+    danbi_core::hex::decode_array(etag)
 }

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
-use danbi_core::RequestContext;
+use danbi_core::{RequestContext, hex};
 
 use super::MAX_PART_BYTES;
-use crate::checksum::{ChecksumAlgorithm, ChecksumFields, Declared, Digests, Verifier, hex};
+use crate::checksum::{ChecksumAlgorithm, ChecksumFields, Declared, Digests, Verifier};
 use crate::content::{self, Expected, Place, Received};
 use crate::encryption::{self, CustomerHeaders};
 use crate::ids::UploadId;
@@ -90,7 +90,7 @@ async fn keep(
 pub(super) fn record(s3: &S3, upload: &Upload, received: &Received) -> Part {
     Part {
         size: received.size,
-        etag: hex(&received.digests.md5),
+        etag: hex::encode(received.digests.md5),
         modified: s3.now(),
         extent: match &received.place {
             Place::Blob(extent) => Some(extent.clone()),

@@ -2,9 +2,8 @@
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html>.
 
-use danbi_core::{Principal, RequestContext, Timestamp};
+use danbi_core::{Principal, RequestContext, Timestamp, uri};
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
 
 /// What is kept of an event until it is told: all of its document that no configuration changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,18 +82,8 @@ pub(super) struct Document<'r> {
 
 /// A key as forms encode it: letters, digits and `-_.*` plainly, a space as `+`, all else byte by byte.
 pub(super) fn encoded_key(key: &str) -> String {
-    let mut text = String::with_capacity(key.len());
-    for byte in key.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'*' | b'/' => text.push(char::from(byte)),
-            b' ' => text.push('+'),
-            other => {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "%{other:02X}");
-            }
-        }
-    }
-    text
+    const ENCODED: &uri::AsciiSet = &uri::RESERVED_IN_PATH.remove(b'*').remove(b' ').add(b'~');
+    uri::encode(key, ENCODED).replace(' ', "+")
 }
 
 /// `2026-01-02T03:04:05.678Z`.

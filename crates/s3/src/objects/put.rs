@@ -1,14 +1,14 @@
 use super::conditions::WriteConditions;
 use super::{headers, quoted};
 use crate::acl::acl_headers;
-use crate::checksum::{ChecksumFields, Declared, Verifier, hex};
+use crate::checksum::{ChecksumFields, Declared, Verifier};
 use crate::content::{Expected, receive};
 use crate::encryption::{self, Place};
 use crate::notifications::{Happened, emit};
 use crate::records::{Checksum, Headers, Object, Version, Versioning, View};
 use crate::shapes::{PutObjectOutput, PutObjectRequest};
 use crate::{Error, Result, S3, keys, lifecycle, names, object_lock, ownership, tags, versions};
-use danbi_core::RequestContext;
+use danbi_core::{RequestContext, hex};
 use std::sync::Arc;
 
 /// The largest object that one request may bring: 5 GiB.
@@ -86,7 +86,7 @@ pub(crate) async fn put(s3: Arc<S3>, context: RequestContext, mut input: PutObje
     });
     let object = Object {
         size: received.size,
-        etag: hex(&received.digests.md5),
+        etag: hex::encode(received.digests.md5),
         content: received.content(),
         encryption,
         checksum,

@@ -1,6 +1,7 @@
 //! The routing rules of a website: which request goes elsewhere, and where.
 
 use crate::shapes::RoutingRule;
+use danbi_core::uri::{self, AsciiSet, RESERVED_IN_PATH};
 
 /// A rule that applies.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -71,15 +72,24 @@ impl Found<'_> {
 
 /// A key as a path: what a URL cannot hold is encoded, slashes are not.
 fn escaped(key: &str) -> String {
-    let mut out = String::with_capacity(key.len());
-    for byte in key.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => out.push(char::from(byte)),
-            byte if b"-._~/!$&'()*+,;=:@?#%".contains(&byte) => out.push(char::from(byte)),
-            byte => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
+    const ENCODED: &AsciiSet = &RESERVED_IN_PATH
+        .remove(b'!')
+        .remove(b'$')
+        .remove(b'&')
+        .remove(b'\'')
+        .remove(b'(')
+        .remove(b')')
+        .remove(b'*')
+        .remove(b'+')
+        .remove(b',')
+        .remove(b';')
+        .remove(b'=')
+        .remove(b':')
+        .remove(b'@')
+        .remove(b'?')
+        .remove(b'#')
+        .remove(b'%');
+    uri::encode(key, ENCODED)
 }
 
 #[cfg(test)]

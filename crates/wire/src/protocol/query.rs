@@ -4,6 +4,8 @@ use super::xml::scalar;
 use super::{Budget, DecodeError, MAX_DEPTH, MAX_PARAMETERS};
 use crate::model::{Kind, Member, Model};
 use crate::value::Value;
+use danbi_core::uri;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// A name of the tree: what it is, and what is below it.
@@ -28,23 +30,11 @@ pub(crate) fn parse_form(text: &str) -> Result<Vec<(String, String)>, DecodeErro
 
 /// Undoes percent-encoding; malformed escapes stay as they are, bytes that are not UTF-8 become U+FFFD.
 pub(crate) fn decode_component(text: &str, plus_is_space: bool) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let hex = |offset: usize| bytes.get(at + offset).and_then(|digit| (*digit as char).to_digit(16));
-        match (byte, hex(1), hex(2)) {
-            (b'%', Some(high), Some(low)) => {
-                // Two hexadecimal digits make at most 255.
-                out.push((high * 16 + low) as u8);
-                at += 2;
-            }
-            (b'+', ..) if plus_is_space => out.push(b' '),
-            _ => out.push(*byte),
-        }
-        at += 1;
-    }
-    String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    let text = match plus_is_space {
+        true => Cow::Owned(text.replace('+', " ")),
+        false => Cow::Borrowed(text),
+    };
+    uri::decode_text(&text).into_owned()
 }
 
 /// Decodes a form as the shape of `member`.

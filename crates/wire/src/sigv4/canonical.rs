@@ -1,9 +1,9 @@
 //! The canonical form of a request: the text that both sides hash.
 
+use super::ALGORITHM;
 use super::rules::PathRule;
-use super::{ALGORITHM, hex};
+use danbi_core::{hex, uri};
 use http::{HeaderMap, header, request::Parts};
-use std::borrow::Cow;
 
 /// A request as SigV4 sees it. Paths and queries are as on the wire, still percent-encoded.
 #[derive(Debug, Clone, Copy)]
@@ -44,14 +44,14 @@ impl<'a> RequestView<'a> {
     /// The first value of a query parameter, decoded. Names are case-sensitive, as AWS has them.
     pub(crate) fn parameter(&self, name: &str) -> Option<String> {
         pairs(self.query)
-            .find(|(key, _)| decode(key).as_ref() == name.as_bytes())
-            .map(|(_, value)| String::from_utf8_lossy(&decode(value)).into_owned())
+            .find(|(key, _)| uri::decode(key).as_ref() == name.as_bytes())
+            .map(|(_, value)| String::from_utf8_lossy(&uri::decode(value)).into_owned())
     }
 
     /// How often a query parameter is given.
     pub(super) fn occurrences(&self, name: &str) -> usize {
         pairs(self.query)
-            .filter(|(key, _)| decode(key).as_ref() == name.as_bytes())
+            .filter(|(key, _)| uri::decode(key).as_ref() == name.as_bytes())
             .count()
     }
 }
@@ -84,7 +84,7 @@ pub(super) fn request(
 
 /// The string to sign for a canonical request. `scope` is `date/region/service/aws4_request`.
 pub(super) fn string_to_sign(stamp: &str, scope: &str, canonical_request: &[u8]) -> String {
-    let hash = hex::encode(&super::sha256(canonical_request));
+    let hash = hex::encode(super::sha256(canonical_request));
     format!("{ALGORITHM}\n{stamp}\n{scope}\n{hash}")
 }
 
@@ -126,11 +126,7 @@ pub(super) fn path(path: &str, rule: PathRule) -> String {
         return "/".into();
     }
     match rule {
-        PathRule::Single => {
-            let mut out = String::with_capacity(path.len());
-            encode_into(&decode(path), true, &mut out);
-            out
-        }
+        PathRule::Single => uri::encode(uri::decode(path), uri::RESERVED_IN_PATH),
         PathRule::Double => {
             let mut segments: Vec<&str> = Vec::new();
             for segment in path.split('/') {
@@ -143,7 +139,7 @@ pub(super) fn path(path: &str, rule: PathRule) -> String {
             let mut out = String::with_capacity(path.len() + 16);
             for segment in &segments {
                 out.push('/');
-                encode_into(segment.as_bytes(), false, &mut out);
+                out.push_str(&encode(segment));
             }
             if segments.is_empty() || path.ends_with('/') {
                 out.push('/');
@@ -157,11 +153,11 @@ pub(super) fn path(path: &str, rule: PathRule) -> String {
 pub(super) fn query(query: &str, left_out: &[&str]) -> String {
     let mut sorted: Vec<(String, String)> = pairs(query)
         .filter_map(|(key, value)| {
-            let key = decode(key);
+            let key = uri::decode(key);
             if left_out.iter().any(|name| name.as_bytes() == key.as_ref()) {
                 return None;
             }
-            Some((encode(&key), encode(&decode(value))))
+            Some((encode(key), encode(uri::decode(value))))
         })
         .collect();
     sorted.sort_unstable();
@@ -185,43 +181,6 @@ fn pairs(query: &str) -> impl Iterator<Item = (&str, &str)> {
 }
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.
-pub(super) fn encode(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() + 8);
-    encode_into(bytes, false, &mut out);
-    out
-}
-
-fn encode_into(bytes: &[u8], keep_slash: bool, out: &mut String) {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    for &byte in bytes {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') || (keep_slash && byte == b'/') {
-            out.push(char::from(byte));
-        } else {
-            out.push('%');
-            out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-            out.push(char::from(DIGITS[usize::from(byte & 15)]));
-        }
-    }
-}
-
-/// Undoes percent-encoding; a `%` that begins no escape stays what it is.
-pub(super) fn decode(text: &str) -> Cow<'_, [u8]> {
-    let bytes = text.as_bytes();
-    if !bytes.contains(&b'%') {
-        return Cow::Borrowed(bytes);
-    }
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    while let [first, tail @ ..] = rest {
-        if let (b'%', [high, low, after @ ..]) = (first, tail)
-            && let (Some(high), Some(low)) = (hex::value(*high), hex::value(*low))
-        {
-            out.push(high << 4 | low);
-            rest = after;
-            continue;
-        }
-        out.push(*first);
-        rest = tail;
-    }
-    Cow::Owned(out)
+pub(super) fn encode(bytes: impl AsRef<[u8]>) -> String {
+    uri::encode(bytes, uri::RESERVED)
 }

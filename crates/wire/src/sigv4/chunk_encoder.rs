@@ -1,5 +1,5 @@
 use super::chunked::ChunkSignatures;
-use super::hex;
+use danbi_core::hex;
 
 /// Frames a body as `aws-chunked`, with or without signatures. Made by [`super::Signer::sign`].
 #[derive(Debug)]
@@ -30,7 +30,7 @@ impl ChunkEncoder {
                 out.extend_from_slice(format!("{name}:{value}\r\n").as_bytes());
             }
             if let Some(signatures) = &mut self.signatures {
-                let signature = hex::encode(&signatures.trailer(lines.as_bytes()));
+                let signature = hex::encode(signatures.trailer(lines.as_bytes()));
                 out.extend_from_slice(format!("x-amz-trailer-signature:{signature}\r\n").as_bytes());
             }
         }
@@ -43,7 +43,7 @@ impl ChunkEncoder {
         if let Some(signatures) = &mut self.signatures {
             let signature = signatures.chunk(super::sha256(data));
             line.push_str(";chunk-signature=");
-            line.push_str(&hex::encode(&signature));
+            line.push_str(&hex::encode(signature));
         }
         line.push_str("\r\n");
         line.into_bytes()

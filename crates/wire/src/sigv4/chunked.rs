@@ -3,9 +3,9 @@
 use super::canonical::RequestView;
 use super::error::SigV4Error;
 use super::key::SigningKey;
-use super::{hex, stamp};
+use super::stamp;
 use bytes::{Buf, Bytes};
-use danbi_core::{Body, BodyError, Timestamp};
+use danbi_core::{Body, BodyError, Timestamp, hex};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Frame, SizeHint};
 use sha2::{Digest, Sha256};
@@ -53,20 +53,20 @@ impl ChunkSignatures {
 
     /// The signature of the next chunk, whose bytes hash to `sha256`; the chain moves on.
     pub(super) fn chunk(&mut self, sha256: [u8; 32]) -> [u8; 32] {
-        let empty = hex::encode(&super::sha256(b""));
+        let empty = hex::encode(super::sha256(b""));
         let text = format!(
             "AWS4-HMAC-SHA256-PAYLOAD\n{}\n{}\n{}\n{empty}\n{}",
             self.stamp,
             self.scope,
             self.previous,
-            hex::encode(&sha256)
+            hex::encode(sha256)
         );
         self.advance(&text)
     }
 
     /// The signature of the trailers, given as `name:value\n` lines.
     pub(super) fn trailer(&mut self, lines: &[u8]) -> [u8; 32] {
-        let hash = hex::encode(&super::sha256(lines));
+        let hash = hex::encode(super::sha256(lines));
         let text = format!(
             "AWS4-HMAC-SHA256-TRAILER\n{}\n{}\n{}\n{hash}",
             self.stamp, self.scope, self.previous
@@ -76,7 +76,7 @@ impl ChunkSignatures {
 
     fn advance(&mut self, text: &str) -> [u8; 32] {
         let signature = self.key.sign(text.as_bytes());
-        self.previous = hex::encode(&signature);
+        self.previous = hex::encode(signature);
         signature
     }
 }
@@ -279,7 +279,7 @@ impl ChunkDecoder {
             let signature = extension
                 .trim()
                 .strip_prefix("chunk-signature=")
-                .and_then(hex::decode32);
+                .and_then(hex::decode_array);
             self.expected = Some(signature.ok_or(SigV4Error::MalformedChunk("a chunk has no signature"))?);
         }
         if size > 0 {
@@ -356,7 +356,10 @@ impl ChunkDecoder {
             let Some(signatures) = &mut self.signatures else {
                 return Err(SigV4Error::MalformedTrailer("a signature on an unsigned body"));
             };
-            let given = std::str::from_utf8(value).ok().and_then(hex::decode32).ok_or(BAD)?;
+            let given = std::str::from_utf8(value)
+                .ok()
+                .and_then(hex::decode_array::<32>)
+                .ok_or(BAD)?;
             if !bool::from(given.ct_eq(&signatures.trailer(&self.trailer_lines))) {
                 return Err(SigV4Error::ChunkMismatch);
             }

@@ -2,10 +2,10 @@
 
 use super::canonical::RequestView;
 use super::error::{MissingPart, SigV4Error};
-use super::{ALGORITHM, MAX_PRESIGNED_SECS, hex, sha256, stamp};
+use super::{ALGORITHM, MAX_PRESIGNED_SECS, sha256, stamp};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use danbi_core::Timestamp;
+use danbi_core::{Timestamp, hex};
 
 /// Where a signature stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,7 +187,7 @@ impl Claim {
 
     /// The signature's 32 bytes; `None` when it is not 64 hexadecimal digits, which no right signature is.
     pub(super) fn signature_bytes(&self) -> Option<[u8; 32]> {
-        hex::decode32(&self.signature)
+        hex::decode_array(&self.signature)
     }
 }
 

@@ -30,7 +30,6 @@ mod chunk_encoder;
 mod chunked;
 mod claim;
 mod error;
-mod hex;
 mod key;
 mod payload;
 mod rules;

@@ -3,10 +3,9 @@
 use super::canonical::RequestView;
 use super::claim::{Claim, Location};
 use super::error::SigV4Error;
-use super::hex;
 use super::rules::{Profile, Rules};
 use bytes::Bytes;
-use danbi_core::{Body, BodyError};
+use danbi_core::{Body, BodyError, hex};
 use http_body::{Frame, SizeHint};
 use sha2::{Digest, Sha256};
 use std::pin::Pin;
@@ -66,7 +65,7 @@ impl Payload {
             SIGNED_CHUNKS_TRAILER => Ok(Self::SignedChunks { trailer: true }),
             UNSIGNED_CHUNKS => Ok(Self::UnsignedChunks),
             text if text.starts_with("STREAMING-AWS4-ECDSA") => Err(SigV4Error::Asymmetric),
-            text => hex::decode32(text)
+            text => hex::decode_array(text)
                 .map(Self::Sha256)
                 .ok_or(SigV4Error::ContentSha256Invalid),
         }
@@ -75,8 +74,8 @@ impl Payload {
     /// The last line of the canonical request. `body_sha256` is used by [`Payload::Whole`] alone.
     pub(super) fn canonical(self, body_sha256: Option<[u8; 32]>) -> String {
         match self {
-            Self::Whole => hex::encode(&body_sha256.unwrap_or_else(|| sha256(b""))),
-            Self::Sha256(hash) => hex::encode(&hash),
+            Self::Whole => hex::encode(body_sha256.unwrap_or_else(|| sha256(b""))),
+            Self::Sha256(hash) => hex::encode(hash),
             Self::Unsigned => UNSIGNED.into(),
             Self::SignedChunks { trailer: false } => SIGNED_CHUNKS.into(),
             Self::SignedChunks { trailer: true } => SIGNED_CHUNKS_TRAILER.into(),

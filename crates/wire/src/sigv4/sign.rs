@@ -6,8 +6,8 @@ use super::chunked::ChunkSignatures;
 use super::key::SigningKey;
 use super::payload::Payload;
 use super::rules::{Profile, Rules};
-use super::{ALGORITHM, TERMINATOR, hex, sha256, stamp};
-use danbi_core::{SecretKey, Timestamp};
+use super::{ALGORITHM, TERMINATOR, sha256, stamp};
+use danbi_core::{SecretKey, Timestamp, hex};
 use http::header::{AUTHORIZATION, HOST};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
@@ -103,7 +103,7 @@ impl Signer<'_> {
         let encoder = |signatures, trailer| ChunkEncoder { signatures, trailer };
         Ok(match payload {
             Payload::SignedChunks { trailer } => {
-                let seed = hex::encode(&signed.signature);
+                let seed = hex::encode(signed.signature);
                 Some(encoder(
                     Some(ChunkSignatures::new(self.key(), self.at, self.scope(), seed)),
                     trailer,
@@ -135,7 +135,7 @@ impl Signer<'_> {
         payload_hash: &str,
     ) -> (String, [u8; 32]) {
         let names = signed_headers(view);
-        let encode = |text: &str| canonical::encode(text.as_bytes());
+        let encode = |text: &str| canonical::encode(text);
         let mut query = view.query.to_owned();
         let credential = format!("{}/{}", self.access_key_id, self.scope());
         for (name, value) in [
@@ -157,7 +157,7 @@ impl Signer<'_> {
         let stamped = RequestView { query: &query, ..*view };
         let signature = self.signature(&stamped, rules, &names, payload_hash);
         query.push_str("&X-Amz-Signature=");
-        query.push_str(&hex::encode(&signature));
+        query.push_str(&hex::encode(signature));
         (query, signature)
     }
 
@@ -184,7 +184,7 @@ impl Signer<'_> {
             self.access_key_id,
             self.scope(),
             names.join(";"),
-            hex::encode(&signature)
+            hex::encode(signature)
         );
         HeaderSignature {
             authorization,

@@ -3,6 +3,7 @@
 use super::transfer::part_bytes;
 use crate::cli::failure::Failure;
 use crate::cli::platform::ObjectEntry;
+use danbi_core::hex;
 use md5::{Digest, Md5};
 use std::fs::File;
 use std::io::Read;
@@ -71,20 +72,16 @@ fn etag(path: &Path, part: Option<u64>) -> Result<String, Failure> {
             (left, any) = (left - read as u64, true);
         }
         if part.is_none() {
-            return Ok(hex(&digest.finalize()));
+            return Ok(hex::encode(digest.finalize()));
         }
         if any {
             all.update(digest.finalize());
             parts += 1;
         }
         if left > 0 {
-            return Ok(format!("{}-{parts}", hex(&all.finalize())));
+            return Ok(format!("{}-{parts}", hex::encode(all.finalize())));
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -100,7 +97,7 @@ mod tests {
         let two = etag(file.path(), Some(6)).unwrap();
         let (hello, world) = (Md5::digest(b"hello "), Md5::digest(b"world"));
         let both = Md5::digest([hello.as_slice(), world.as_slice()].concat());
-        assert_eq!(two, format!("{}-2", hex(&both)));
+        assert_eq!(two, format!("{}-2", hex::encode(both)));
         let entry = |etag: &str| ObjectEntry {
             key: "k".into(),
             size: 11,

@@ -335,16 +335,7 @@ fn at(endpoint: &Uri, path: &str) -> String {
 
 /// Percent-encodes a path segment or query value.
 pub fn encode(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    text.bytes()
-        .map(|byte| {
-            if plain(byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
+    danbi_core::uri::encode(text, danbi_core::uri::RESERVED)
 }
 
 /// The innermost reason of an error of the HTTP client: its outer ones say only `client error`.

@@ -1,6 +1,6 @@
 //! The role that an app works as.
 
-use super::client::Call;
+use super::client::{Call, encode};
 use super::{Failure, Platform};
 use danbi_core::AccountId;
 use danbi_wire::sigv4::sha256;
@@ -20,19 +20,9 @@ fn role_name(app: &str) -> String {
         return name;
     }
     let digest = sha256(app.as_bytes());
-    let mark = digest[..4].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mark = danbi_core::hex::encode(&digest[..4]);
     // App names are ASCII, so every cut is at a character.
     format!("{}-{mark}", &name[..MAX_NAME - 9])
-}
-
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte);
-    text.bytes()
-        .map(|byte| match plain(byte) {
-            true => char::from(byte).to_string(),
-            false => format!("%{byte:02X}"),
-        })
-        .collect()
 }
 
 impl Platform {
@@ -40,7 +30,7 @@ impl Platform {
         let mut call = Call::new("iam", Method::POST, "/".into(), &Value::Null);
         let mut form = format!("Action={action}&Version=2010-05-08");
         for (name, value) in parameters {
-            form.push_str(&format!("&{name}={}", encoded(value)));
+            form.push_str(&format!("&{name}={}", encode(value)));
         }
         call.body = form.into();
         call.headers
@@ -92,6 +82,6 @@ mod tests {
         let (one, two) = (role_name(&"a".repeat(63)), role_name(&format!("{}b", "a".repeat(62))));
         assert_eq!((one.len(), two.len()), (64, 64));
         assert_ne!(one, two);
-        assert_eq!(encoded("a b/{"), "a%20b%2F%7B");
+        assert_eq!(encode("a b/{"), "a%20b%2F%7B");
     }
 }
