@@ -341,9 +341,17 @@ fn is_zero(value: &u32) -> bool {
     *value == 0
 }
 
+/// Bytes that most records fit into, so that writing one moves nothing.
+const USUAL_BYTES: usize = 1024;
+
 /// A record as a value of the store.
 pub(crate) fn encode(record: &impl Serialize) -> Result<Vec<u8>> {
-    serde_json::to_vec(record).map_err(|error| Error::Damaged(format!("a record cannot be written: {error}")))
+    let mut written = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut written, record)
+        .map_err(|error| Error::Damaged(format!("a record cannot be written: {error}")))?;
+    // The store keeps values for a while, with all the room that they have.
+    written.shrink_to_fit();
+    Ok(written)
 }
 
 /// A record from a value of the store.

@@ -30,9 +30,18 @@ const END: u8 = 0x01;
 /// reader.end()?;
 /// # Ok::<(), danbi_store::key::KeyError>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 #[must_use]
 pub struct KeyBuilder(Vec<u8>);
+
+/// Bytes that most keys fit into, so that building one moves nothing.
+const USUAL_BYTES: usize = 128;
+
+impl Default for KeyBuilder {
+    fn default() -> Self {
+        Self(Vec::with_capacity(USUAL_BYTES))
+    }
+}
 
 impl KeyBuilder {
     /// The empty tuple.
@@ -86,20 +95,21 @@ impl KeyBuilder {
     pub fn str_prefix(mut self, text: &str) -> Bytes {
         self.0.push(TEXT);
         self.escaped(text.as_bytes());
-        self.0.into()
+        self.build()
     }
 
     /// The encoded key.
     pub fn build(self) -> Bytes {
-        self.0.into()
+        // Keys are kept, so they get no more room than they need.
+        Bytes::copy_from_slice(&self.0)
     }
 
     fn escaped(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0.push(byte);
-            if byte == 0 {
-                self.0.push(ESCAPED);
-            }
+        let mut pieces = bytes.split(|byte| *byte == 0);
+        self.0.extend_from_slice(pieces.next().unwrap_or_default());
+        for piece in pieces {
+            self.0.extend_from_slice(&[0, ESCAPED]);
+            self.0.extend_from_slice(piece);
         }
     }
 
