@@ -4,7 +4,7 @@ use crate::engine::CloudFormation;
 use crate::records::{self, Callback};
 use crate::{Error, Result, keys};
 use bytes::Bytes;
-use danbi_core::{Body, full_body, read_body};
+use danbi_core::{Body, Scope, full_body, read_body};
 use http::{Method, Response, StatusCode};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Below which path the links are.
 pub(crate) const PATH: &str = "/_aws/cloudformation";
+/// How the buckets are called whose names answers are sent to; there are no such buckets.
+pub const ANSWERS: &str = "cloudformation-custom-resource-response-";
 /// Most bytes of an answer. Source: CloudFormation's "Response objects".
 const MAX_BYTES: usize = 4_096;
 /// Most answers that one link takes: wait conditions count them.
@@ -53,6 +55,17 @@ impl Callbacks {
                     "The answer could not be kept; send it again.",
                 )
             }
+        }
+    }
+}
+
+/// Where a custom resource answers.
+pub(crate) fn url(engine: &CloudFormation, scope: &Scope, token: &str) -> String {
+    match &engine.options.answers {
+        Some(base) => format!("{base}{PATH}/{token}"),
+        None => {
+            let region = scope.region.as_str().replace('-', "");
+            format!("https://{ANSWERS}{region}.s3.amazonaws.com{PATH}/{token}")
         }
     }
 }

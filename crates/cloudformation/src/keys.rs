@@ -13,12 +13,14 @@
 //! | who imports | `cfn` `i` account region name stack |
 //! | stacks that are worked on | `cfn` `a` stack |
 //! | answers that are waited for | `cfn` `k` digest of the token |
+//! | stacks that are gone, in the order of times | `cfn` `d` time account region stack |
 //!
 //! Each record is one or more chunks below its key (see [`crate::records`]).
 
 use bytes::Bytes;
-use danbi_core::Scope;
-use danbi_store::key::KeyBuilder;
+use danbi_core::{Scope, Timestamp};
+use danbi_store::KeyRange;
+use danbi_store::key::{KeyBuilder, KeyError, KeyReader};
 
 fn root(kind: &str) -> KeyBuilder {
     KeyBuilder::new().str("cfn").str(kind)
@@ -54,6 +56,10 @@ pub(crate) fn events(stack: &str) -> Bytes {
 
 pub(crate) fn event(stack: &str, sequence: u64) -> Bytes {
     root("e").str(stack).u64_desc(sequence).build()
+}
+
+pub(crate) fn templates(stack: &str) -> Bytes {
+    root("t").str(stack).build()
 }
 
 pub(crate) fn template(stack: &str, id: &str) -> Bytes {
@@ -98,4 +104,26 @@ pub(crate) fn lease(stack: &str) -> Bytes {
 
 pub(crate) fn callback(digest: &str) -> Bytes {
     root("k").str(digest).build()
+}
+
+pub(crate) fn gone(at: Timestamp, scope: &Scope, stack: &str) -> Bytes {
+    root("d")
+        .i64(at.as_millis())
+        .str(scope.account.as_str())
+        .str(scope.region.as_str())
+        .str(stack)
+        .build()
+}
+
+/// The stacks that were gone at `until` and before.
+pub(crate) fn gone_until(until: Timestamp) -> KeyRange {
+    let end = until.as_millis().saturating_add(1);
+    KeyRange::new(root("d").build(), root("d").i64(end).build())
+}
+
+/// Account, region and stack of a key of [`gone`].
+pub(crate) fn gone_parts(key: &[u8]) -> Result<(String, String, String), KeyError> {
+    let mut reader = KeyReader::after_prefix(key, &root("d").build())?;
+    reader.i64()?;
+    Ok((reader.str()?, reader.str()?, reader.str()?))
 }

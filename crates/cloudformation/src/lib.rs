@@ -33,7 +33,7 @@ pub mod shapes;
 mod sources;
 mod template;
 
-pub use callback::Callbacks;
+pub use callback::{ANSWERS, Callbacks};
 pub use engine::{CloudFormation, Options, Parts};
 pub use error::{Error, Result};
 pub use operations::service;

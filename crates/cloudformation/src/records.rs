@@ -374,6 +374,8 @@ pub(crate) enum Policy {
     Delete,
     Retain,
     RetainExceptOnCreate,
+    /// Removed after a snapshot is taken of it.
+    Snapshot,
 }
 
 /// A physical resource as it was last made.

@@ -28,6 +28,12 @@ pub struct Delays {
     /// How often KMS looks for keys that are due, and how long a day of a waiting time or a rotation period is: a minute
     /// and 24 hours, but for `DANBI_KMS_DUE_MS=EVERY,DAY`.
     pub kms_due: Option<[Duration; 2]>,
+    /// How often the Parameter Store looks for what policies of parameters want: a minute, but for
+    /// `DANBI_SSM_DUE_MS=TIME`.
+    pub ssm_due: Option<Duration>,
+    /// How often CloudFormation looks for stacks that are gone, and how long they are still listed: an hour and 90 days,
+    /// but for `DANBI_STACKS_FORGET_MS=EVERY,AGE`.
+    pub forget_stacks: Option<[Duration; 2]>,
     /// The first and the longest pause before another attempt to deliver an event or a message: a second and five
     /// minutes, but for `DANBI_DELIVERY_RETRY_MS=FIRST,LONGEST`.
     pub deliveries: Option<[Duration; 2]>,
@@ -48,6 +54,8 @@ impl Delays {
                 .map(|[pause]| pause),
             app_idle: read("DANBI_APP_IDLE_MS", "300000", variable("DANBI_APP_IDLE_MS"))?.map(|[idle]| idle),
             kms_due: pair("DANBI_KMS_DUE_MS", "60000,86400000")?,
+            ssm_due: read("DANBI_SSM_DUE_MS", "60000", variable("DANBI_SSM_DUE_MS"))?.map(|[every]| every),
+            forget_stacks: pair("DANBI_STACKS_FORGET_MS", "3600000,7776000000")?,
             s3_lifecycle: pair("DANBI_S3_LIFECYCLE_MS", "3600000,86400000")?,
             databases: pair("DANBI_DATABASES_MS", "300000,5000")?,
             collect: pair("DANBI_COLLECT_MS", "3600000,21600000")?,
@@ -98,6 +106,7 @@ mod tests {
                 "DANBI_SOURCE_RETRY_MS",
                 "DANBI_DYNAMODB_EXPIRE_MS",
                 "DANBI_EVENTS_MINUTE_MS",
+                "DANBI_SSM_DUE_MS",
             ]
             .contains(&name);
             Some(if is_single { "5" } else { "1, 2" }.into())

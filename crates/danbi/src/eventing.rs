@@ -1,9 +1,10 @@
-//! What tells others that something happened: EventBridge with its Scheduler, and SNS.
+//! What tells others that something happened: EventBridge with its Scheduler, SNS, and the Parameter Store.
 
 use crate::delays::Delays;
-use danbi_core::{Api, Clock, Invoker, LogSink, ServiceRoles};
+use danbi_core::{Api, Clock, DataKeys, Invoker, LogSink, ServiceRoles};
 use danbi_events::Events;
 use danbi_sns::Sns;
+use danbi_ssm::Ssm;
 use danbi_store::Store;
 use danbi_wire::Service;
 use std::sync::Arc;
@@ -22,12 +23,15 @@ pub struct Parts {
     pub roles: Option<Arc<dyn ServiceRoles>>,
     /// Log groups.
     pub logs: Arc<dyn LogSink>,
+    /// Keys of what is secret.
+    pub data_keys: Arc<dyn DataKeys>,
 }
 
 /// The services that tell others.
 pub struct Eventing {
     events: Arc<Events>,
     sns: Arc<Sns>,
+    ssm: Arc<Ssm>,
 }
 
 impl Eventing {
@@ -42,6 +46,18 @@ impl Eventing {
             ..danbi_events::Options::default()
         };
         options.minute = delays.rate_minute.unwrap_or(options.minute);
+        let mut parameters = danbi_ssm::Options {
+            deliveries: deliveries.clone(),
+            ..danbi_ssm::Options::default()
+        };
+        parameters.due_every = delays.ssm_due.unwrap_or(parameters.due_every);
+        let ssm = Ssm::start(danbi_ssm::Parts {
+            store: parts.store.clone(),
+            clock: Arc::clone(&parts.clock),
+            data_keys: parts.data_keys,
+            api: Arc::clone(&parts.api),
+            options: parameters,
+        });
         let sns = Sns::start(danbi_sns::Parts {
             store: parts.store.clone(),
             clock: Arc::clone(&parts.clock),
@@ -58,15 +74,16 @@ impl Eventing {
             logs: parts.logs,
             options,
         });
-        Self { events, sns }
+        Self { events, sns, ssm }
     }
 
     /// Their APIs.
-    pub fn services(&self) -> [Service; 3] {
+    pub fn services(&self) -> [Service; 4] {
         [
             self.events.service(),
             self.events.scheduler_service(),
             self.sns.service(),
+            self.ssm.service(),
         ]
     }
 
@@ -74,5 +91,6 @@ impl Eventing {
     pub async fn drain(&self) {
         self.events.drain().await;
         self.sns.drain().await;
+        self.ssm.drain().await;
     }
 }

@@ -295,6 +295,7 @@ async fn serve_until_told(
         api: Arc::clone(&api) as _,
         roles: Some(Arc::clone(&directory) as _),
         logs: Arc::clone(&logs) as _,
+        data_keys: Arc::clone(&kms) as _,
     };
     let eventing = Eventing::start(parts, &delays);
     let apis = ApiGateway::new(danbi_apigateway::Parts {
@@ -316,7 +317,7 @@ async fn serve_until_told(
         api: Arc::clone(&api) as _,
         roles: Some(Arc::clone(&directory) as _),
         objects: Some(Arc::clone(&s3) as _),
-        options: danbi_cloudformation::Options::default(),
+        options: stack_options(args, address, &delays),
     });
 
     let tls = Arc::new(Tls::new(data.to_owned()));
@@ -441,6 +442,21 @@ async fn databases(
         options,
     };
     Ok(Rds::start(parts).await?)
+}
+
+/// Functions that are not isolated do not reach the platform by AWS's names, so custom resources answer to its address.
+fn stack_options(args: &ServeArgs, address: SocketAddr, delays: &Delays) -> danbi_cloudformation::Options {
+    let mut options = danbi_cloudformation::Options {
+        answers: match args.isolation {
+            Isolation::Namespaces => None,
+            Isolation::Process => Some(format!("http://{address}")),
+        },
+        ..danbi_cloudformation::Options::default()
+    };
+    if let Some([every, age]) = delays.forget_stacks {
+        (options.forget_every, options.forget_after) = (every, age);
+    }
+    options
 }
 
 fn isolation(args: &ServeArgs) -> danbi_sandbox::Isolation {

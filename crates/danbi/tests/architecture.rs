@@ -43,6 +43,16 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         &["danbi-core", "danbi-wire", "danbi-store", "danbi-keyring"],
     ),
     (
+        "danbi-ssm",
+        &[
+            "danbi-core",
+            "danbi-wire",
+            "danbi-store",
+            "danbi-keyring",
+            "danbi-outbox",
+        ],
+    ),
+    (
         "danbi-sns",
         &[
             "danbi-core",

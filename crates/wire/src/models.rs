@@ -31,6 +31,8 @@ pub static EVENTS: LazyModel = LazyModel::new("events", include_str!("../models/
 pub static SCHEDULER: LazyModel = LazyModel::new("scheduler", include_str!("../models/scheduler.json"));
 /// Amazon Simple Notification Service, 2010-03-31.
 pub static SNS: LazyModel = LazyModel::new("sns", include_str!("../models/sns.json"));
+/// AWS Systems Manager, 2014-11-06.
+pub static SSM: LazyModel = LazyModel::new("ssm", include_str!("../models/ssm.json"));
 /// Amazon CloudWatch (metrics and alarms), 2010-08-01.
 pub static CLOUDWATCH: LazyModel = LazyModel::new("cloudwatch", include_str!("../models/cloudwatch.json"));
 /// Amazon Relational Database Service, 2014-10-31.
@@ -41,7 +43,7 @@ pub static RDS_DATA: LazyModel =
     LazyModel::new("rds-data", include_str!("../models/rds-data.json")).validation_code("BadRequestException");
 
 /// All of them.
-pub static ALL: [&LazyModel; 16] = [
+pub static ALL: [&LazyModel; 17] = [
     &LAMBDA,
     &LOGS,
     &S3,
@@ -55,6 +57,7 @@ pub static ALL: [&LazyModel; 16] = [
     &EVENTS,
     &SCHEDULER,
     &SNS,
+    &SSM,
     &CLOUDWATCH,
     &RDS,
     &RDS_DATA,

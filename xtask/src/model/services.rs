@@ -123,6 +123,14 @@ pub(super) const SERVICES: &[Service] = &[
         own_types: &[],
     },
     Service {
+        name: "ssm",
+        home: "ssm",
+        file: "shapes.rs",
+        operations: SSM,
+        open_enums: &[],
+        own_types: &[],
+    },
+    Service {
         name: "cloudwatch",
         home: "logs",
         file: "metric_shapes.rs",
@@ -350,6 +358,13 @@ const SCHEDULER: &[&str] = &[
     "CreateSchedule", "CreateScheduleGroup", "DeleteSchedule", "DeleteScheduleGroup", "GetSchedule",
     "GetScheduleGroup", "ListScheduleGroups", "ListSchedules", "ListTagsForResource", "TagResource",
     "UntagResource", "UpdateSchedule",
+];
+
+#[rustfmt::skip]
+const SSM: &[&str] = &[
+    "AddTagsToResource", "DeleteParameter", "DeleteParameters", "DescribeParameters", "GetParameter",
+    "GetParameterHistory", "GetParameters", "GetParametersByPath", "LabelParameterVersion", "ListTagsForResource",
+    "PutParameter", "RemoveTagsFromResource", "UnlabelParameterVersion",
 ];
 
 #[rustfmt::skip]

@@ -1,5 +1,6 @@
 //! Resources made and changed, as far in parallel as their references allow.
 
+use super::dynamic;
 use super::plan::{self, Plan};
 use super::run::{Run, StepFailure};
 use super::stack_policy;
@@ -116,7 +117,11 @@ pub(super) async fn all(run: &Arc<Run>, plans: &Arc<Plans>) -> Result<Ended<Vec<
     if !waiting.is_empty() {
         return Ok(Ended::Interrupted);
     }
-    Ok(match outputs(run, plans) {
+    let outputs = match outputs(run, plans) {
+        Ok(mut outputs) => dynamic::outputs(run, &mut outputs).await.map(|()| outputs).map_err(TemplateError),
+        Err(error) => Err(error),
+    };
+    Ok(match outputs {
         Ok(outputs) => Ended::Done(outputs),
         Err(error) => Ended::Failed(format!(
             "{}. ",
@@ -289,6 +294,11 @@ async fn create(run: &Run, mut record: Resource, wanted: State, old: Option<Stat
         Err(reason) => return failed(run, record, None, "CREATE_FAILED", reason).await,
     };
     let (step, resumed) = run.step_for(&record, true, &wanted.properties);
+    let resolved = dynamic::resolved(run, &wanted.kind, &wanted.properties).await;
+    let (properties, unresolved) = match resolved {
+        Ok(properties) => (properties, None),
+        Err(reason) => (Value::Null, Some(reason)),
+    };
     let verb = if old.is_some() { "UPDATE" } else { "CREATE" };
     let stacked = run.stacked();
     let work = Work {
@@ -297,20 +307,22 @@ async fn create(run: &Run, mut record: Resource, wanted: State, old: Option<Stat
         stack: &stacked,
         logical_id: &record.logical_id.clone(),
         kind: &wanted.kind.clone(),
-        properties: &wanted.properties.clone(),
+        properties: &properties,
         old: None,
         tags: &wanted.tags.clone(),
         old_tags: &[],
         token: &step.token.clone(),
         started: step.started,
         resumed,
+        snapshot: false,
         interrupt: run.driven.interrupt.subscribe(),
     };
     if !resumed {
         // Found out before it is recorded that something is made: afterwards what has that name is ours.
-        let refusal = match work.missing(provider) {
-            Some(missing) => Some(missing),
-            None => work.taken(provider).await,
+        let refusal = match (unresolved.clone(), work.missing(provider)) {
+            (Some(reason), _) => Some(Failure::new("InvalidRequest", reason)),
+            (None, Some(missing)) => Some(missing),
+            (None, None) => work.taken(provider).await,
         };
         record.kind.clone_from(&wanted.kind);
         record.status = format!("{verb}_IN_PROGRESS");
@@ -333,6 +345,9 @@ async fn create(run: &Run, mut record: Resource, wanted: State, old: Option<Stat
         record.step = Some(step.clone());
         let begun = run.event_of(&record, old.as_ref(), Some(&wanted.properties));
         run.save(&record, &[begun]).await?;
+    }
+    if let Some(reason) = unresolved {
+        return failed(run, record, Some(&wanted.properties), &format!("{verb}_FAILED"), reason).await;
     }
     let made = in_time(run, provider.create(&work)).await;
     match made {
@@ -389,12 +404,11 @@ async fn update(run: &Run, mut record: Resource, wanted: State) -> Step {
         run.save(&record, &[begun]).await?;
     }
     let stacked = run.stacked();
-    let (logical_id, kind, properties, tags) = (
-        record.logical_id.clone(),
-        wanted.kind.clone(),
-        wanted.properties.clone(),
-        wanted.tags.clone(),
-    );
+    let (logical_id, kind, tags) = (record.logical_id.clone(), wanted.kind.clone(), wanted.tags.clone());
+    let properties = match dynamic::resolved(run, &kind, &wanted.properties).await {
+        Ok(properties) => properties,
+        Err(reason) => return failed(run, record, Some(&wanted.properties), "UPDATE_FAILED", reason).await,
+    };
     let work = Work {
         engine,
         context: &run.context,
@@ -408,6 +422,7 @@ async fn update(run: &Run, mut record: Resource, wanted: State) -> Step {
         token: &step.token,
         started: step.started,
         resumed,
+        snapshot: false,
         interrupt: run.driven.interrupt.subscribe(),
     };
     match in_time(run, provider.update(&work, &old.id)).await {
@@ -426,7 +441,7 @@ async fn update(run: &Run, mut record: Resource, wanted: State) -> Step {
         }
         Err(failure) if failure.is_stop() => Err(Error::LeaseLost),
         // The step stays in the record: what it may have changed has to be changed back.
-        Err(failure) => failed(run, record, Some(&properties), "UPDATE_FAILED", failure.reason(&work)).await,
+        Err(failure) => failed(run, record, Some(&wanted.properties), "UPDATE_FAILED", failure.reason(&work)).await,
     }
 }
 

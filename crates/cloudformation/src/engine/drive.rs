@@ -419,7 +419,9 @@ async fn record_imports(tx: &Transaction, scope: &Scope, stack: &Stack, imports:
 
 /// What a stack that is gone leaves: its record, its resources and its events, found by its id.
 async fn gone(tx: &Transaction, engine: &CloudFormation, scope: &Scope, stack: &mut Stack) -> Result<()> {
-    stack.deleted = Some(engine.now());
+    let now = engine.now();
+    stack.deleted = Some(now);
+    tx.put(&keys::gone(now, scope, &stack.uuid), Vec::new())?;
     let name = keys::name(scope, &stack.name);
     if records::get::<String>(tx, &name).await?.as_deref() == Some(&stack.uuid) {
         records::delete(tx, &name)?;

@@ -2,13 +2,15 @@
 //!
 //! `drive` leads a stack through its phases; `deploy` makes and changes resources, `restore` takes changes back,
 //! `remove` takes resources away; `run` is what the steps of a phase share; `begin` is how operations start work;
-//! `lease` lets one node at a time do it; `stack_policy` says what an update may touch.
+//! `dynamic` puts in what only other services know; `forget` lets go of stacks that are long gone; `lease` lets one node at a time do it; `stack_policy` says what an update may touch.
 
 mod begin;
 pub(crate) mod changes;
 mod deploy;
 pub(crate) mod drive;
+pub(crate) mod dynamic;
 mod lease;
+mod forget;
 pub(crate) mod plan;
 mod remove;
 mod restore;
@@ -37,10 +39,18 @@ pub struct Options {
     pub lease: Duration,
     /// How long one resource may take.
     pub resource_timeout: Duration,
+    /// How often stacks that are gone are looked for.
+    pub forget_every: Duration,
+    /// How long a stack that is gone is still listed. Source: CloudFormation's ListStacks.
+    pub forget_after: Duration,
     /// Resources of one stack that are worked on at the same time.
     pub parallel: usize,
-    /// Where a function reaches the platform, without a slash at the end: custom resources send their answers there.
+    /// Where a function reaches the platform, without a slash at the end: wait conditions that nobody outside asked for are
+    /// signalled there.
     pub inside: String,
+    /// Where custom resources send their answers, without a slash at the end. `None` is a name of S3's, as AWS gives it,
+    /// which functions in sandboxes reach over TLS at port 443; modules like Node.js's `cfn-response` take no other.
+    pub answers: Option<String>,
 }
 
 impl Default for Options {
@@ -48,8 +58,11 @@ impl Default for Options {
         Self {
             lease: Duration::from_secs(6),
             resource_timeout: Duration::from_secs(3600),
+            forget_every: Duration::from_secs(3600),
+            forget_after: Duration::from_secs(90 * 24 * 3600),
             parallel: 32,
             inside: "http://127.0.0.1:4566".to_owned(),
+            answers: None,
         }
     }
 }
@@ -90,7 +103,7 @@ pub struct CloudFormation {
     sequence: AtomicU64,
     driven: Mutex<HashMap<String, Driven>>,
     drivers: Mutex<JoinSet<()>>,
-    keeper: Mutex<Option<JoinHandle<()>>>,
+    keepers: Mutex<Vec<JoinHandle<()>>>,
     stopping: watch::Sender<bool>,
     /// Changes whenever a stack has ended its work, or an answer has come.
     pub(crate) settled: watch::Sender<u64>,
@@ -110,7 +123,7 @@ impl CloudFormation {
             sequence: AtomicU64::new(0),
             driven: Mutex::default(),
             drivers: Mutex::default(),
-            keeper: Mutex::default(),
+            keepers: Mutex::default(),
             stopping: watch::Sender::new(false),
             settled: watch::Sender::new(0),
         })
@@ -120,15 +133,16 @@ impl CloudFormation {
     /// their leases end. Must be called within a Tokio runtime.
     pub fn start(self: &Arc<Self>) {
         let keeper = tokio::spawn(lease::keep(Arc::downgrade(self)));
-        *self.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
+        let forgetting = tokio::spawn(forget::keep(Arc::downgrade(self)));
+        let mut keepers = self.keepers.lock().unwrap_or_else(PoisonError::into_inner);
+        keepers.extend([keeper, forgetting]);
     }
 
     /// Ends: steps under way may finish within `grace`, and no further ones begin. What is left goes on at the next start.
     pub async fn drain(&self, grace: Duration) {
         self.stopping.send_replace(true);
-        if let Some(keeper) = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            keeper.abort();
-        }
+        let keepers = std::mem::take(&mut *self.keepers.lock().unwrap_or_else(PoisonError::into_inner));
+        keepers.iter().for_each(JoinHandle::abort);
         for driven in self.driven.lock().unwrap_or_else(PoisonError::into_inner).values() {
             driven.wake.notify_one();
         }

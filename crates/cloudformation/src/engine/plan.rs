@@ -73,23 +73,26 @@ pub(crate) fn policies(
     declared: &Declared,
     value: &dyn Fn(&Value) -> Result<Option<Value>, TemplateError>,
 ) -> Result<(Policy, Policy), TemplateError> {
-    let read = |policy: &Option<Value>, otherwise: Policy| match policy {
-        None => Ok(otherwise),
+    let provider = providers::find(&declared.kind);
+    let unsaid = provider.map_or(Policy::Delete, |provider| provider.unsaid_policy(&declared.properties));
+    let read = |policy: &Option<Value>, what: &str| match policy {
+        None => Ok(unsaid),
         Some(policy) => match value(policy)?.as_ref().and_then(Value::as_str) {
             Some("Delete") => Ok(Policy::Delete),
             Some("Retain") => Ok(Policy::Retain),
             Some("RetainExceptOnCreate") => Ok(Policy::RetainExceptOnCreate),
-            Some("Snapshot") => Err(TemplateError::format(format!(
-                "The policy Snapshot is not built for {} on this platform; Delete and Retain are.",
+            Some("Snapshot") if provider.is_some_and(|provider| provider.takes_snapshots()) => Ok(Policy::Snapshot),
+            Some("Snapshot") => Err(TemplateError::error(format!(
+                "resource type {} does not support {what} policy Snapshot",
                 declared.kind
             ))),
-            None => Ok(otherwise),
+            None => Ok(unsaid),
             Some(other) => Err(TemplateError::format(format!("Unrecognized DeletionPolicy {other}"))),
         },
     };
     Ok((
-        read(&declared.deletion_policy, Policy::Delete)?,
-        read(&declared.update_replace_policy, Policy::Delete)?,
+        read(&declared.deletion_policy, "deletion")?,
+        read(&declared.update_replace_policy, "update replace")?,
     ))
 }
 

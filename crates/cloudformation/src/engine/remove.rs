@@ -1,6 +1,7 @@
 //! Resources taken away, users before what they use.
 
 use super::deploy::in_time;
+use super::dynamic;
 use super::drive::Ended;
 use super::plan;
 use super::run::{Run, StepFailure};
@@ -120,7 +121,7 @@ async fn one(run: &Run, name: &str) -> Result<Result<(), StepFailure>> {
     };
     let phase = run.operation.phase;
     while let Some(leftover) = record.leftovers.first().cloned() {
-        if let Err(failure) = physical(run, &mut record, &leftover.state, keeps_leftover(&leftover), true).await? {
+        if let Err(failure) = physical(run, &mut record, &leftover.state, fate_of(&leftover), true).await? {
             // A leftover that cannot be removed does not hold up an update, but a stack is not gone while it is there.
             if phase == Phase::Delete || phase == Phase::CreateRollback {
                 return Ok(Err(failure));
@@ -152,13 +153,14 @@ async fn one(run: &Run, name: &str) -> Result<Result<(), StepFailure>> {
     };
     let is_creation = matches!(phase, Phase::CreateRollback | Phase::UpdateRollbackCleanup);
     let retained = run.operation.retain.iter().any(|retained| retained == name);
-    let keeps = retained
-        || match state.deletion {
-            Policy::Retain => !(is_creation && run.operation.retain_except_on_create),
-            Policy::RetainExceptOnCreate => !is_creation,
-            Policy::Delete => false,
-        };
-    match physical(run, &mut record, &state, keeps, false).await? {
+    let fate = match state.deletion {
+        _ if retained => Fate::Kept,
+        Policy::Retain if !(is_creation && run.operation.retain_except_on_create) => Fate::Kept,
+        Policy::RetainExceptOnCreate if !is_creation => Fate::Kept,
+        Policy::Snapshot if !is_creation => Fate::RemovedAfterSnapshot,
+        _ => Fate::Removed,
+    };
+    match physical(run, &mut record, &state, fate, false).await? {
         Err(failure) if run.operation.force && phase == Phase::Delete => {
             tracing::warn!(
                 resource = name,
@@ -177,12 +179,20 @@ async fn one(run: &Run, name: &str) -> Result<Result<(), StepFailure>> {
     }
 }
 
-fn keeps_leftover(leftover: &Leftover) -> bool {
-    leftover.by_policy
-        && matches!(
-            leftover.state.replacement,
-            Policy::Retain | Policy::RetainExceptOnCreate
-        )
+/// What becomes of a physical resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Kept,
+    Removed,
+    RemovedAfterSnapshot,
+}
+
+fn fate_of(leftover: &Leftover) -> Fate {
+    match leftover.state.replacement {
+        Policy::Retain | Policy::RetainExceptOnCreate if leftover.by_policy => Fate::Kept,
+        Policy::Snapshot if leftover.by_policy => Fate::RemovedAfterSnapshot,
+        _ => Fate::Removed,
+    }
 }
 
 /// Removes one physical resource and tells it.
@@ -190,11 +200,11 @@ async fn physical(
     run: &Run,
     record: &mut Resource,
     state: &State,
-    keeps: bool,
+    fate: Fate,
     is_leftover: bool,
 ) -> Result<Result<(), StepFailure>> {
     let (status, reason) = (record.status.clone(), record.reason.clone());
-    if keeps {
+    if fate == Fate::Kept {
         record.status = "DELETE_SKIPPED".to_owned();
     } else {
         record.status = "DELETE_IN_PROGRESS".to_owned();
@@ -204,19 +214,24 @@ async fn physical(
         run.save(record, &[begun]).await?;
         let (step, resumed) = run.step_for(record, false, &Value::Null);
         let stacked = run.stacked();
+        // What a reference cannot be found for any more does not hold up the removal.
+        let properties = dynamic::resolved(run, &state.kind, &state.properties)
+            .await
+            .unwrap_or_else(|_| state.properties.clone());
         let work = Work {
             engine: &run.engine,
             context: &run.context,
             stack: &stacked,
             logical_id: &record.logical_id.clone(),
             kind: &state.kind,
-            properties: &state.properties,
+            properties: &properties,
             old: None,
             tags: &state.tags,
             old_tags: &[],
             token: &step.token,
             started: step.started,
             resumed,
+            snapshot: fate == Fate::RemovedAfterSnapshot,
             interrupt: run.driven.interrupt.subscribe(),
         };
         let done = match plan::provider(&state.kind) {

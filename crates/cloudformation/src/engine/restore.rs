@@ -1,6 +1,7 @@
 //! An update taken back: every resource becomes what it was before.
 
 use super::deploy::in_time;
+use super::dynamic;
 use super::drive::Ended;
 use super::plan;
 use super::run::{Run, StepFailure};
@@ -131,7 +132,11 @@ async fn one(run: &Run, name: &str) -> Result<Result<(), StepFailure>> {
         run.save(&record, &[begun]).await?;
     }
     let stacked = run.stacked();
-    let (kind, properties, tags) = (old.kind.clone(), old.properties.clone(), old.tags.clone());
+    let (kind, tags) = (old.kind.clone(), old.tags.clone());
+    let properties = match dynamic::resolved(run, &kind, &old.properties).await {
+        Ok(properties) => properties,
+        Err(reason) => return failed(run, record, reason).await,
+    };
     let work = Work {
         engine: &run.engine,
         context: &run.context,
@@ -145,6 +150,7 @@ async fn one(run: &Run, name: &str) -> Result<Result<(), StepFailure>> {
         token: &step.token,
         started: step.started,
         resumed,
+        snapshot: false,
         interrupt: run.driven.interrupt.subscribe(),
     };
     match in_time(run, provider.update(&work, &old.id)).await {

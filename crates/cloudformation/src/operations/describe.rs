@@ -37,6 +37,10 @@ pub(super) fn parameters(given: &BTreeMap<String, Given>) -> Vec<Parameter> {
             } else {
                 given.value.clone()
             }),
+            resolved_value: given.resolved.clone().map(|value| match given.no_echo {
+                true => "****".to_owned(),
+                false => value,
+            }),
             ..Parameter::default()
         })
         .collect()

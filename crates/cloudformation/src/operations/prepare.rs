@@ -1,15 +1,16 @@
 //! What create, update and change sets have in common: from a request to a target that can be deployed.
 
-use crate::engine::{CloudFormation, drive};
+use crate::engine::{CloudFormation, drive, dynamic};
 use crate::providers;
 use crate::records::{self, Asker, Operation, Phase, Tag, Target};
 use crate::shapes::{Parameter, Tag as SaidTag};
 use crate::template::evaluate::{Evaluator, NothingYet, Pseudo};
 use crate::template::parameters::{Given, Said, resolve};
+use crate::template::dynamic::{Reference, find as find_references};
 use crate::template::{Template, TemplateError, rules};
 use crate::{Error, Result};
 use danbi_core::{RequestContext, Scope, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// Most tags of a stack. Source: CloudFormation's API reference.
@@ -133,7 +134,8 @@ pub(super) async fn target(
     let template = Template::read(wanted.text)?;
     check_types(&template, wanted.resource_types)?;
     check_capabilities(&template, wanted.capabilities)?;
-    let parameters = resolve(&template, &said(wanted.parameters)?, wanted.before)?;
+    let mut parameters = resolve(&template, &said(wanted.parameters)?, wanted.before)?;
+    dynamic::parameters(engine, context, &template, &mut parameters).await?;
     let target = Target {
         template: String::new(),
         description: template.description.clone(),
@@ -155,17 +157,20 @@ pub(super) async fn target(
     let snapshot = engine.store.snapshot().await?;
     let exports = drive::exports(&snapshot, &context.scope).await?;
     let pseudo = pseudo(&context.scope, "", name, &target);
-    check_values(&template, &target, &pseudo, &exports)?;
+    let references = check_values(&template, &target, &pseudo, &exports)?;
+    dynamic::check(engine, context, &references).await?;
     Ok((template, target))
 }
 
-/// Computes what can be computed before anything is made, so that mistakes are told at once.
+/// Computes what can be computed before anything is made, so that mistakes are told at once; gives the dynamic references
+/// in it.
 fn check_values(
     template: &Template,
     target: &Target,
     pseudo: &Pseudo,
     exports: &BTreeMap<String, String>,
-) -> Result<()> {
+) -> Result<BTreeSet<Reference>> {
+    let mut references = BTreeSet::new();
     let evaluator = Evaluator::new(template, &target.parameters, pseudo, exports, &NothingYet);
     rules::check(&evaluator)?;
     for name in template.conditions.keys() {
@@ -177,10 +182,10 @@ fn check_values(
         if !evaluator.is_active(name)? {
             continue;
         }
-        if let Err(error) = evaluator.value(&resource.properties)
-            && is_ours(&error)
-        {
-            return Err(error.into());
+        match evaluator.value(&resource.properties) {
+            Err(error) if is_ours(&error) => return Err(error.into()),
+            Ok(Some(value)) => find_references(&resource.kind, &value, &mut references)?,
+            _ => {}
         }
     }
     for output in template.outputs.values() {
@@ -199,7 +204,7 @@ fn check_values(
             }));
         }
     }
-    Ok(())
+    Ok(references)
 }
 
 /// Work that `context` asks for.

@@ -13,15 +13,20 @@ mod iam;
 mod kms;
 mod lambda;
 mod logs;
+mod rds;
 mod s3;
 mod scheduler;
 mod sns;
+mod sqs;
+mod ssm;
 mod work;
 
 pub(crate) use work::{Failure, Made, Outcome, Stacked, Work};
 
+use crate::records::Policy;
 use async_trait::async_trait;
 use danbi_core::ApiCall;
+use serde_json::Value;
 
 /// One resource type.
 #[async_trait]
@@ -59,6 +64,16 @@ pub(crate) trait Provider: Send + Sync {
         false
     }
 
+    /// Whether it can be kept as a snapshot when it goes ([`Work::snapshot`]).
+    fn takes_snapshots(&self) -> bool {
+        false
+    }
+
+    /// What becomes of it when the template says nothing.
+    fn unsaid_policy(&self, _properties: &Value) -> Policy {
+        Policy::Delete
+    }
+
     /// A call that succeeds only if a resource of the given name is there.
     fn probe(&self, _name: &str) -> Option<ApiCall> {
         None
@@ -85,9 +100,12 @@ fn all() -> impl Iterator<Item = &'static dyn Provider> {
         kms::ALL,
         lambda::ALL,
         logs::ALL,
+        rds::ALL,
         s3::ALL,
         scheduler::ALL,
         sns::ALL,
+        sqs::ALL,
+        ssm::ALL,
     ]
     .into_iter()
     .flatten()

@@ -53,7 +53,9 @@ impl Failure {
     /// Whether it means that the resource is not there.
     pub(crate) fn is_absent(&self) -> bool {
         let code = self.code.as_str();
-        code.starts_with("NoSuch") || code.contains("NotFound") || code.contains("NonExistent") || code == "404"
+        ["NotFound", "NonExistent", "DoesNotExist"].iter().any(|part| code.contains(part))
+            || code.starts_with("NoSuch")
+            || code == "404"
     }
 
     /// Whether it means that something of that name is there.
@@ -151,6 +153,8 @@ pub(crate) struct Work<'a> {
     pub started: Timestamp,
     /// Whether the platform ended in the middle of this step before.
     pub resumed: bool,
+    /// Whether a snapshot is to be taken of what is removed.
+    pub snapshot: bool,
     /// Turns true when nobody wants to wait any longer.
     pub interrupt: watch::Receiver<bool>,
 }

@@ -4,6 +4,7 @@
 //! later themselves. So one evaluation serves the check before a stack exists, the comparison of change sets and the
 //! deployment.
 
+use super::dynamic;
 use super::functions;
 use super::parameters::{self, Given};
 use super::references::call;
@@ -172,7 +173,7 @@ impl<'a> Evaluator<'a> {
                 Value::Array(out)
             }
             Value::String(text) => {
-                dynamic(text)?;
+                dynamic::check(text)?;
                 value.clone()
             }
             other => other.clone(),
@@ -224,29 +225,4 @@ impl<'a> Evaluator<'a> {
             "Unresolved resource dependencies [{id}] in the Resources block of the template"
         )))
     }
-}
-
-/// Refuses references to stores of secrets and parameters by name, rather than hand them on as text.
-fn dynamic(text: &str) -> Result<(), TemplateError> {
-    let Some(at) = text.find("{{resolve:") else {
-        return Ok(());
-    };
-    let Some(length) = text[at..].find("}}") else {
-        return Ok(());
-    };
-    let service = text[at + "{{resolve:".len()..].split(':').next().unwrap_or_default();
-    let what = match service {
-        "ssm" | "ssm-secure" => "the SSM Parameter Store",
-        "secretsmanager" => "Secrets Manager",
-        _ => {
-            return Err(TemplateError::error(format!(
-                "Could not parse dynamic reference {}",
-                &text[at..at + length + 2]
-            )));
-        }
-    };
-    Err(TemplateError::error(format!(
-        "{} cannot be resolved: this platform does not have {what} yet.",
-        &text[at..at + length + 2]
-    )))
 }

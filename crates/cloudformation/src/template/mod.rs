@@ -4,6 +4,7 @@
 //! `references` finds who needs whom; [`parameters`] judges values; [`evaluate`] computes the intrinsic functions.
 
 pub(crate) mod cidr;
+pub(crate) mod dynamic;
 pub(crate) mod evaluate;
 mod functions;
 mod loops;

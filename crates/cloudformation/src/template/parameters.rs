@@ -13,6 +13,9 @@ const MAX_VALUE_BYTES: usize = 4_096;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Given {
     pub value: String,
+    /// What the Parameter Store has under this name, for the types `AWS::SSM::Parameter::Value<…>`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved: Option<String>,
     /// Whether it is shown to nobody.
     #[serde(default)]
     pub no_echo: bool,
@@ -46,6 +49,11 @@ pub(crate) fn is_known_type(kind: &str) -> bool {
     }
 }
 
+/// The type of what a parameter's value names in the Parameter Store.
+pub(crate) fn stored_kind(kind: &str) -> Option<&str> {
+    kind.strip_prefix("AWS::SSM::Parameter::Value<")?.strip_suffix('>')
+}
+
 fn is_list(kind: &str) -> bool {
     kind == "CommaDelimitedList" || kind.starts_with("List<")
 }
@@ -70,12 +78,6 @@ pub(crate) fn resolve(
     let mut missing = Vec::new();
     let mut all = BTreeMap::new();
     for (name, declared) in &template.parameters {
-        if declared.kind.starts_with("AWS::SSM::Parameter::Value<") {
-            return Err(TemplateError(format!(
-                "Parameter '{name}' has the type {}, which needs the SSM Parameter Store, and this platform has none yet.",
-                declared.kind
-            )));
-        }
         let value = match said.get(name) {
             Some(Said { use_previous: true, .. }) => match before.get(name) {
                 Some(given) => Some(given.value.clone()),
@@ -96,6 +98,7 @@ pub(crate) fn resolve(
                     name.clone(),
                     Given {
                         value,
+                        resolved: None,
                         no_echo: declared.no_echo,
                     },
                 );
@@ -167,15 +170,16 @@ fn check(name: &str, declared: &Parameter, value: &str) -> Result<(), TemplateEr
 
 /// What `Ref` gives: a list for list types.
 pub(crate) fn reference(declared: &Parameter, given: &Given) -> Value {
-    if is_list(&declared.kind) {
-        if given.value.is_empty() {
+    let kind = stored_kind(&declared.kind).unwrap_or(&declared.kind);
+    let value = given.resolved.as_ref().unwrap_or(&given.value);
+    if is_list(kind) {
+        if value.is_empty() {
             return Value::Array(Vec::new());
         }
-        return given
-            .value
+        return value
             .split(',')
             .map(|item| Value::String(item.trim().to_owned()))
             .collect();
     }
-    Value::String(given.value.clone())
+    Value::String(value.clone())
 }

@@ -116,9 +116,9 @@ fn mistakes_are_told_in_the_services_words() {
             "Template error: Fn::Select cannot select nonexistent value at index 5",
         ),
         (
-            json!("{{resolve:ssm:/a}}"),
+            json!("{{resolve:secretsmanager:a}}"),
             json!({}),
-            "Template error: {{resolve:ssm:/a}} cannot be resolved: this platform does not have the SSM Parameter Store yet.",
+            "Template error: {{resolve:secretsmanager:a}} cannot be resolved: this platform does not have Secrets Manager.",
         ),
         (
             json!("x"),

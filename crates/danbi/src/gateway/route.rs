@@ -69,6 +69,12 @@ pub fn door<'a>(host: &'a str, path: &'a str) -> Door<'a> {
             let (bucket, base) = (bucket.unwrap_or_default(), "");
             return Door::Website { bucket, path, base };
         }
+        Some(Host {
+            bucket: Some(bucket), ..
+        }) if bucket.starts_with(danbi_cloudformation::ANSWERS) => {
+            let token = path.rsplit('/').next().unwrap_or_default();
+            return Door::Callback { token };
+        }
         Some(_) => return Door::Aws,
         None => {}
     }

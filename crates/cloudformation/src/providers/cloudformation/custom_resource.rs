@@ -41,7 +41,7 @@ async fn ask(work: &Work<'_>, request: &str, physical: Option<&str>) -> Outcome<
     let mut event = json!({
         "RequestType": request,
         "ServiceToken": target,
-        "ResponseURL": format!("{}{}/{token}", work.engine.options.inside, callback::PATH),
+        "ResponseURL": callback::url(work.engine, &work.context.scope, &token),
         "StackId": work.stack.id,
         "RequestId": work.token,
         "LogicalResourceId": work.logical_id,
