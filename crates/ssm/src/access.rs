@@ -2,9 +2,9 @@
 //!
 //! Source: <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssystemsmanager.html>.
 
+use crate::Ssm;
 use crate::names;
 use crate::shapes::*;
-use crate::Ssm;
 use danbi_core::{Access, RequestContext, ServiceError};
 
 type Asked = Result<Access, ServiceError>;
@@ -85,7 +85,12 @@ pub(crate) fn unlabel(_: &Ssm, context: &RequestContext, input: &UnlabelParamete
 }
 
 pub(crate) fn add_tags(_: &Ssm, context: &RequestContext, input: &AddTagsToResourceRequest) -> Asked {
-    let asked = tagging(context, "ssm:AddTagsToResource", &input.resource_type, &input.resource_id);
+    let asked = tagging(
+        context,
+        "ssm:AddTagsToResource",
+        &input.resource_type,
+        &input.resource_id,
+    );
     Ok(with_tags(asked, &input.tags))
 }
 
@@ -102,4 +107,3 @@ pub(crate) fn list_tags(_: &Ssm, context: &RequestContext, input: &ListTagsForRe
     let (kind, id) = (&input.resource_type, &input.resource_id);
     Ok(tagging(context, "ssm:ListTagsForResource", kind, id))
 }
-

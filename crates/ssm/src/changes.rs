@@ -99,7 +99,12 @@ impl Courier for Telling {
     }
 
     async fn give_up(&self, parcel: &Parcel, failure: &Failure) -> Result<(), Failure> {
-        tracing::warn!(parcel = parcel.id, code = failure.code, reason = failure.reason, "a change is told to nobody");
+        tracing::warn!(
+            parcel = parcel.id,
+            code = failure.code,
+            reason = failure.reason,
+            "a change is told to nobody"
+        );
         Ok(())
     }
 }

@@ -43,9 +43,11 @@ impl From<Error> for ServiceError {
         match error {
             Error::Answer(answer) => *answer,
             Error::Store(StoreError::Contention { .. })
-            | Error::Outbox(OutboxError::Store(StoreError::Contention { .. })) => {
-                Self::client("TooManyUpdates", 400, "The parameter is being changed by other requests. Try again.")
-            }
+            | Error::Outbox(OutboxError::Store(StoreError::Contention { .. })) => Self::client(
+                "TooManyUpdates",
+                400,
+                "The parameter is being changed by other requests. Try again.",
+            ),
             error => {
                 tracing::error!(%error, "a request to the Parameter Store failed");
                 Self::server("InternalServerError", 500, "An error occurred on the server side.")
@@ -78,7 +80,9 @@ impl Error {
     pub(crate) fn no_label(label: &str, name: &str) -> Self {
         Self::client(
             "ParameterVersionNotFound",
-            format!("Systems Manager could not find label {label} for parameter {name}. Verify the label and try again."),
+            format!(
+                "Systems Manager could not find label {label} for parameter {name}. Verify the label and try again."
+            ),
         )
     }
 

@@ -83,7 +83,11 @@ impl Filters {
     /// The older form, of DescribeParameters alone.
     pub(crate) fn of_old(filters: &[ParametersFilter]) -> Self {
         let old = |filter: &ParametersFilter| Filter {
-            option: if filter.key == "Name" { Means::BeginsWith } else { Means::Equals },
+            option: if filter.key == "Name" {
+                Means::BeginsWith
+            } else {
+                Means::Equals
+            },
             key: filter.key.clone(),
             values: filter.values.clone(),
         };

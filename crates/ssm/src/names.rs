@@ -104,14 +104,12 @@ pub(crate) fn check_new(name: &str) -> Result<()> {
     let bare = name.strip_prefix('/').unwrap_or(name).to_ascii_lowercase();
     let is_path = bare.contains('/');
     if name.starts_with('/') && is_path && bare.starts_with("aws") {
-        return Err(
-            danbi_core::ServiceError::client(
-                "AccessDeniedException",
-                400,
-                format!("No access to reserved parameter name: {name}."),
-            )
-            .into(),
-        );
+        return Err(danbi_core::ServiceError::client(
+            "AccessDeniedException",
+            400,
+            format!("No access to reserved parameter name: {name}."),
+        )
+        .into());
     }
     if !is_path && (bare.starts_with("aws") || bare.starts_with("ssm")) {
         return Err(Error::validation(

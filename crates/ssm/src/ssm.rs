@@ -1,8 +1,8 @@
 //! The service itself: what its operations share, and its background work.
 
 use crate::changes::Telling;
-use crate::error::Result;
 use crate::due;
+use crate::error::Result;
 use danbi_core::{Api, Clock, DataKeys, Timestamp};
 use danbi_outbox::Outbox;
 use danbi_store::{Snapshot, Store};

@@ -17,7 +17,11 @@ impl Ssm {
             .on(op::PutParameter, access::put, put::put_parameter)
             .on(op::GetParameter, access::get, get::get_parameter)
             .on(op::GetParameters, access::get_all, get::get_parameters)
-            .on(op::GetParametersByPath, access::by_path, by_path::get_parameters_by_path)
+            .on(
+                op::GetParametersByPath,
+                access::by_path,
+                by_path::get_parameters_by_path,
+            )
             .on(op::GetParameterHistory, access::history, history::get_parameter_history)
             .on(op::DescribeParameters, access::describe, describe::describe_parameters)
             .on(op::DeleteParameter, access::delete, delete::delete_parameter)

@@ -118,7 +118,10 @@ pub(super) async fn all(run: &Arc<Run>, plans: &Arc<Plans>) -> Result<Ended<Vec<
         return Ok(Ended::Interrupted);
     }
     let outputs = match outputs(run, plans) {
-        Ok(mut outputs) => dynamic::outputs(run, &mut outputs).await.map(|()| outputs).map_err(TemplateError),
+        Ok(mut outputs) => dynamic::outputs(run, &mut outputs)
+            .await
+            .map(|()| outputs)
+            .map_err(TemplateError),
         Err(error) => Err(error),
     };
     Ok(match outputs {
@@ -441,7 +444,16 @@ async fn update(run: &Run, mut record: Resource, wanted: State) -> Step {
         }
         Err(failure) if failure.is_stop() => Err(Error::LeaseLost),
         // The step stays in the record: what it may have changed has to be changed back.
-        Err(failure) => failed(run, record, Some(&wanted.properties), "UPDATE_FAILED", failure.reason(&work)).await,
+        Err(failure) => {
+            failed(
+                run,
+                record,
+                Some(&wanted.properties),
+                "UPDATE_FAILED",
+                failure.reason(&work),
+            )
+            .await
+        }
     }
 }
 

@@ -167,7 +167,9 @@ async fn plans(run: &Run) -> Result<Result<Arc<Plans>, TemplateError>> {
     let text: Option<String> = records::get(&snapshot, &key).await?;
     let text = text.ok_or_else(|| Error::Damaged("the template of a stack is missing".into()))?;
     let exports = exports(&snapshot, &run.scope).await?;
-    Ok(Template::read(&text).map(|template| Arc::new(Plans { template, exports })))
+    let given = &run.operation.target.parameters;
+    let value_of = |name: &str| given.get(name).map(|given| given.value.clone());
+    Ok(Template::read_with(&text, &value_of).map(|template| Arc::new(Plans { template, exports })))
 }
 
 /// All exports of an account in a region.

@@ -55,7 +55,10 @@ fn put_in(value: &Value, values: &Values) -> Result<Value, crate::TemplateError>
             }
             Value::String(out)
         }
-        Value::Array(items) => items.iter().map(|item| put_in(item, values)).collect::<Result<_, _>>()?,
+        Value::Array(items) => items
+            .iter()
+            .map(|item| put_in(item, values))
+            .collect::<Result<_, _>>()?,
         Value::Object(map) => Value::Object(
             map.iter()
                 .map(|(name, inner)| Ok((name.clone(), put_in(inner, values)?)))
@@ -73,7 +76,10 @@ async fn values(
     let mut values = Values::new();
     for reference in references {
         let input = json!({ "Name": reference.name, "WithDecryption": reference.secure });
-        let found = engine.api.call(context, ApiCall::new("ssm", "GetParameter", input)).await;
+        let found = engine
+            .api
+            .call(context, ApiCall::new("ssm", "GetParameter", input))
+            .await;
         let prefix = if reference.secure { "ssm-secure" } else { "ssm" };
         let found = found.map_err(|error| match is_absence(&error) {
             true => format!("Parameters: [{prefix}:{}] cannot be found.", reference.name),
@@ -105,7 +111,10 @@ pub(crate) async fn check(
     context: &RequestContext,
     references: &BTreeSet<Reference>,
 ) -> Result<()> {
-    values(engine, context, references).await.map(drop).map_err(Error::Validation)
+    values(engine, context, references)
+        .await
+        .map(drop)
+        .map_err(Error::Validation)
 }
 
 /// Fills in what parameters of the types `AWS::SSM::Parameter::Value<…>` name.
@@ -156,5 +165,8 @@ pub(crate) async fn parameters(
 }
 
 fn texts(list: Option<&Value>) -> impl Iterator<Item = &str> {
-    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    list.and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
 }

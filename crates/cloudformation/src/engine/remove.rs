@@ -1,8 +1,8 @@
 //! Resources taken away, users before what they use.
 
 use super::deploy::in_time;
-use super::dynamic;
 use super::drive::Ended;
+use super::dynamic;
 use super::plan;
 use super::run::{Run, StepFailure};
 use crate::providers::Work;

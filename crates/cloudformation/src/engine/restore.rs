@@ -1,8 +1,8 @@
 //! An update taken back: every resource becomes what it was before.
 
 use super::deploy::in_time;
-use super::dynamic;
 use super::drive::Ended;
+use super::dynamic;
 use super::plan;
 use super::run::{Run, StepFailure};
 use crate::providers::Work;

@@ -1,12 +1,12 @@
 //! What create, update and change sets have in common: from a request to a target that can be deployed.
 
-use crate::engine::{CloudFormation, drive, dynamic};
+use crate::engine::{CloudFormation, drive, dynamic, plan};
 use crate::providers;
 use crate::records::{self, Asker, Operation, Phase, Tag, Target};
 use crate::shapes::{Parameter, Tag as SaidTag};
+use crate::template::dynamic::{Reference, find as find_references};
 use crate::template::evaluate::{Evaluator, NothingYet, Pseudo};
 use crate::template::parameters::{Given, Said, resolve};
-use crate::template::dynamic::{Reference, find as find_references};
 use crate::template::{Template, TemplateError, rules};
 use crate::{Error, Result};
 use danbi_core::{RequestContext, Scope, Timestamp};
@@ -131,10 +131,16 @@ pub(super) async fn target(
     name: &str,
     wanted: Wanted<'_>,
 ) -> Result<(Template, Target)> {
-    let template = Template::read(wanted.text)?;
+    let said = said(wanted.parameters)?;
+    let value_of = |name: &str| match said.get(name) {
+        Some(Said { use_previous: true, .. }) => wanted.before.get(name).map(|given| given.value.clone()),
+        Some(said) => said.value.clone(),
+        None => None,
+    };
+    let template = Template::read_with(wanted.text, &value_of)?;
     check_types(&template, wanted.resource_types)?;
     check_capabilities(&template, wanted.capabilities)?;
-    let mut parameters = resolve(&template, &said(wanted.parameters)?, wanted.before)?;
+    let mut parameters = resolve(&template, &said, wanted.before)?;
     dynamic::parameters(engine, context, &template, &mut parameters).await?;
     let target = Target {
         template: String::new(),
@@ -182,6 +188,7 @@ fn check_values(
         if !evaluator.is_active(name)? {
             continue;
         }
+        plan::policies(resource, &|value| evaluator.value(value))?;
         match evaluator.value(&resource.properties) {
             Err(error) if is_ours(&error) => return Err(error.into()),
             Ok(Some(value)) => find_references(&resource.kind, &value, &mut references)?,

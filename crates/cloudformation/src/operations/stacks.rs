@@ -322,7 +322,9 @@ pub(super) async fn differs(
     target: &Target,
 ) -> Result<bool> {
     let snapshot = engine.store.snapshot().await?;
-    let old = Template::read(&text_of(&snapshot, stack, &stack.target.template).await?)?;
+    let given = &stack.target.parameters;
+    let value_of = |name: &str| given.get(name).map(|given| given.value.clone());
+    let old = Template::read_with(&text_of(&snapshot, stack, &stack.target.template).await?, &value_of)?;
     let outputs = |template: &Template| -> Vec<(String, Value, Option<Value>, Option<String>)> {
         let members = template.outputs.iter();
         members

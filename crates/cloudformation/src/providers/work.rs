@@ -53,7 +53,9 @@ impl Failure {
     /// Whether it means that the resource is not there.
     pub(crate) fn is_absent(&self) -> bool {
         let code = self.code.as_str();
-        ["NotFound", "NonExistent", "DoesNotExist"].iter().any(|part| code.contains(part))
+        ["NotFound", "NonExistent", "DoesNotExist"]
+            .iter()
+            .any(|part| code.contains(part))
             || code.starts_with("NoSuch")
             || code == "404"
     }

@@ -1,7 +1,6 @@
 //! `Fn::ForEach` of `AWS::LanguageExtensions`: expanded before anything else looks at a template.
 //!
-//! A collection may be a list of texts, or a `Ref` to a parameter whose default is a list; what only the values of a
-//! deployment give is refused by name. Source: CloudFormation's "Fn::ForEach" page.
+//! A collection may be a list of texts, or a `Ref` to a parameter that is a list. Source: CloudFormation's "Fn::ForEach" page.
 
 use super::TemplateError;
 use serde_json::{Map, Value};
@@ -15,9 +14,23 @@ const MAX_MADE: usize = 20_000;
 /// How deep loops nest. Source: the function's page.
 const MAX_NESTING: usize = 5;
 
-pub(super) fn expand(tree: &mut Value, transforms: &[String]) -> Result<(), TemplateError> {
+/// The values of parameters that a deployment gives.
+pub(crate) type Known<'k> = &'k (dyn Fn(&str) -> Option<String> + Sync);
+
+/// What collections are looked up in.
+#[derive(Clone, Copy)]
+struct Lists<'l> {
+    defaults: &'l Value,
+    known: Known<'l>,
+}
+
+pub(super) fn expand(tree: &mut Value, transforms: &[String], known: Known<'_>) -> Result<(), TemplateError> {
     let has_loops = transforms.iter().any(|name| name == LANGUAGE_EXTENSIONS);
     let defaults = tree.get("Parameters").cloned().unwrap_or(Value::Null);
+    let lists = Lists {
+        defaults: &defaults,
+        known,
+    };
     let mut made = 0;
     let Value::Object(sections) = tree else { return Ok(()) };
     for section in ["Resources", "Outputs", "Conditions"] {
@@ -25,7 +38,7 @@ pub(super) fn expand(tree: &mut Value, transforms: &[String]) -> Result<(), Temp
             continue;
         };
         if has_loops {
-            walk(value, &defaults, 0, &mut made)?;
+            walk(value, lists, 0, &mut made)?;
         } else if let Some(key) = value
             .as_object()
             .and_then(|map| map.keys().find(|key| key.starts_with(PREFIX)))
@@ -38,15 +51,15 @@ pub(super) fn expand(tree: &mut Value, transforms: &[String]) -> Result<(), Temp
     Ok(())
 }
 
-fn walk(value: &mut Value, defaults: &Value, depth: usize, made: &mut usize) -> Result<(), TemplateError> {
+fn walk(value: &mut Value, lists: Lists<'_>, depth: usize, made: &mut usize) -> Result<(), TemplateError> {
     match value {
-        Value::Array(items) => items.iter_mut().try_for_each(|item| walk(item, defaults, depth, made)),
+        Value::Array(items) => items.iter_mut().try_for_each(|item| walk(item, lists, depth, made)),
         Value::Object(map) => {
             if map.keys().any(|key| key.starts_with(PREFIX)) {
                 let mut out = Map::new();
                 for (key, inner) in std::mem::take(map) {
                     match key.starts_with(PREFIX) {
-                        true => repeat(&key, inner, defaults, depth, made, &mut out)?,
+                        true => repeat(&key, inner, lists, depth, made, &mut out)?,
                         false => {
                             out.insert(key, inner);
                         }
@@ -54,8 +67,7 @@ fn walk(value: &mut Value, defaults: &Value, depth: usize, made: &mut usize) -> 
                 }
                 *map = out;
             }
-            map.values_mut()
-                .try_for_each(|inner| walk(inner, defaults, depth, made))
+            map.values_mut().try_for_each(|inner| walk(inner, lists, depth, made))
         }
         _ => Ok(()),
     }
@@ -64,7 +76,7 @@ fn walk(value: &mut Value, defaults: &Value, depth: usize, made: &mut usize) -> 
 fn repeat(
     key: &str,
     body: Value,
-    defaults: &Value,
+    lists: Lists<'_>,
     depth: usize,
     made: &mut usize,
     out: &mut Map<String, Value>,
@@ -81,7 +93,7 @@ fn repeat(
     let [Value::String(name), collection, fragment @ Value::Object(_)] = parts.as_slice() else {
         return Err(invalid());
     };
-    for item in collection_of(collection, defaults).ok_or_else(invalid)? {
+    for item in collection_of(collection, lists).ok_or_else(invalid)? {
         let mut copy = fragment.clone();
         replace(&mut copy, name, &item);
         *made += 1;
@@ -96,7 +108,7 @@ fn repeat(
         if members.keys().any(|key| key.starts_with(PREFIX)) {
             for (key, inner) in std::mem::take(&mut members) {
                 match key.starts_with(PREFIX) {
-                    true => repeat(&key, inner, defaults, depth + 1, made, &mut members)?,
+                    true => repeat(&key, inner, lists, depth + 1, made, &mut members)?,
                     false => {
                         members.insert(key, inner);
                     }
@@ -108,7 +120,7 @@ fn repeat(
     Ok(())
 }
 
-fn collection_of(value: &Value, defaults: &Value) -> Option<Vec<String>> {
+fn collection_of(value: &Value, lists: Lists<'_>) -> Option<Vec<String>> {
     match value {
         Value::Array(items) => items
             .iter()
@@ -120,8 +132,16 @@ fn collection_of(value: &Value, defaults: &Value) -> Option<Vec<String>> {
             .collect(),
         Value::Object(map) => match map.get("Ref") {
             Some(Value::String(parameter)) => {
-                let default = defaults.get(parameter)?.get("Default")?.as_str()?;
-                Some(default.split(',').map(|item| item.trim().to_owned()).collect())
+                let default = || {
+                    lists
+                        .defaults
+                        .get(parameter)?
+                        .get("Default")?
+                        .as_str()
+                        .map(str::to_owned)
+                };
+                let list = (lists.known)(parameter).or_else(default)?;
+                Some(list.split(',').map(|item| item.trim().to_owned()).collect())
             }
             _ => None,
         },

@@ -101,10 +101,16 @@ pub(crate) struct Output {
 }
 
 impl Template {
-    /// Reads and checks a template.
+    /// Reads and checks a template whose parameters have their defaults.
     pub(crate) fn read(text: &str) -> Result<Self, TemplateError> {
+        Self::read_with(text, &|_| None)
+    }
+
+    /// Reads and checks a template; `known` gives the values of parameters that are not their defaults, for loops over
+    /// them.
+    pub(crate) fn read_with(text: &str, known: loops::Known<'_>) -> Result<Self, TemplateError> {
         let tree = text::read(text)?;
-        let template = sections::read(tree)?;
+        let template = sections::read(tree, known)?;
         references::check(&template)?;
         Ok(template)
     }

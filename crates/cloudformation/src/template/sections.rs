@@ -1,6 +1,6 @@
 //! The sections of a template, each checked for its form.
 
-use super::loops;
+use super::loops::{self, Known};
 use super::{Output, Parameter, Resource, Template, TemplateError};
 use crate::template::parameters;
 use serde_json::{Map, Value};
@@ -42,7 +42,7 @@ fn section(tree: &mut Map<String, Value>, name: &str) -> Result<Map<String, Valu
     }
 }
 
-pub(super) fn read(tree: Value) -> Result<Template, TemplateError> {
+pub(super) fn read(tree: Value, known: Known<'_>) -> Result<Template, TemplateError> {
     let Value::Object(mut tree) = tree else {
         return Err(format("unsupported structure."));
     };
@@ -85,7 +85,7 @@ pub(super) fn read(tree: Value) -> Result<Template, TemplateError> {
         ));
     }
     let mut whole = Value::Object(tree);
-    loops::expand(&mut whole, &transforms)?;
+    loops::expand(&mut whole, &transforms, known)?;
     if let Some(path) = null_in(&whole, &mut String::new()) {
         return Err(TemplateError(format!(
             "[{path}] 'null' values are not allowed in templates"

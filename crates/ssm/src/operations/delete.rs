@@ -3,9 +3,7 @@
 use super::newest;
 use crate::error::Result;
 use crate::records::Version;
-use crate::shapes::{
-    DeleteParameterRequest, DeleteParameterResult, DeleteParametersRequest, DeleteParametersResult,
-};
+use crate::shapes::{DeleteParameterRequest, DeleteParameterResult, DeleteParametersRequest, DeleteParametersResult};
 use crate::{Ssm, keys, names};
 use danbi_core::{RequestContext, Scope};
 use danbi_store::Transaction;

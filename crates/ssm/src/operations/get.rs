@@ -72,7 +72,13 @@ async fn selected(ssm: &Ssm, context: &RequestContext, named: &Named) -> Result<
             Ok(number) => numbered(&view, scope, name, number).await,
             Err(_) => {
                 let number = labelled(&view, scope, name, selector).await?;
-                numbered(&view, scope, name, number.ok_or_else(|| Error::no_label(selector, name))?).await
+                numbered(
+                    &view,
+                    scope,
+                    name,
+                    number.ok_or_else(|| Error::no_label(selector, name))?,
+                )
+                .await
             }
         },
     }

@@ -45,7 +45,9 @@ pub(crate) async fn put_parameter(
     match data_type {
         None | Some("text" | "aws:ssm:integration") => {}
         Some("aws:ec2:image") => {
-            return Err(Error::not_built("The data type aws:ec2:image is not built: there is no EC2."));
+            return Err(Error::not_built(
+                "The data type aws:ec2:image is not built: there is no EC2.",
+            ));
         }
         Some(other) => {
             return Err(Error::validation(format!(
@@ -61,7 +63,14 @@ pub(crate) async fn put_parameter(
     if version.is_secret() {
         let key = version.key_id.as_deref();
         let arn = version.arn(scope);
-        version.value = secrets::seal(&ssm, &context, key.filter(|key| *key != MANAGED_KEY), &input.value, &arn).await?;
+        version.value = secrets::seal(
+            &ssm,
+            &context,
+            key.filter(|key| *key != MANAGED_KEY),
+            &input.value,
+            &arn,
+        )
+        .await?;
     }
     let (ssm_, name, version, given_tags) = (&*ssm, &name, &version, &given_tags);
     let expected = before.map(|before| before.id);
@@ -115,12 +124,7 @@ fn exists() -> Error {
 }
 
 /// The version that a request wants: what it does not say is as it was.
-fn next(
-    ssm: &Ssm,
-    context: &RequestContext,
-    input: &PutParameterRequest,
-    before: Option<&Version>,
-) -> Result<Version> {
+fn next(ssm: &Ssm, context: &RequestContext, input: &PutParameterRequest, before: Option<&Version>) -> Result<Version> {
     if before.is_some() && !input.overwrite.unwrap_or_default() {
         return Err(exists());
     }
@@ -166,7 +170,11 @@ fn next(
         name: before.map_or_else(|| input.name.clone(), |before| before.name.clone()),
         number: 0,
         id: Uuid::new_v4(),
-        value: if kind == "SecureString" { String::new() } else { input.value.clone() },
+        value: if kind == "SecureString" {
+            String::new()
+        } else {
+            input.value.clone()
+        },
         kind,
         key_id,
         description: kept(
@@ -212,7 +220,11 @@ fn tier(input: &PutParameterRequest, before: Option<&Version>, has_policies: boo
         None if was_advanced => "Advanced",
         _ => "Standard",
     };
-    let most = if tier == "Advanced" { ADVANCED_BYTES } else { STANDARD_BYTES };
+    let most = if tier == "Advanced" {
+        ADVANCED_BYTES
+    } else {
+        STANDARD_BYTES
+    };
     if tier == "Standard" && has_policies {
         return Err(Error::validation(
             "Standard tier parameters don't support parameter policies. To use parameter policies, upgrade the parameter \

@@ -30,7 +30,11 @@ impl Provider for DbClusterParameterGroup {
         true
     }
     fn probe(&self, name: &str) -> Option<ApiCall> {
-        Some(ApiCall::new("rds", "DescribeDBClusterParameterGroups", json!({ NAME: name })))
+        Some(ApiCall::new(
+            "rds",
+            "DescribeDBClusterParameterGroups",
+            json!({ NAME: name }),
+        ))
     }
 
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
@@ -41,8 +45,12 @@ impl Provider for DbClusterParameterGroup {
             "DBParameterGroupFamily": work.get("Family"),
             "Description": work.get("Description"),
         });
-        work.make("rds", "CreateDBClusterParameterGroup", and(input, json!({ "Tags": work.tag_list() })))
-            .await?;
+        work.make(
+            "rds",
+            "CreateDBClusterParameterGroup",
+            and(input, json!({ "Tags": work.tag_list() })),
+        )
+        .await?;
         set_parameters(work, OPERATIONS, &name)
             .await
             .map_err(|failure| failure.after(&name))?;
@@ -52,12 +60,19 @@ impl Provider for DbClusterParameterGroup {
     async fn update(&self, work: &Work<'_>, id: &str) -> Outcome<Made> {
         check_known(work, &[&KNOWN])?;
         set_parameters(work, OPERATIONS, id).await?;
-        let found = work.call("rds", "DescribeDBClusterParameterGroups", json!({ NAME: id })).await?;
-        retag(work, &output_text(&found, "/DBClusterParameterGroups/0/DBClusterParameterGroupArn")?).await?;
+        let found = work
+            .call("rds", "DescribeDBClusterParameterGroups", json!({ NAME: id }))
+            .await?;
+        retag(
+            work,
+            &output_text(&found, "/DBClusterParameterGroups/0/DBClusterParameterGroupArn")?,
+        )
+        .await?;
         Ok(Made::new(id))
     }
 
     async fn delete(&self, work: &Work<'_>, id: &str) -> Outcome<()> {
-        work.remove("rds", "DeleteDBClusterParameterGroup", json!({ NAME: id })).await
+        work.remove("rds", "DeleteDBClusterParameterGroup", json!({ NAME: id }))
+            .await
     }
 }

@@ -140,14 +140,21 @@ impl Provider for DbInstance {
     async fn create(&self, work: &Work<'_>) -> Outcome<Made> {
         check_known(work, &[&BOTH, &NEW, &OTHERS])?;
         let id = identifier(work, NAME, 63);
-        let input = and(work.pick(&BOTH), and(json!({ NAME: id, "Tags": work.tag_list() }), groups(work)));
-        match work.text("DBSnapshotIdentifier").filter(|snapshot| !snapshot.is_empty()) {
+        let input = and(
+            work.pick(&BOTH),
+            and(json!({ NAME: id, "Tags": work.tag_list() }), groups(work)),
+        );
+        match work
+            .text("DBSnapshotIdentifier")
+            .filter(|snapshot| !snapshot.is_empty())
+        {
             Some(snapshot) => {
                 let input = and(input, json!({ "DBSnapshotIdentifier": snapshot }));
                 work.make("rds", "RestoreDBInstanceFromDBSnapshot", input).await?;
             }
             None => {
-                work.make("rds", "CreateDBInstance", and(input, work.pick(&NEW))).await?;
+                work.make("rds", "CreateDBInstance", and(input, work.pick(&NEW)))
+                    .await?;
             }
         }
         let (made, _) = made(work, &id).await.map_err(|failure| failure.after(&id))?;

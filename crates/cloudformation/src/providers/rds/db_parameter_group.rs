@@ -41,8 +41,12 @@ impl Provider for DbParameterGroup {
             "DBParameterGroupFamily": work.get("Family"),
             "Description": work.get("Description"),
         });
-        work.make("rds", "CreateDBParameterGroup", and(input, json!({ "Tags": work.tag_list() })))
-            .await?;
+        work.make(
+            "rds",
+            "CreateDBParameterGroup",
+            and(input, json!({ "Tags": work.tag_list() })),
+        )
+        .await?;
         set_parameters(work, OPERATIONS, &name)
             .await
             .map_err(|failure| failure.after(&name))?;
@@ -52,7 +56,9 @@ impl Provider for DbParameterGroup {
     async fn update(&self, work: &Work<'_>, id: &str) -> Outcome<Made> {
         check_known(work, &[&KNOWN])?;
         set_parameters(work, OPERATIONS, id).await?;
-        let found = work.call("rds", "DescribeDBParameterGroups", json!({ NAME: id })).await?;
+        let found = work
+            .call("rds", "DescribeDBParameterGroups", json!({ NAME: id }))
+            .await?;
         retag(work, &output_text(&found, "/DBParameterGroups/0/DBParameterGroupArn")?).await?;
         Ok(Made::new(id))
     }

@@ -36,7 +36,12 @@ fn last_snapshot(work: &Work<'_>) -> String {
         longest: 255,
         lower_case: true,
     };
-    names::generated(&format!("{}-snapshot", work.stack.name), work.logical_id, work.token, naming)
+    names::generated(
+        &format!("{}-snapshot", work.stack.name),
+        work.logical_id,
+        work.token,
+        naming,
+    )
 }
 
 /// Refuses properties that nothing here reads.
@@ -66,7 +71,10 @@ async fn available(work: &Work<'_>, operation: &str, input: Value, list: &str, s
         match found.get(status).and_then(Value::as_str) {
             Some("available" | "stopped") => return Ok(found),
             Some(failed @ ("failed" | "incompatible-restore" | "incompatible-parameters" | "storage-full")) => {
-                return Err(Failure::new("NotStabilized", format!("The database is in the state {failed}.")));
+                return Err(Failure::new(
+                    "NotStabilized",
+                    format!("The database is in the state {failed}."),
+                ));
             }
             _ => {}
         }

@@ -95,4 +95,3 @@ impl Provider for Parameter {
         work.remove("ssm", "DeleteParameter", json!({ "Name": id })).await
     }
 }
-
