@@ -56,11 +56,9 @@ pub(crate) async fn create(
     s3.store
         .transact(async |tx| {
             if let Some(mut old) = tx.record::<Bucket>(&keys::bucket(name)).await? {
-                return if old.owner != bucket.owner {
-                    Err(Error::bucket_already_exists(name))
-                } else if s3.options.dialect.keeps_lists()
-                    && bucket_config::get::<Acl>(&tx, &old, kind::ACL).await? != list
-                {
+                let kept = s3.options.dialect.keeps_lists();
+                let in_the_way = kept && bucket_config::get::<Acl>(&tx, &old, kind::ACL).await? != list;
+                return if old.owner != bucket.owner || in_the_way {
                     Err(Error::bucket_already_exists(name))
                 } else if old.region == HOME && bucket.region == HOME && given_tags.is_empty() {
                     // Making one's own bucket again sets its list anew, where lists count, and changes nothing else.
