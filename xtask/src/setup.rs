@@ -39,7 +39,7 @@ const DEMO: [Need; 5] = [
 ];
 /// The AWS CLI is Debian's: PyPI's `awscli` is version 1, and its `awscliv2` downloads a binary from elsewhere. The tools to
 /// build with are for `aws-lambda-ric`, whose native part npm compiles. rclone, s3cmd and a browser are clients of S3.
-const TESTS: [Need; 14] = [
+const TESTS: [Need; 15] = [
     // The parts without the service that Debian starts.
     Need {
         package: "mariadb-server-core",
@@ -48,6 +48,10 @@ const TESTS: [Need; 14] = [
     Need {
         package: "mariadb-client",
         there: || find("mariadb-binlog").is_some(),
+    },
+    Need {
+        package: "postgresql",
+        there: || Path::new("/usr/lib/postgresql/15/bin/postgres").exists(),
     },
     Need {
         package: "rclone",
@@ -99,9 +103,11 @@ const TESTS: [Need; 14] = [
     },
 ];
 
-const PYTHON_PACKAGES: [&str; 5] = [
+const PYTHON_PACKAGES: [&str; 7] = [
     "PyMySQL==1.2.4",
     "boto3==1.43.11",
+    "pg8000==1.31.6",
+    "psycopg[binary]==3.3.9",
     "pytest==8.4.2",
     "pytest-xdist==3.8.0",
     "requests==2.32.5",

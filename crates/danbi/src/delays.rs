@@ -42,6 +42,9 @@ pub struct Delays {
     /// How long a database keeps its server without use, and how often its binary logs are archived: five minutes and
     /// five seconds, but for `DANBI_DATABASES_MS=IDLE,ARCHIVE`.
     pub databases: Option<[Duration; 2]>,
+    /// How often automatic backups of databases are taken, and how long a day of their retention is: 24 hours, but for
+    /// `DANBI_DATABASE_BACKUPS_MS=EVERY,DAY`.
+    pub database_backups: Option<[Duration; 2]>,
 }
 
 impl Delays {
@@ -58,6 +61,7 @@ impl Delays {
             forget_stacks: pair("DANBI_STACKS_FORGET_MS", "3600000,7776000000")?,
             s3_lifecycle: pair("DANBI_S3_LIFECYCLE_MS", "3600000,86400000")?,
             databases: pair("DANBI_DATABASES_MS", "300000,5000")?,
+            database_backups: pair("DANBI_DATABASE_BACKUPS_MS", "86400000,86400000")?,
             collect: pair("DANBI_COLLECT_MS", "3600000,21600000")?,
             expire: read(
                 "DANBI_DYNAMODB_EXPIRE_MS",

@@ -333,6 +333,7 @@ async fn serve_until_told(
         logs.service(),
         metrics.service(),
         danbi_rds::service(Arc::clone(&rds)),
+        danbi_rds::data_service(Arc::clone(&rds)),
         danbi_cloudformation::service(Arc::clone(&stacks)),
     ];
     services.extend(identity);
@@ -430,6 +431,9 @@ async fn databases(
     let mut options = danbi_rds::Options::default();
     if let Some([idle, archive]) = delays.databases {
         (options.idle, options.archive_every) = (idle, archive);
+    }
+    if let Some([every, day]) = delays.database_backups {
+        (options.backup_every, options.day) = (every, day);
     }
     let parts = danbi_rds::Parts {
         store: store.clone(),

@@ -1,10 +1,9 @@
 //! Modify, start, stop, reboot and delete.
 
 use crate::keys::{self, Kind};
-use crate::mysql::native_password::Secret;
-use crate::records::{self, Record, SnapshotRecord, Status, encode};
+use crate::records::{self, Managed, Record, SnapshotRecord, Status, encode};
 use crate::shapes::*;
-use crate::{Error, Rds, Result, create, describe, names, snapshots};
+use crate::{Error, Rds, Result, create, describe, names, provision, snapshots};
 use danbi_core::{RequestContext, Scope};
 use std::sync::Arc;
 
@@ -167,22 +166,68 @@ pub(crate) async fn stop_cluster(
 /// A new password and a new port, for whichever asks for them.
 struct Access {
     password: Option<String>,
+    managed: Option<Managed>,
     port: Option<u16>,
 }
 
-async fn access(rds: &Rds, record: &Record, password: Option<&String>, port: Option<i32>) -> Result<Access> {
-    if let Some(password) = password {
-        names::master_password(password)?;
+/// What is asked for of the master user's password.
+struct Password<'p> {
+    given: Option<&'p String>,
+    managed: Option<bool>,
+    rotate: Option<bool>,
+}
+
+impl Password<'_> {
+    /// The new password, and the secret that there is then; `None` is no change.
+    fn decide(&self, record: &Record) -> Result<Option<(String, Option<Managed>)>> {
+        if self.rotate == Some(true) && (record.managed.is_none() || self.managed == Some(false)) {
+            return Err(Error::combination(
+                "You can rotate the master user password only where it is managed.",
+            ));
+        }
+        let managed = match (&record.managed, self.managed) {
+            (Some(managed), None | Some(true)) if self.rotate == Some(true) => managed.rotated(),
+            (None, Some(true)) => Managed::new(&record.scope, record.is_cluster),
+            (Some(_), None | Some(true)) if self.given.is_some() => {
+                return Err(Error::combination(
+                    "You can't specify MasterUserPassword for a database whose master user password is managed.",
+                ));
+            }
+            (Some(_), Some(false)) if self.given.is_none() => {
+                return Err(Error::combination(
+                    "You must specify MasterUserPassword to end the management of the master user password.",
+                ));
+            }
+            _ => {
+                let Some(password) = self.given else { return Ok(None) };
+                names::master_password(password)?;
+                return Ok(Some((password.clone(), None)));
+            }
+        };
+        if self.given.is_some() {
+            return Err(Error::combination(
+                "You can't specify MasterUserPassword for a database whose master user password is managed.",
+            ));
+        }
+        Ok(Some((managed.password.clone(), Some(managed))))
     }
+}
+
+async fn access(rds: &Rds, record: &Record, password: Password<'_>, port: Option<i32>) -> Result<Access> {
+    let password = password.decide(record)?;
     let port = match port {
         Some(port) if port != i32::from(record.port) => {
-            let wanted = create::wanted_port(Some(port))?;
+            let wanted = create::wanted_port(record.family(), Some(port))?;
             Some(rds.free_port(wanted, &record.resource).await?)
         }
         _ => None,
     };
+    let (password, managed) = password.unzip();
     Ok(Access {
-        password: password.map(|password| Secret::of_password(password).kept().text()),
+        password: password
+            .map(|password| provision::kept(record.family(), &password))
+            .transpose()?,
+        managed: managed.flatten(),
         port,
     })
 }
@@ -190,6 +235,7 @@ async fn access(rds: &Rds, record: &Record, password: Option<&String>, port: Opt
 fn apply_access(record: &mut Record, access: &Access) {
     if access.password.is_some() {
         record.new_password.clone_from(&access.password);
+        record.managed.clone_from(&access.managed);
     }
     record.port = access.port.unwrap_or(record.port);
 }
@@ -217,7 +263,12 @@ pub(crate) async fn modify_instance(
     if found.status != Status::Available {
         return Err(wrong_state(&found, "available"));
     }
-    let access = access(&rds, &found, input.master_user_password.as_ref(), input.db_port_number).await?;
+    let password = Password {
+        given: input.master_user_password.as_ref(),
+        managed: input.manage_master_user_password,
+        rotate: input.rotate_master_user_password,
+    };
+    let access = access(&rds, &found, password, input.db_port_number).await?;
     let retention = input.backup_retention_period.map(create::retention).transpose()?;
     let group = match &input.db_parameter_group_name {
         Some(group) => Some(create::check_group(&rds, Kind::ParameterGroup, &context.scope, group).await?),
@@ -278,7 +329,12 @@ pub(crate) async fn modify_cluster(
     if found.status != Status::Available {
         return Err(wrong_state(&found, "available"));
     }
-    let access = access(&rds, &found, input.master_user_password.as_ref(), input.port).await?;
+    let password = Password {
+        given: input.master_user_password.as_ref(),
+        managed: input.manage_master_user_password,
+        rotate: input.rotate_master_user_password,
+    };
+    let access = access(&rds, &found, password, input.port).await?;
     let retention = input.backup_retention_period.map(create::retention).transpose()?;
     let capacity = input
         .serverless_v2_scaling_configuration

@@ -1,11 +1,10 @@
 //! New instances and clusters, empty or from a backup.
 
-use crate::engines::{self, Engine};
+use crate::engines::{self, Engine, Family};
 use crate::keys::{self, Kind};
-use crate::mysql::native_password::Secret;
-use crate::records::{self, Record, Source, Status, encode};
+use crate::records::{self, Managed, Record, Source, Status, encode};
 use crate::shapes::*;
-use crate::{Error, Rds, Result, describe, names};
+use crate::{Error, Rds, Result, describe, names, provision};
 use danbi_core::{RequestContext, Scope};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,7 +19,7 @@ pub(crate) fn blank(
     now: i64,
 ) -> Record {
     let id = uuid::Uuid::new_v4().simple().to_string()[..26].to_uppercase();
-    let family = engines::major(&version);
+    let family = engines::major(engine.family, &version);
     Record {
         name,
         scope: scope.clone(),
@@ -33,10 +32,11 @@ pub(crate) fn blank(
         created: now,
         engine: engine.name.to_owned(),
         class: "db.t3.micro".to_owned(),
-        port: engines::PORT,
+        port: engine.family.port(),
         db_name: None,
         master: String::new(),
         new_password: None,
+        managed: None,
         source: Source::Nothing,
         storage_gib: if engine.is_aurora { 1 } else { 20 },
         storage_type: if engine.is_aurora { "aurora" } else { "gp2" }.to_owned(),
@@ -56,7 +56,6 @@ pub(crate) fn blank(
         tags: BTreeMap::new(),
         capacity: None,
         final_snapshot: None,
-        last_backup: None,
     }
 }
 
@@ -67,19 +66,28 @@ fn credentials(
     password: Option<&String>,
     managed: Option<bool>,
 ) -> Result<()> {
-    if managed == Some(true) {
-        return Err(Error::NotBuilt(
-            "ManageMasterUserPassword needs Secrets Manager, which is not built here yet; give a MasterUserPassword."
-                .to_owned(),
-        ));
-    }
     let user =
         user.ok_or_else(|| Error::invalid("The parameter MasterUsername must be provided and must not be blank."))?;
-    let password = password
-        .ok_or_else(|| Error::invalid("The parameter MasterUserPassword must be provided and must not be blank."))?;
-    record.master = names::master_user(user)?;
-    names::master_password(password)?;
-    record.new_password = Some(Secret::of_password(password).kept().text());
+    record.master = names::master_user(record.family(), user)?;
+    let password = match (password, managed) {
+        (Some(_), Some(true)) => {
+            return Err(Error::combination(
+                "You can't specify MasterUserPassword for a database whose master user password is managed.",
+            ));
+        }
+        (None, Some(true)) => {
+            let made = Managed::new(&record.scope, record.is_cluster);
+            record.managed.insert(made).password.clone()
+        }
+        (Some(password), _) => password.clone(),
+        (None, _) => {
+            return Err(Error::invalid(
+                "The parameter MasterUserPassword must be provided and must not be blank.",
+            ));
+        }
+    };
+    names::master_password(&password)?;
+    record.new_password = Some(provision::kept(record.family(), &password)?);
     Ok(())
 }
 
@@ -92,8 +100,8 @@ pub(crate) fn retention(days: i32) -> Result<i32> {
     }
 }
 
-pub(crate) fn wanted_port(port: Option<i32>) -> Result<u16> {
-    let port = port.unwrap_or(i32::from(engines::PORT));
+pub(crate) fn wanted_port(family: Family, port: Option<i32>) -> Result<u16> {
+    let port = port.unwrap_or(i32::from(family.port()));
     u16::try_from(port).ok().filter(|port| *port >= 1150).ok_or_else(|| {
         Error::invalid(format!(
             "Invalid database port: {port}. The port must be between 1150 and 65535."
@@ -179,7 +187,7 @@ pub(crate) async fn instance(
 ) -> Result<CreateDBInstanceResult> {
     let name = names::database_identifier("DBInstanceIdentifier", &input.db_instance_identifier)?;
     let engine = engines::engine(&input.engine)?;
-    let version = engines::version(input.engine_version.as_ref()).await?;
+    let version = engines::version(engine.family, input.engine_version.as_ref()).await?;
     let mut record = blank(name, &context.scope, false, engine, version, rds.now());
     if !input.db_instance_class.starts_with("db.") {
         return Err(Error::invalid(format!(
@@ -259,7 +267,7 @@ pub(crate) async fn instance(
     if let Some(group) = &input.db_subnet_group_name {
         record.subnet_group = Some(check_group(&rds, Kind::SubnetGroup, &context.scope, group).await?);
     }
-    let record = enter(&rds, record, wanted_port(input.port)?).await?;
+    let record = enter(&rds, record, wanted_port(engine.family, input.port)?).await?;
     Ok(CreateDBInstanceResult {
         db_instance: Some(describe::instance(&rds, &record).await?),
     })
@@ -272,7 +280,7 @@ pub(crate) async fn cluster(
 ) -> Result<CreateDBClusterResult> {
     let name = names::database_identifier("DBClusterIdentifier", &input.db_cluster_identifier)?;
     let engine = engines::engine(&input.engine)?;
-    let version = engines::version(input.engine_version.as_ref()).await?;
+    let version = engines::version(engine.family, input.engine_version.as_ref()).await?;
     if input.storage_encrypted == Some(true) || input.kms_key_id.is_some() {
         return Err(Error::NotBuilt(
             "Encrypted storage of databases is not built here yet.".to_owned(),
@@ -317,7 +325,7 @@ pub(crate) async fn cluster(
     if let Some(group) = &input.db_subnet_group_name {
         record.subnet_group = Some(check_group(&rds, Kind::SubnetGroup, &context.scope, group).await?);
     }
-    let record = enter(&rds, record, wanted_port(input.port)?).await?;
+    let record = enter(&rds, record, wanted_port(engine.family, input.port)?).await?;
     Ok(CreateDBClusterResult {
         db_cluster: Some(describe::cluster(&rds, &record).await?),
     })

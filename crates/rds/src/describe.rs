@@ -138,7 +138,7 @@ pub(crate) async fn instance(rds: &Rds, record: &Record) -> Result<DBInstance> {
         engine_version: Some(record.version.clone()),
         auto_minor_version_upgrade: Some(record.minor_upgrades),
         read_replica_db_instance_identifiers: Some(Vec::new()),
-        license_model: Some("general-public-license".to_owned()),
+        license_model: Some(record.family().license().to_owned()),
         option_group_memberships: Some(Vec::new()),
         publicly_accessible: Some(record.public),
         status_infos: record.reason.as_ref().map(|reason| {
@@ -167,7 +167,16 @@ pub(crate) async fn instance(rds: &Rds, record: &Record) -> Result<DBInstance> {
         promotion_tier: record.cluster.as_ref().map(|_| 1),
         network_type: Some("IPV4".to_owned()),
         backup_target: Some("region".to_owned()),
+        master_user_secret: master_secret(record),
         ..DBInstance::default()
+    })
+}
+
+fn master_secret(record: &Record) -> Option<MasterUserSecret> {
+    record.managed.as_ref().map(|managed| MasterUserSecret {
+        secret_arn: Some(managed.arn.clone()),
+        secret_status: Some("active".to_owned()),
+        ..MasterUserSecret::default()
     })
 }
 
@@ -246,6 +255,7 @@ pub(crate) async fn cluster(rds: &Rds, record: &Record) -> Result<DBCluster> {
             }
         }),
         network_type: Some("IPV4".to_owned()),
+        master_user_secret: master_secret(record),
         ..DBCluster::default()
     })
 }

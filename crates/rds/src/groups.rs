@@ -4,6 +4,7 @@
 //! built here, so a subnet group is kept for those who describe their infrastructure and changes nothing.
 
 use crate::describe::page;
+use crate::engines::Family;
 use crate::keys::{self, Kind};
 use crate::records::{self, GroupRecord, encode};
 use crate::shapes::*;
@@ -13,8 +14,8 @@ use danbi_wire::Empty;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Parameters that a group may set; the others are the platform's, or the server's own affair.
-const PARAMETERS: [&str; 38] = [
+/// Parameters that a group for MariaDB may set; the others are the platform's, or the server's own affair.
+const MARIADB_PARAMETERS: [&str; 38] = [
     "auto_increment_increment",
     "auto_increment_offset",
     "back_log",
@@ -53,6 +54,55 @@ const PARAMETERS: [&str; 38] = [
     "transaction_isolation",
     "tx_isolation",
     "wait_timeout",
+];
+/// The same for PostgreSQL.
+const POSTGRES_PARAMETERS: [&str; 46] = [
+    "array_nulls",
+    "autovacuum",
+    "autovacuum_analyze_scale_factor",
+    "autovacuum_analyze_threshold",
+    "autovacuum_max_workers",
+    "autovacuum_naptime",
+    "autovacuum_vacuum_cost_delay",
+    "autovacuum_vacuum_cost_limit",
+    "autovacuum_vacuum_scale_factor",
+    "autovacuum_vacuum_threshold",
+    "backslash_quote",
+    "bytea_output",
+    "checkpoint_timeout",
+    "client_encoding",
+    "constraint_exclusion",
+    "cpu_tuple_cost",
+    "cursor_tuple_fraction",
+    "datestyle",
+    "deadlock_timeout",
+    "default_statistics_target",
+    "default_transaction_deferrable",
+    "default_transaction_isolation",
+    "default_transaction_read_only",
+    "effective_cache_size",
+    "effective_io_concurrency",
+    "extra_float_digits",
+    "gin_fuzzy_search_limit",
+    "idle_in_transaction_session_timeout",
+    "intervalstyle",
+    "jit",
+    "lock_timeout",
+    "log_lock_waits",
+    "log_min_duration_statement",
+    "log_statement",
+    "maintenance_work_mem",
+    "max_locks_per_transaction",
+    "max_parallel_workers_per_gather",
+    "random_page_cost",
+    "search_path",
+    "seq_page_cost",
+    "shared_buffers",
+    "statement_timeout",
+    "temp_file_limit",
+    "timezone",
+    "track_activity_query_size",
+    "work_mem",
 ];
 /// Of one value.
 const MAX_VALUE: usize = 1024;
@@ -225,14 +275,22 @@ pub(crate) async fn describe_parameter_groups(
     })
 }
 
-/// A parameter's name and value, if a group may set it.
-fn checked(parameter: &Parameter) -> Result<(String, String)> {
+/// What a group of a family of parameters, such as `postgres15`, may set.
+fn settable(family: &str) -> &'static [&'static str] {
+    match Family::of(family.trim_end_matches(|last: char| last.is_ascii_digit() || last == '.')) {
+        Family::MariaDb => &MARIADB_PARAMETERS,
+        Family::Postgres => &POSTGRES_PARAMETERS,
+    }
+}
+
+/// A parameter's name and value, if a group of that family may set it.
+fn checked(family: &str, parameter: &Parameter) -> Result<(String, String)> {
     let (Some(name), Some(value)) = (&parameter.parameter_name, &parameter.parameter_value) else {
         return Err(Error::combination(
             "A parameter needs a ParameterName and a ParameterValue.",
         ));
     };
-    if !PARAMETERS.contains(&name.as_str()) {
+    if !settable(family).contains(&name.as_str()) {
         return Err(Error::invalid(format!("Could not find parameter with name: {name}")));
     }
     let plain = value.chars().all(|letter| letter.is_ascii_graphic() || letter == ' ');
@@ -248,14 +306,17 @@ pub(crate) async fn modify_parameters(
     context: RequestContext,
     input: ModifyDBParameterGroupMessage,
 ) -> Result<DBParameterGroupNameMessage> {
-    let set: Vec<(String, String)> = input.parameters.iter().map(checked).collect::<Result<_>>()?;
     let record = change(
         &rds,
         Kind::ParameterGroup,
         &context.scope,
         &input.db_parameter_group_name,
         |record| {
-            record.parameters.extend(set.iter().cloned());
+            let family = record.family.clone();
+            for parameter in &input.parameters {
+                let (name, value) = checked(&family, parameter)?;
+                record.parameters.insert(name, value);
+            }
             Ok(())
         },
     );
@@ -313,10 +374,12 @@ pub(crate) async fn describe_parameters(
     input: DescribeDBParametersMessage,
 ) -> Result<DBParameterGroupDetails> {
     let name = input.db_parameter_group_name.to_ascii_lowercase();
-    let set = match load(&rds, Kind::ParameterGroup, &context.scope, &name).await {
-        Ok(record) => record.parameters,
-        Err(_) if name.starts_with("default.") => BTreeMap::new(),
-        Err(error) => return Err(error),
+    let (set, family) = match load(&rds, Kind::ParameterGroup, &context.scope, &name).await {
+        Ok(record) => (record.parameters, record.family),
+        Err(error) => match name.strip_prefix("default.") {
+            Some(family) => (BTreeMap::new(), family.to_owned()),
+            None => return Err(error),
+        },
     };
     let one = |name: &str| {
         let value = set.get(name).cloned();
@@ -331,7 +394,7 @@ pub(crate) async fn describe_parameters(
             ..Parameter::default()
         }
     };
-    let all = PARAMETERS.iter().map(|name| ((*name).to_owned(), one(name)));
+    let all = settable(&family).iter().map(|name| ((*name).to_owned(), one(name)));
     let wanted = all.filter(|(_, one)| input.source.is_none() || input.source == one.source);
     let (parameters, marker) = page(wanted.collect(), input.max_records, input.marker.as_ref())?;
     Ok(DBParameterGroupDetails {

@@ -1,5 +1,6 @@
 //! Identifiers, passwords and ARNs.
 
+use crate::engines::Family;
 use crate::keys::Kind;
 use crate::{Error, Result};
 use danbi_core::Scope;
@@ -7,6 +8,8 @@ use std::collections::BTreeMap;
 
 /// Names that a server keeps for itself.
 const RESERVED_USERS: [&str; 5] = ["rdsadmin", "root", "mysql", "mariadb.sys", "rdsrepladmin"];
+/// The same for PostgreSQL's, with those of RDS.
+const RESERVED_ROLES: [&str; 6] = ["admin", "rdsadmin", "rds_superuser", "rdsrepladmin", "public", "none"];
 /// Of one resource.
 const MAX_TAGS: usize = 50;
 
@@ -34,18 +37,24 @@ pub(crate) fn database_identifier(parameter: &str, text: &str) -> Result<String>
     Ok(name)
 }
 
-pub(crate) fn master_user(text: &str) -> Result<String> {
+pub(crate) fn master_user(family: Family, text: &str) -> Result<String> {
+    let longest = match family {
+        Family::MariaDb => 16,
+        Family::Postgres => 63,
+    };
     let begins = text.bytes().next().is_some_and(|first| first.is_ascii_alphabetic());
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if !begins || !plain || text.len() > 16 {
-        return Err(Error::invalid(
-            "The parameter MasterUsername must be between 1 and 16 alphanumeric characters and begin with a letter.",
-        ));
+    if !begins || !plain || text.len() > longest {
+        return Err(Error::invalid(format!(
+            "The parameter MasterUsername must be between 1 and {longest} alphanumeric characters and begin with a letter."
+        )));
     }
-    if RESERVED_USERS
-        .iter()
-        .any(|reserved| text.eq_ignore_ascii_case(reserved))
-    {
+    let lower = text.to_ascii_lowercase();
+    let is_reserved = match family {
+        Family::MariaDb => RESERVED_USERS.contains(&lower.as_str()),
+        Family::Postgres => RESERVED_ROLES.contains(&lower.as_str()) || lower.starts_with("pg_"),
+    };
+    if is_reserved {
         return Err(Error::invalid(format!(
             "MasterUsername {text} cannot be used as it is a reserved word used by the engine"
         )));
@@ -169,7 +178,8 @@ mod tests {
             assert!(identifier("X", wrong).is_err(), "{wrong}");
         }
         assert!(database_identifier("X", &"a".repeat(64)).is_err());
-        assert!(master_user("rdsadmin").is_err() && master_user("admin").is_ok());
+        assert!(master_user(Family::Postgres, "admin").is_err() && master_user(Family::Postgres, "postgres").is_ok());
+        assert!(master_user(Family::MariaDb, "rdsadmin").is_err() && master_user(Family::MariaDb, "admin").is_ok());
     }
 
     #[test]

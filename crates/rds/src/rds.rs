@@ -1,9 +1,10 @@
 use crate::backup::Archive;
+use crate::engines::Family;
 use crate::keys::{self, Kind};
 use crate::proxy::{Front, Tls, inside_address};
 use crate::records::{self, Record, Status};
 use crate::server::{Database, Machine, Settings, Volume, launch::memory_of_class};
-use crate::{Error, Result, engines};
+use crate::{Error, Result};
 use danbi_blobs::{BlobId, Blobs};
 use danbi_core::{Clock, Scope};
 use danbi_sandbox::{Isolation, Launcher};
@@ -50,8 +51,8 @@ pub struct Options {
     pub archive_every: Duration,
     /// How often automatic backups are taken, and trimmed.
     pub backup_every: Duration,
-    /// Whether databases may be restored to a point in time. Not yet by default: replaying the logs was seen to hang.
-    pub restores_to_moments: bool,
+    /// How long a day of a retention period is.
+    pub day: Duration,
 }
 
 impl Default for Options {
@@ -60,7 +61,7 @@ impl Default for Options {
             idle: Duration::from_secs(300),
             archive_every: Duration::from_secs(5),
             backup_every: Duration::from_secs(24 * 3600),
-            restores_to_moments: false,
+            day: Duration::from_secs(24 * 3600),
         }
     }
 }
@@ -85,6 +86,7 @@ impl Drop for Live {
 struct Door {
     host: String,
     port: u16,
+    family: Family,
     front: Weak<Front>,
 }
 
@@ -103,6 +105,8 @@ pub struct Rds {
     /// Ports that were chosen for databases and not opened yet: held, so that no other program gets them meanwhile.
     chosen: Mutex<HashMap<u16, TcpListener>>,
     work: Mutex<JoinSet<()>>,
+    /// Of the Data API.
+    pub(crate) transactions: crate::data::Transactions,
     this: Weak<Rds>,
 }
 
@@ -125,6 +129,7 @@ impl Rds {
             doors: Mutex::default(),
             chosen: Mutex::default(),
             work: Mutex::default(),
+            transactions: crate::data::Transactions::default(),
             this: this.clone(),
         });
         for kind in [Kind::Cluster, Kind::Instance] {
@@ -139,6 +144,7 @@ impl Rds {
             }
         }
         this.spawn(crate::work::take_up_snapshots(Arc::clone(&this)));
+        this.spawn(crate::data::roll_back_unused(this.this.clone()));
         let weak = this.this.clone();
         this.spawn(crate::work::back_up_now_and_then(weak, this.options.backup_every));
         Ok(this)
@@ -152,7 +158,7 @@ impl Rds {
             let live: Vec<(String, Arc<Live>)> = locked(&self.live).drain().collect();
             let mut closing = JoinSet::new();
             for (resource, live) in live {
-                let archive = self.archive(&resource);
+                let archive = self.archive(&resource, live.front.database.family());
                 closing.spawn(async move { close(&live, &archive).await });
             }
             while closing.join_next().await.is_some() {}
@@ -181,11 +187,10 @@ impl Rds {
         found.map(|(number, _)| inside_address(*number))
     }
 
-    /// The ports of the endpoints, and the protocol's own if there are any.
+    /// The ports of the endpoints, and those of their protocols.
     pub fn ports(&self) -> Vec<u16> {
         let doors = locked(&self.doors);
-        let own = (!doors.is_empty()).then_some(engines::PORT);
-        let mut ports: Vec<u16> = own.into_iter().chain(doors.values().map(|door| door.port)).collect();
+        let mut ports: Vec<u16> = doors.values().flat_map(|door| [door.family.port(), door.port]).collect();
         ports.sort_unstable();
         ports.dedup();
         ports
@@ -210,8 +215,9 @@ impl Rds {
         Volume::at(self.folder.join(resource))
     }
 
-    pub(crate) fn archive(&self, resource: &str) -> Archive {
+    pub(crate) fn archive(&self, resource: &str, family: Family) -> Archive {
         Archive {
+            family,
             store: self.store.clone(),
             blobs: self.blobs.clone(),
             resource: resource.to_owned(),
@@ -232,6 +238,7 @@ impl Rds {
             _ => Some(self.options.idle),
         };
         Ok(Settings {
+            family: record.family(),
             memory_bytes: memory_of_class(&record.class),
             parameters: group.map(|group| group.parameters).unwrap_or_default(),
             idle,
@@ -253,9 +260,7 @@ impl Rds {
             self.volume(&record.resource),
             settings,
         ));
-        // Clients that know MariaDB look behind the first version, which old ones need.
-        let version = format!("5.5.5-{}-MariaDB", record.version);
-        let front = Arc::new(Front::new(Arc::clone(&database), version, self.tls.clone()));
+        let front = Arc::new(Front::new(Arc::clone(&database), &record.version, self.tls.clone()));
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, record.port));
         let chosen = locked(&self.chosen).remove(&record.port);
         let archived_until = Arc::new(Mutex::new(0));
@@ -263,7 +268,7 @@ impl Rds {
             serving: tokio::spawn(listen(Arc::clone(&front), address, chosen)),
             archiving: tokio::spawn(crate::work::archive(
                 database,
-                self.archive(&record.resource),
+                self.archive(&record.resource, record.family()),
                 Arc::clone(&self.clock),
                 self.options.archive_every,
                 Arc::clone(&archived_until),
@@ -274,6 +279,7 @@ impl Rds {
         let door = Door {
             host: host(record),
             port: record.port,
+            family: record.family(),
             front: Arc::downgrade(&live.front),
         };
         locked(&self.doors).insert(record.number, door);
@@ -286,7 +292,7 @@ impl Rds {
         locked(&self.doors).remove(&record.number);
         let live = locked(&self.live).remove(&record.resource);
         if let Some(live) = live {
-            close(&live, &self.archive(&record.resource)).await;
+            close(&live, &self.archive(&record.resource, record.family())).await;
         }
     }
 
@@ -378,9 +384,9 @@ async fn listen(front: Arc<Front>, address: SocketAddr, chosen: Option<TcpListen
 async fn close(live: &Live, archive: &Archive) {
     live.serving.abort();
     live.archiving.abort();
-    live.front.pool.clear();
+    live.front.clear();
     live.front.database.close().await;
-    if let Err(error) = archive.catch_up(&live.front.database.volume).await {
+    if let Err(error) = archive.catch_up(&live.front.database.volume, None).await {
         tracing::warn!(%error, "the last binary logs of a database could not be archived; trying again at its next start");
     }
 }

@@ -1,7 +1,8 @@
 //! What is kept of databases, snapshots and groups.
 
 use crate::Result;
-use crate::backup::Image;
+use crate::backup::{Image, Position};
+use crate::engines::Family;
 use bytes::Bytes;
 use danbi_core::Scope;
 use danbi_store::{Direction, KeyRange, Page, Store, Transaction};
@@ -52,12 +53,48 @@ pub(crate) enum Source {
     Nothing,
     /// An image as it is.
     Image(Image),
-    /// An image and the logs of `resource` after it, up to and with second `until`; all of them without one.
+    /// An image and the logs of `resource` after it, up to and with second `until`; all of them without one. They
+    /// reached to `logs_to` when it was asked for.
     Moment {
         image: Image,
         resource: String,
         until: Option<i64>,
+        #[serde(default)]
+        logs_to: Option<Position>,
     },
+}
+
+/// A password that the platform made, and the name under which it is known to those who may use it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Managed {
+    pub(crate) arn: String,
+    pub(crate) password: String,
+}
+
+impl Managed {
+    /// A new secret for a database.
+    pub(crate) fn new(scope: &Scope, is_cluster: bool) -> Self {
+        let random = || uuid::Uuid::new_v4().simple().to_string();
+        let kind = if is_cluster { "cluster" } else { "db" };
+        Self {
+            arn: format!(
+                "arn:aws:secretsmanager:{}:{}:secret:rds!{kind}-{}-{}",
+                scope.region,
+                scope.account,
+                uuid::Uuid::new_v4(),
+                &random()[..6]
+            ),
+            password: random(),
+        }
+    }
+
+    /// The same secret with another password.
+    pub(crate) fn rotated(&self) -> Self {
+        Self {
+            arn: self.arn.clone(),
+            password: uuid::Uuid::new_v4().simple().to_string(),
+        }
+    }
 }
 
 /// A DB instance or a DB cluster.
@@ -91,6 +128,9 @@ pub(crate) struct Record {
     /// What the server shall keep of a new master password, in MySQL's form, until it does.
     #[serde(default)]
     pub(crate) new_password: Option<String>,
+    /// The master user's password, where the platform made it.
+    #[serde(default)]
+    pub(crate) managed: Option<Managed>,
     pub(crate) source: Source,
     pub(crate) storage_gib: i32,
     pub(crate) storage_type: String,
@@ -113,9 +153,6 @@ pub(crate) struct Record {
     /// The snapshot to take before it is deleted.
     #[serde(default)]
     pub(crate) final_snapshot: Option<String>,
-    /// Whether automatic backups go with it.
-    #[serde(default)]
-    pub(crate) last_backup: Option<i64>,
 }
 
 impl Record {
@@ -124,6 +161,11 @@ impl Record {
             true => crate::keys::Kind::Cluster,
             false => crate::keys::Kind::Instance,
         }
+    }
+
+    /// Which server it has.
+    pub(crate) fn family(&self) -> Family {
+        Family::of(&self.engine)
     }
 
     /// Whether it has files and a server of its own.

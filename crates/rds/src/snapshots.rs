@@ -2,6 +2,7 @@
 
 use crate::backup::{Image, image, take};
 use crate::create::{blank, check_group, enter, wanted_port};
+use crate::engines::Family;
 use crate::describe::{missing, page, passes, time};
 use crate::keys::{self, Kind};
 use crate::records::{self, Record, SnapshotRecord, Source, encode};
@@ -36,6 +37,7 @@ pub(crate) async fn begin(
         scope: of.scope.clone(),
         of: Record {
             new_password: None,
+            managed: None,
             final_snapshot: None,
             ..of.clone()
         },
@@ -262,7 +264,8 @@ async fn restore(
     source: Source,
     wanted: Wanted<'_>,
 ) -> Result<Record> {
-    let version = engines::version(None).await?;
+    let family = of.family();
+    let version = engines::version(family, None).await?;
     let fresh = blank(
         name,
         scope,
@@ -298,8 +301,7 @@ async fn restore(
         http_endpoint: of.http_endpoint,
         ..fresh
     };
-    let port = wanted.port.unwrap_or(i32::from(engines::PORT));
-    enter(rds, record, wanted_port(Some(port))?).await
+    enter(rds, record, wanted_port(family, wanted.port)?).await
 }
 
 pub(crate) async fn restore_from_snapshot(
@@ -333,14 +335,6 @@ pub(crate) async fn restore_from_snapshot(
 
 /// From which image and up to which second a database at a moment is made.
 async fn moment(rds: &Rds, of: &Record, at: Option<i64>, latest: bool) -> Result<Source> {
-    if !rds.options.restores_to_moments {
-        return Err(Error::Aws(
-            "NotImplemented",
-            501,
-            "Restoring to a point in time is not implemented. Nothing was changed; restore a snapshot instead."
-                .to_owned(),
-        ));
-    }
     if at.is_some() == latest {
         return Err(Error::combination(
             "Either a time to restore to or UseLatestRestorableTime must be given, and not both.",
@@ -364,10 +358,18 @@ async fn moment(rds: &Rds, of: &Record, at: Option<i64>, latest: bool) -> Result
             ),
         });
     }
+    let archive = rds.archive(&of.resource, of.family());
     if let Some(live) = rds.live(&of.resource) {
         // What was committed before this request can be restored to.
+        let database = &live.front.database;
+        let lease = database.lease();
         let now = rds.now();
-        rds.archive(&of.resource).catch_up(&live.front.database.volume).await?;
+        let running = match of.family() {
+            Family::MariaDb => database.running(),
+            // After a crash it alone knows where its log ends.
+            Family::Postgres => Some(database.awake(&lease).await?),
+        };
+        archive.catch_up(&database.volume, running.as_deref()).await?;
         *crate::rds::locked(&live.archived_until) = now;
     }
     let last = describe::latest_restorable(rds, of).await?.unwrap_or(0);
@@ -395,6 +397,7 @@ async fn moment(rds: &Rds, of: &Record, at: Option<i64>, latest: bool) -> Result
         image: base.clone(),
         resource: of.resource.clone(),
         until,
+        logs_to: archive.end().await?,
     })
 }
 

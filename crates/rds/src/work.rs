@@ -1,19 +1,18 @@
 //! What takes longer than a request: made once the record says so, and again after a crash.
 
-use crate::backup::{Archive, Image, image, take};
+use crate::backup::{Archive, CaughtUp, Image, image, take, wal};
 use crate::keys::{self, Kind};
-use crate::mysql::client::{literal, name as quoted_name, quoted};
+use crate::mysql::client::quoted;
 use crate::rds::locked;
 use crate::records::{self, Record, SnapshotRecord, Source, Status, encode};
-use crate::server::{Database, ServerError};
-use crate::{Error, Rds, Result};
+use crate::server::{Database, Running, ServerError};
+use crate::{Error, Rds, Result, provision};
 use danbi_core::{Clock, Scope};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 /// Retries of a backup that failed.
 const BACKUP_AGAIN: Duration = Duration::from_secs(30);
-const DAY_MS: i64 = 86_400_000;
 
 /// Does what the record's status says, as long as there is something to do.
 pub(crate) async fn carry_out(rds: &Rds, kind: Kind, scope: &Scope, name: &str) {
@@ -90,13 +89,27 @@ async fn create(rds: &Rds, record: &Record) -> Result<()> {
         .await
         .map_err(std::io::Error::other)??;
     match &record.source {
-        Source::Nothing => rds.machine.initialise(&volume, settings.memory_bytes).await?,
-        Source::Image(image) => restore(rds, image, &volume).await?,
-        Source::Moment { image, resource, until } => {
+        Source::Nothing => rds.machine.initialise(&volume, &settings).await?,
+        Source::Image(image) => {
+            restore(rds, image, &volume).await?;
+            rds.machine.adopt(&volume, &settings).await?;
+        }
+        Source::Moment {
+            image,
+            resource,
+            until,
+            logs_to,
+        } => {
             restore(rds, image, &volume).await?;
             let replay = volume.writable().join("replay");
             tokio::fs::create_dir_all(&replay).await?;
-            let logs = rds.archive(resource).fetch(&image.position, &replay).await?;
+            let archive = rds.archive(resource, record.family());
+            let (logs, end) = archive.fetch(&image.position, &replay).await?;
+            if end < *logs_to {
+                return Err(Error::Damaged(
+                    "the logs of the source are gone: was it deleted meanwhile?".to_owned(),
+                ));
+            }
             if !logs.is_empty() {
                 let stop = until.map(|until| until + 1);
                 rds.machine
@@ -104,10 +117,11 @@ async fn create(rds: &Rds, record: &Record) -> Result<()> {
                     .await?;
             }
             tokio::fs::remove_dir_all(&replay).await?;
+            rds.machine.adopt(&volume, &settings).await?;
         }
     }
     let live = rds.open(record).await?;
-    provision(&live.front.database, record).await?;
+    provision::new_server(&live.front.database, record).await?;
     settle(rds, record, Status::Available, None).await?;
     change(rds, record, |record| record.new_password = None).await?;
     if record.retention_days > 0 {
@@ -119,44 +133,6 @@ async fn create(rds: &Rds, record: &Record) -> Result<()> {
 async fn restore(rds: &Rds, image: &Image, volume: &crate::server::Volume) -> Result<()> {
     let manifest = image::Manifest::read(&rds.blobs, &image.manifest).await?;
     image::restore(&rds.blobs, manifest, volume).await
-}
-
-/// Gives a new server its master user and its first database; each step may be done again.
-async fn provision(database: &Database, record: &Record) -> Result<()> {
-    let lease = database.lease();
-    let running = database.awake(&lease).await?;
-    let mut admin = running.admin().await.map_err(ServerError::from)?;
-    let mut statements = Vec::new();
-    if record.source == Source::Nothing {
-        statements.extend(crate::server::launch::CLOSE_SQL.map(str::to_owned));
-    }
-    if let Some(password) = &record.new_password {
-        statements.push("SET SESSION sql_log_bin = 1".to_owned());
-        statements.extend(master_sql(&record.master, password));
-    }
-    if let (Some(name), Source::Nothing) = (&record.db_name, &record.source) {
-        statements.push(format!("CREATE DATABASE IF NOT EXISTS {}", quoted_name(name)));
-    }
-    for sql in statements {
-        admin.run(&sql).await.map_err(ServerError::from)?;
-    }
-    Ok(())
-}
-
-/// The master user as RDS has it: everything but the machine's files, other users' threads, and the server itself.
-fn master_sql(user: &str, password: &str) -> [String; 2] {
-    let account = format!("{}@'%'", quoted(user));
-    [
-        format!(
-            "CREATE OR REPLACE USER {account} IDENTIFIED BY PASSWORD {}",
-            quoted(password)
-        ),
-        format!(
-            "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, SHOW DATABASES, \
-             CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, CREATE VIEW, SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, CREATE \
-             USER, EVENT, TRIGGER ON *.* TO {account} WITH GRANT OPTION"
-        ),
-    ]
 }
 
 async fn start(rds: &Rds, record: &Record) -> Result<()> {
@@ -183,7 +159,7 @@ async fn reboot(rds: &Rds, record: &Record) -> Result<()> {
     if record.has_server() {
         let live = rds.open(record).await?;
         live.front.database.configure(rds.settings(record).await?);
-        live.front.pool.clear();
+        live.front.clear();
         live.front.database.rest().await?;
         let lease = live.front.database.lease();
         live.front.database.awake(&lease).await?;
@@ -197,21 +173,7 @@ async fn modify(rds: &Rds, record: &Record) -> Result<()> {
             let live = rds.open(record).await?;
             let lease = live.front.database.lease();
             let running = live.front.database.awake(&lease).await?;
-            let mut admin = running.admin().await.map_err(ServerError::from)?;
-            let sql = format!(
-                "UPDATE mysql.global_priv SET Priv = JSON_SET(Priv, '$.plugin', 'mysql_native_password', \
-                 '$.authentication_string', {}) WHERE User = {} AND Host = '%'",
-                literal(password),
-                literal(&record.master)
-            );
-            let changed = admin.query(&sql).await.map_err(ServerError::from)?;
-            if changed.affected == 0 {
-                // The master user was removed, or has this password already.
-                for sql in master_sql(&record.master, password) {
-                    admin.run(&sql).await.map_err(ServerError::from)?;
-                }
-            }
-            admin.run("FLUSH PRIVILEGES").await.map_err(ServerError::from)?;
+            provision::new_password(&running, record, password).await?;
         }
         // The endpoint may have another port, the server other limits.
         let was_open = rds.live(&record.resource).is_some();
@@ -237,7 +199,7 @@ async fn delete(rds: &Rds, record: &Record) -> Result<()> {
         for image in records::all::<Image>(&rds.store, keys::bases(&record.resource)).await? {
             drop_base(rds, &record.resource, &image).await?;
         }
-        rds.archive(&record.resource).trim(u64::MAX).await?;
+        rds.archive(&record.resource, record.family()).trim(u64::MAX).await?;
     }
     let key = keys::named(record.kind(), &record.scope, &record.name);
     rds.store
@@ -324,49 +286,43 @@ pub(crate) async fn back_up(rds: &Rds, record: &Record) -> Result<()> {
             Ok::<_, Error>(())
         })
         .await?;
-    let taken = image.taken;
-    change(rds, record, |record| record.last_backup = Some(taken)).await?;
     trim(rds, record).await
 }
 
 /// Keeps what any moment within the retention needs: its images, and the one before the first of them.
 async fn trim(rds: &Rds, record: &Record) -> Result<()> {
-    let oldest = rds.now() - i64::from(record.retention_days) * DAY_MS;
+    let day = i64::try_from(rds.options.day.as_millis()).unwrap_or(i64::MAX);
+    let oldest = rds.now().saturating_sub(day.saturating_mul(i64::from(record.retention_days)));
     let images = records::all::<Image>(&rds.store, keys::bases(&record.resource)).await?;
-    let mut kept = None;
-    for pair in images.windows(2) {
-        if pair[1].taken <= oldest {
-            drop_base(rds, &record.resource, &pair[0]).await?;
-        }
+    // The last one that no moment is before; all without a retention.
+    let first = match record.retention_days {
+        0 => images.len(),
+        _ => images.iter().rposition(|image| image.taken <= oldest).unwrap_or(0),
+    };
+    for image in &images[..first] {
+        drop_base(rds, &record.resource, image).await?;
     }
-    for image in &images {
-        if kept.is_none() || image.taken <= oldest {
-            kept = Some(image.position.file);
-        }
-    }
-    match kept {
-        Some(file) => rds.archive(&record.resource).trim(file).await,
-        None => Ok(()),
+    let archive = rds.archive(&record.resource, record.family());
+    match images.get(first) {
+        Some(image) => archive.trim(image.position.file).await,
+        // Where the archive ends is where it goes on.
+        None => match archive.end().await? {
+            Some(end) if record.retention_days == 0 => archive.trim(end.file).await,
+            _ => Ok(()),
+        },
     }
 }
 
-/// Takes automatic backups of what has been used since the last one.
+/// Takes automatic backups of what has been used since the last one, and removes those past the retention.
 pub(crate) async fn back_up_now_and_then(rds: Weak<Rds>, every: Duration) {
-    let every_ms = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
     loop {
         tokio::time::sleep(BACKUP_AGAIN.min(every)).await;
         let Some(rds) = rds.upgrade() else { return };
         for kind in [Kind::Cluster, Kind::Instance] {
             let all = records::all::<Record>(&rds.store, keys::everywhere(kind)).await;
             for record in all.unwrap_or_default() {
-                let due = record
-                    .last_backup
-                    .is_none_or(|last| last.saturating_add(every_ms) <= rds.now());
-                let wanted = record.has_server() && record.status == Status::Available && record.retention_days > 0;
-                if due
-                    && wanted
-                    && changed_since(&rds, &record).await
-                    && let Err(error) = back_up(&rds, &record).await
+                if record.has_server()
+                    && let Err(error) = look_after(&rds, &record, every).await
                 {
                     tracing::warn!(%error, name = record.name, "an automatic backup failed; trying again later");
                 }
@@ -375,17 +331,33 @@ pub(crate) async fn back_up_now_and_then(rds: Weak<Rds>, every: Duration) {
     }
 }
 
-/// Whether anything was written since the last backup: a database that sleeps is not woken for a backup of the same.
-async fn changed_since(rds: &Rds, record: &Record) -> bool {
-    let images = records::all::<Image>(&rds.store, keys::bases(&record.resource)).await;
-    let end = rds.archive(&record.resource).end().await;
-    match (images.unwrap_or_default().pop(), end) {
-        (Some(last), Ok(Some(end))) => end != last.position,
-        _ => true,
+async fn look_after(rds: &Rds, record: &Record, every: Duration) -> Result<()> {
+    if !matches!(record.status, Status::Available | Status::Stopped) {
+        return Ok(());
     }
+    let images = records::all::<Image>(&rds.store, keys::bases(&record.resource)).await?;
+    let every = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
+    let is_due = images
+        .last()
+        .is_none_or(|last| last.taken.saturating_add(every) <= rds.now());
+    if is_due
+        && record.retention_days > 0
+        && record.status == Status::Available
+        && changed_since(rds, record, images.last()).await?
+    {
+        return back_up(rds, record).await;
+    }
+    trim(rds, record).await
 }
 
-/// Archives binary logs as they grow, also those that a stopped server left.
+/// Whether anything was written since the last backup: a database that sleeps is not woken for a backup of the same.
+async fn changed_since(rds: &Rds, record: &Record, last: Option<&Image>) -> Result<bool> {
+    let Some(last) = last else { return Ok(true) };
+    let end = rds.archive(&record.resource, record.family()).end().await?;
+    Ok(end.is_none_or(|end| end != last.position))
+}
+
+/// Archives logs as they grow, also those that a stopped server left.
 pub(crate) async fn archive(
     database: Arc<Database>,
     archive: Archive,
@@ -398,16 +370,19 @@ pub(crate) async fn archive(
         let running = database.running();
         if running.is_some() || !is_complete {
             let started = clock.now().as_millis();
-            match archive.catch_up(&database.volume).await {
-                Ok(newest) => {
+            match archive.catch_up(&database.volume, running.as_deref()).await {
+                Ok(CaughtUp::Unknown) => {}
+                Ok(caught) => {
                     *locked(&until) = started;
                     is_complete = running.is_none();
-                    if let (Some(running), Some(newest)) = (&running, newest) {
-                        purge(running, newest).await;
+                    if let Some(running) = &running {
+                        purge(running, caught).await;
                     }
                 }
+                // It was just stopped, or is.
+                Err(_) if running.as_ref().is_some_and(|running| running.sandbox.exit().is_some()) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "binary logs could not be archived; trying again");
+                    tracing::warn!(%error, "the logs of a database could not be archived; trying again");
                     is_complete = false;
                 }
             }
@@ -419,14 +394,27 @@ pub(crate) async fn archive(
     }
 }
 
-/// Removes the server's own copies of logs that are archived.
-async fn purge(running: &crate::server::Running, newest: u64) {
-    let sql = format!("PURGE BINARY LOGS TO {}", quoted(&crate::backup::binlog::name(newest)));
-    let purged = match running.admin().await {
-        Ok(mut admin) => admin.run(&sql).await,
-        Err(error) => Err(error),
+/// Lets the server remove its own copies of what is archived.
+async fn purge(running: &Running, caught: CaughtUp) {
+    let purged = match caught {
+        CaughtUp::Unknown | CaughtUp::Binlog(None) => return,
+        CaughtUp::Binlog(Some(newest)) => {
+            let sql = format!("PURGE BINARY LOGS TO {}", quoted(&crate::backup::binlog::name(newest)));
+            let purging = async { running.admin().await?.run(&sql).await };
+            purging.await.map_err(ServerError::from)
+        }
+        CaughtUp::Wal(end) => {
+            let sql = format!(
+                "SELECT pg_replication_slot_advance(slot_name, '{}') FROM pg_replication_slots \
+                 WHERE slot_name = '{}' AND restart_lsn < '{0}'",
+                end.text(),
+                wal::SLOT
+            );
+            let purging = async { running.postgres_admin("postgres").await?.run(&sql).await };
+            purging.await.map_err(ServerError::from)
+        }
     };
     if let Err(error) = purged {
-        tracing::debug!(%error, "archived binary logs could not be removed");
+        tracing::debug!(%error, "archived logs could not be removed");
     }
 }

@@ -12,8 +12,8 @@ use std::time::Duration;
 const PAUSE: Duration = Duration::from_millis(200);
 /// How long it may take to be made, or restored.
 const READY_TIME_OUT: Duration = Duration::from_secs(3600);
-/// The master user of databases made here.
-const USER: &str = "admin";
+/// Characters of a database's name in its server.
+const LONGEST_NAME: usize = 63;
 
 /// What `danbi db` is told.
 #[derive(Debug, Clone, Args)]
@@ -29,17 +29,21 @@ pub struct DbArgs {
 
 #[derive(Debug, Clone, Subcommand)]
 enum Verb {
-    /// Make a MySQL database and print where it is, with its password
+    /// Make a database and print where it is, with its password
     Create(CreateArgs),
     /// Show the databases
-    #[command(alias = "ls")]
+    #[command(visible_alias = "ls")]
     List(ListArgs),
     /// Print where a database is
     Url(NameArgs),
     /// Talk SQL to a database with the client that is installed
-    Shell(NameArgs),
+    #[command(visible_alias = "sql")]
+    Shell(ShellArgs),
     /// Take a snapshot of a database
+    #[command(visible_alias = "snapshot")]
     Backup(BackupArgs),
+    /// Show the snapshots
+    Snapshots(ListArgs),
     /// Make a new database of a snapshot, or as another one was at a moment
     Restore(RestoreArgs),
     /// Start a database that was stopped
@@ -47,14 +51,42 @@ enum Verb {
     /// Stop a database until it is started again
     Stop(NameArgs),
     /// Remove a database and its automatic backups; snapshots stay
+    #[command(visible_alias = "rm")]
     Delete(NameArgs),
+}
+
+/// Which server a database has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Engine {
+    Mysql,
+    Postgres,
+}
+
+impl Engine {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Mysql => "mysql",
+            Self::Postgres => "postgres",
+        }
+    }
+
+    /// The master user: `admin` is a word that PostgreSQL's RDS keeps for itself.
+    fn user(self) -> &'static str {
+        match self {
+            Self::Mysql => "admin",
+            Self::Postgres => "postgres",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Args)]
 struct CreateArgs {
     /// The database's name
     name: String,
-    /// The password of its user admin [default: a random one, printed once]
+    /// Which server it has
+    #[arg(long, value_enum, default_value = "mysql")]
+    engine: Engine,
+    /// The password of its master user [default: a random one, printed once]
     #[arg(long, env = "DANBI_DB_PASSWORD", hide_env_values = true)]
     password: Option<String>,
     /// For how many days any second can be restored; 0 is no backups
@@ -74,6 +106,17 @@ struct ListArgs {
 struct NameArgs {
     /// The database
     name: String,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Clone, Args)]
+struct ShellArgs {
+    /// The database
+    name: String,
+    /// Run these statements and leave
+    #[arg(short = 'e', long, value_name = "SQL")]
+    execute: Option<String>,
     #[command(flatten)]
     target: Target,
 }
@@ -106,12 +149,11 @@ impl DbArgs {
     pub fn json(&self) -> bool {
         match &self.verb {
             Verb::Create(args) => args.target.json,
-            Verb::List(args) => args.target.json,
+            Verb::List(args) | Verb::Snapshots(args) => args.target.json,
+            Verb::Shell(args) => args.target.json,
             Verb::Backup(args) => args.target.json,
             Verb::Restore(args) => args.target.json,
-            Verb::Url(args) | Verb::Shell(args) | Verb::Start(args) | Verb::Stop(args) | Verb::Delete(args) => {
-                args.target.json
-            }
+            Verb::Url(args) | Verb::Start(args) | Verb::Stop(args) | Verb::Delete(args) => args.target.json,
         }
     }
 }
@@ -124,6 +166,7 @@ pub async fn run(args: DbArgs) -> Result<ExitCode, Failure> {
         Verb::Url(args) => url(args).await,
         Verb::Shell(args) => return shell(args).await,
         Verb::Backup(args) => backup(args).await,
+        Verb::Snapshots(args) => snapshots(args).await,
         Verb::Restore(args) => restore(args).await,
         Verb::Start(args) => turn(args, "StartDBInstance", "start", &["available"]).await,
         Verb::Stop(args) => turn(args, "StopDBInstance", "stop", &["stopped"]).await,
@@ -166,11 +209,13 @@ impl Found {
     }
 
     fn url(&self, password: Option<&str>) -> String {
-        let password = password.map(|password| format!(":{password}")).unwrap_or_default();
-        format!(
-            "mysql://{}{password}@127.0.0.1:{}/{}",
-            self.user, self.port, self.database
-        )
+        let password = password.map(|password| format!(":{}", escaped(password))).unwrap_or_default();
+        let scheme = if self.is_postgres() { "postgresql" } else { "mysql" };
+        format!("{scheme}://{}{password}@127.0.0.1:{}/{}", self.user, self.port, self.database)
+    }
+
+    fn is_postgres(&self) -> bool {
+        self.engine.contains("postgres")
     }
 
     fn document(&self) -> Value {
@@ -179,6 +224,21 @@ impl Found {
             "host": self.host, "port": self.port.parse::<u16>().ok(), "user": self.user, "database": self.database,
         })
     }
+}
+
+/// A password as a URL has it.
+fn escaped(password: &str) -> String {
+    password.bytes().fold(String::new(), |text, byte| {
+        match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            true => format!("{text}{}", char::from(byte)),
+            false => format!("{text}%{byte:02X}"),
+        }
+    })
+}
+
+/// The name of the first database in the server: letters, digits and underscores, of which the first is no digit.
+fn first_database(name: &str) -> String {
+    name.replace('-', "_").chars().take(LONGEST_NAME).collect()
 }
 
 async fn find(platform: &Platform, what: &str, name: &str) -> Result<Found, Failure> {
@@ -224,11 +284,11 @@ async fn create(args: CreateArgs) -> Result<(), Failure> {
     let platform = Platform::find_or_start(&args.target, &output).await?;
     let input = [
         ("DBInstanceIdentifier", args.name.clone()),
-        ("Engine", "mysql".to_owned()),
+        ("Engine", args.engine.name().to_owned()),
         ("DBInstanceClass", "db.t3.micro".to_owned()),
         ("AllocatedStorage", "20".to_owned()),
-        ("DBName", args.name.replace('-', "_")),
-        ("MasterUsername", USER.to_owned()),
+        ("DBName", first_database(&args.name)),
+        ("MasterUsername", args.engine.user().to_owned()),
         ("MasterUserPassword", password.clone()),
         ("BackupRetentionPeriod", args.retention.to_string()),
     ];
@@ -287,32 +347,48 @@ async fn url(args: NameArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn shell(args: NameArgs) -> Result<ExitCode, Failure> {
+async fn shell(args: ShellArgs) -> Result<ExitCode, Failure> {
     let platform = Platform::find(&args.target).await?;
     let what = format!("cannot talk to the database {}", args.name);
     let found = find(&platform, &what, &args.name).await?;
-    let mut client = Command::new("mariadb");
-    client.args([
-        "--host=127.0.0.1",
-        "--protocol=tcp",
-        "--port",
-        &found.port,
-        "--user",
-        &found.user,
-    ]);
-    // It asks for the password itself, unless MYSQL_PWD says it.
-    if std::env::var_os("MYSQL_PWD").is_none() {
-        client.arg("--password");
+    if found.port.is_empty() {
+        return Err(Failure::new(&what, format!("it is {}", found.status)));
     }
-    let status = client
-        .arg(&found.database)
-        .status()
-        .map_err(|error| Failure::new(&what, error).next("install the client: `apt install mariadb-client`"))?;
+    let (mut client, advice) = match found.is_postgres() {
+        true => (psql(&found, args.execute.as_deref()), "install the client: `apt install postgresql-client`"),
+        false => (mariadb(&found, args.execute.as_deref()), "install the client: `apt install mariadb-client`"),
+    };
+    let status = client.status().map_err(|error| Failure::new(&what, error).next(advice))?;
     Ok(if status.success() {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(1)
     })
+}
+
+/// It asks for the password itself, unless `MYSQL_PWD` says it.
+fn mariadb(found: &Found, sql: Option<&str>) -> Command {
+    let mut client = Command::new("mariadb");
+    client.args(["--host=127.0.0.1", "--protocol=tcp", "--port", &found.port, "--user", &found.user]);
+    if std::env::var_os("MYSQL_PWD").is_none() {
+        client.arg("--password");
+    }
+    if let Some(sql) = sql {
+        client.args(["--execute", sql]);
+    }
+    client.arg(&found.database);
+    client
+}
+
+/// The same with `PGPASSWORD` or `~/.pgpass`.
+fn psql(found: &Found, sql: Option<&str>) -> Command {
+    let mut client = Command::new("psql");
+    let database = if found.database.is_empty() { "postgres" } else { &found.database };
+    client.args(["--host=127.0.0.1", "--port", &found.port, "--username", &found.user, "--dbname", database]);
+    if let Some(sql) = sql {
+        client.args(["--set=ON_ERROR_STOP=1", "--command", sql]);
+    }
+    client
 }
 
 async fn backup(args: BackupArgs) -> Result<(), Failure> {
@@ -341,6 +417,35 @@ async fn backup(args: BackupArgs) -> Result<(), Failure> {
     output.done();
     output.line(&snapshot);
     output.document(&json!({"snapshot": snapshot, "name": args.name}));
+    Ok(())
+}
+
+async fn snapshots(args: ListArgs) -> Result<(), Failure> {
+    let output = args.target.output();
+    let platform = Platform::find(&args.target).await?;
+    let what = "cannot list the snapshots";
+    let (mut found, mut marker) = (Vec::new(), Vec::new());
+    loop {
+        let answer = platform.rds(what, "DescribeDBSnapshots", &marker).await?;
+        let list = answer.all("DBSnapshots").next().cloned().unwrap_or_default();
+        found.extend(list.children);
+        match answer.text_of("Marker") {
+            "" => break,
+            next => marker = vec![("Marker", next.to_owned())],
+        }
+    }
+    let mut documents = Vec::new();
+    for one in &found {
+        let text = |name: &str| one.text_of(name).to_owned();
+        let (name, of, status) = (text("DBSnapshotIdentifier"), text("DBInstanceIdentifier"), text("Status"));
+        let taken = text("SnapshotCreateTime");
+        output.line(format!("{name:<32} {of:<24} {status:<12} {taken}"));
+        documents.push(json!({"snapshot": name, "name": of, "status": status, "taken": taken}));
+    }
+    if found.is_empty() {
+        output.warn("there is no snapshot yet: `danbi db snapshot NAME` takes one");
+    }
+    output.document(&json!({"snapshots": documents}));
     Ok(())
 }
 
@@ -398,4 +503,15 @@ async fn turn(args: NameArgs, operation: &str, verb: &str, states: &[&str]) -> R
     output.line(format!("{} is {state}", args.name));
     output.document(&json!({"name": args.name, "status": state}));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn passwords_stay_whole_in_urls() {
+        assert_eq!(escaped("a-b_c:d#ä"), "a-b_c%3Ad%23%C3%A4");
+        assert_eq!(first_database("to-do"), "to_do");
+    }
 }

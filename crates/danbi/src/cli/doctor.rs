@@ -157,15 +157,19 @@ fn interpreters() -> Vec<Finding> {
             None => Finding::new(tool, Verdict::Note, "not found", advice),
         })
         .collect();
-    findings.push(match danbi_rds::MariaDb::find() {
-        Ok(found) => Finding::new("mariadb", Verdict::Ok, found.server.display().to_string(), ""),
+    let servers = [
+        ("mariadb", danbi_rds::MariaDb::find().map(|found| found.server), danbi_rds::MARIADB_ADVICE),
+        ("postgres", danbi_rds::Postgres::find().map(|found| found.server), danbi_rds::POSTGRES_ADVICE),
+    ];
+    findings.extend(servers.map(|(name, found, advice)| match found {
+        Ok(server) => Finding::new(name, Verdict::Ok, server.display().to_string(), ""),
         Err(error) => Finding::new(
-            "mariadb",
+            name,
             Verdict::Note,
             error.to_string(),
-            &format!("databases need it: `{}`", danbi_rds::MARIADB_ADVICE),
+            &format!("databases of its kind need it: `{advice}`"),
         ),
-    });
+    }));
     if printed("python3", &["--version"]).is_some() {
         findings.push(match printed("python3", &["-m", "pip", "--version"]) {
             Some(version) => Finding::new(

@@ -23,8 +23,8 @@ const MAX_FILES: usize = 200_000;
 /// A file changed so short before it was copied may have changed in the same tick of its clock afterwards.
 const CLOCK: Duration = Duration::from_secs(2);
 
-/// Where the binary log stood when an image was taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A place in a database's logs, such as where they stood when an image was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct Position {
     /// The log's number.
     pub(crate) file: u64,

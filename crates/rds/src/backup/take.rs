@@ -2,6 +2,8 @@
 
 use super::binlog;
 use super::image::{Copy, Image, Position, pack};
+use super::wal::Lsn;
+use crate::engines::Family;
 use crate::server::{Database, Running};
 use crate::{Error, Result, keys};
 use danbi_blobs::{BlobId, Blobs};
@@ -15,6 +17,9 @@ use std::time::Duration;
 const STAGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// Blobs that one transaction takes note of.
 const BATCH: usize = 1000;
+
+/// What a round of copying gave.
+type Refreshed = Result<io::Result<Copy>, tokio::task::JoinError>;
 
 /// Takes an image; `owner` is who keeps its blobs from being collected.
 pub(crate) async fn image(
@@ -67,11 +72,60 @@ async fn copy(
         let (volume, staging) = (database.volume.clone(), staging.to_owned());
         tokio::task::spawn_blocking(move || copied.refresh(&volume, &staging).map(|()| copied))
     };
+    if database.family() == Family::Postgres {
+        // So that a recovery has little to do, and the second round little to copy.
+        let mut admin = running.postgres_admin("postgres").await.map_err(crate::server::ServerError::from)?;
+        admin.run("CHECKPOINT").await.map_err(crate::server::ServerError::from)?;
+    }
     let copied = refresh(Copy::default()).await.map_err(io::Error::other)??;
+    match database.family() {
+        Family::MariaDb => copy_mariadb(running, clock, copied, refresh).await,
+        Family::Postgres => copy_postgres(running, clock, copied, refresh).await,
+    }
+}
+
+/// Copies what has changed while the server stands still.
+async fn copy_frozen<R: Future<Output = Refreshed>>(
+    running: &Running,
+    copied: Copy,
+    refresh: impl Fn(Copy) -> R,
+    frozen: impl FnOnce(),
+) -> Result<Copy> {
+    let failed = |error: danbi_sandbox::SandboxError| io::Error::other(error.to_string());
+    running.sandbox.freeze().await.map_err(failed)?;
+    frozen();
+    // Whatever comes of the copy, the server goes on.
+    let copied = refresh(copied).await;
+    running.sandbox.thaw().await.map_err(failed)?;
+    Ok(copied.map_err(io::Error::other)??)
+}
+
+/// The server recovers from what it has written at any moment; the log up to there is archived by itself.
+async fn copy_postgres<R: Future<Output = Refreshed>>(
+    running: &Running,
+    clock: &dyn Clock,
+    copied: Copy,
+    refresh: impl Fn(Copy) -> R,
+) -> Result<(Copy, Position, i64)> {
+    let position = Lsn::of(running).await?.position();
+    // No commit in the image is later.
+    let mut taken = 0;
+    let copied = copy_frozen(running, copied, refresh, || taken = clock.now().as_millis()).await?;
+    Ok((copied, position, taken))
+}
+
+async fn copy_mariadb<R: Future<Output = Refreshed>>(
+    running: &Running,
+    clock: &dyn Clock,
+    copied: Copy,
+    refresh: impl Fn(Copy) -> R,
+) -> Result<(Copy, Position, i64)> {
     let mut admin = running.admin().await.map_err(crate::server::ServerError::from)?;
     let staged = async {
         for sql in [
             "SET SESSION lock_wait_timeout = 60",
+            // Archived logs before an image's first are removed with it.
+            "FLUSH BINARY LOGS",
             "BACKUP STAGE START",
             "BACKUP STAGE FLUSH",
             "BACKUP STAGE BLOCK_DDL",
@@ -99,16 +153,7 @@ async fn copy(
     });
     let position = position.ok_or_else(|| Error::Damaged("the server does not say where its log stands".to_owned()))?;
     let taken = clock.now().as_millis();
-    running
-        .sandbox
-        .freeze()
-        .await
-        .map_err(|error| io::Error::other(error.to_string()))?;
-    // Whatever comes of the copy, the server goes on.
-    let copied = refresh(copied).await;
-    let thawed = running.sandbox.thaw().await;
-    let copied = copied.map_err(io::Error::other)??;
-    thawed.map_err(|error| io::Error::other(error.to_string()))?;
+    let copied = copy_frozen(running, copied, refresh, || ()).await?;
     // Closing the connection ends the stage.
     drop(admin);
     Ok((copied, position, taken))

@@ -2,20 +2,18 @@
 //!
 //! A client's password is checked here, against what the server keeps of it, and its statements run on whatever
 //! connection of its user is free: a server connection is a client's for one transaction, or for good once the session
-//! has something that cannot be said again elsewhere ([`crate::mysql::statement`]). So a thousand clients share twenty
+//! has something that cannot be said again elsewhere ([`crate::mysql::statement`], [`crate::postgres::statement`]). So a thousand clients share twenty
 //! connections, and the server can sleep while all of them stay connected.
 
-mod greet;
+mod mysql;
 mod pool;
-mod relay;
-mod session;
+mod postgres;
+mod stream;
 
-pub(crate) use pool::Pool;
-
+use crate::engines::Family;
 use crate::server::Database;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -28,8 +26,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// When a silent client is asked whether it is still there, and how often before it is given up.
 const KEEPALIVE: Duration = Duration::from_secs(60);
 const KEEPALIVE_PROBES: u32 = 4;
-/// Threads of servers have smaller numbers, so that nobody kills one of those by a number of the proxy's.
-const FIRST_THREAD: u32 = 1 << 30;
+/// The number of the first client: threads and processes of servers have smaller ones, so that nobody kills one of those
+/// by a number of the proxy's.
+const FIRST_CLIENT: u32 = 1 << 30;
 
 /// Encrypts connections. Implemented by the composition root, which has the platform's authority.
 #[async_trait::async_trait]
@@ -44,28 +43,35 @@ pub trait Tls: Send + Sync + 'static {
 /// The front of one database.
 pub(crate) struct Front {
     pub(crate) database: Arc<Database>,
-    pub(crate) pool: Pool,
-    /// What the server says its version is.
-    pub(crate) version: String,
-    pub(crate) tls: Option<Arc<dyn Tls>>,
+    protocol: Protocol,
     clients: Arc<Semaphore>,
-    threads: AtomicU32,
+}
+
+enum Protocol {
+    MySql(mysql::MySql),
+    Postgres(postgres::Postgres),
 }
 
 impl Front {
-    pub(crate) fn new(database: Arc<Database>, version: String, tls: Option<Arc<dyn Tls>>) -> Self {
+    /// Before `database`, whose server has `version`.
+    pub(crate) fn new(database: Arc<Database>, version: &str, tls: Option<Arc<dyn Tls>>) -> Self {
+        let behind = Arc::clone(&database);
         Self {
-            pool: Pool::new(),
+            protocol: match database.family() {
+                Family::MariaDb => Protocol::MySql(mysql::MySql::new(behind, version, tls)),
+                Family::Postgres => Protocol::Postgres(postgres::Postgres::new(behind, tls)),
+            },
             database,
-            version,
-            tls,
             clients: Arc::new(Semaphore::new(MAX_CLIENTS)),
-            threads: AtomicU32::new(FIRST_THREAD),
         }
     }
 
-    fn next_thread(&self) -> u32 {
-        self.threads.fetch_add(1, Ordering::Relaxed)
+    /// Closes the connections that nobody uses: the server is about to be stopped.
+    pub(crate) fn clear(&self) {
+        match &self.protocol {
+            Protocol::MySql(mysql) => mysql.pool.clear(),
+            Protocol::Postgres(postgres) => postgres.clear(),
+        }
     }
 
     /// Serves the clients of `listener` until dropped; they are dropped with it.
@@ -88,13 +94,19 @@ impl Front {
     /// Serves one client.
     pub(crate) async fn client(self: Arc<Self>, stream: TcpStream, from: IpAddr) {
         let Ok(_place) = Arc::clone(&self.clients).try_acquire_owned() else {
-            greet::refuse_too_many(stream).await;
+            match &self.protocol {
+                Protocol::MySql(_) => mysql::refuse_too_many(stream).await,
+                Protocol::Postgres(_) => postgres::refuse_too_many(stream).await,
+            }
             return;
         };
         if let Err(error) = prepare(&stream) {
             tracing::debug!(%error, "a client's connection could not be set up");
         }
-        session::run(&self, stream, from).await;
+        match &self.protocol {
+            Protocol::MySql(mysql) => mysql::run(mysql, stream, from).await,
+            Protocol::Postgres(postgres) => postgres::run(postgres, stream).await,
+        }
     }
 }
 
@@ -110,8 +122,8 @@ fn prepare(stream: &TcpStream) -> std::io::Result<()> {
 }
 
 /// The address at which `database` number `number` is known inside functions' sandboxes, where every name of an
-/// endpoint is loopback: each database has an address of its own there, for MySQL's protocol does not say which server a
-/// client wants.
+/// endpoint is loopback: each database has an address of its own there, for the protocols do not say which server a client
+/// wants.
 pub(crate) fn inside_address(number: u32) -> std::net::Ipv4Addr {
     // 127.64.0.0/10
     std::net::Ipv4Addr::from(0x7f40_0000 | (number & 0x003f_ffff))

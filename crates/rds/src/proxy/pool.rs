@@ -1,7 +1,5 @@
 //! The server connections of one database.
 
-use crate::mysql::client::{Account, ClientError, Connection};
-use crate::server::Running;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -13,37 +11,40 @@ const PINNED: usize = 120;
 /// How long a client waits for a connection.
 const WAIT: Duration = Duration::from_secs(30);
 
-/// A connection with what the proxy knows of the session in it.
-pub(crate) struct Backend {
-    pub(crate) connection: Connection,
-    pub(crate) account: Account,
+/// A connection that is one client's for the time being.
+pub(crate) struct Lent<C> {
+    pub(crate) connection: C,
     /// Of the server's start that it belongs to.
-    pub(crate) generation: u64,
+    generation: u64,
     /// Whose client it served last; 0 before the first.
     pub(crate) served: u32,
-    /// The session's current database.
-    pub(crate) database: Vec<u8>,
-    /// The right to use a connection; an idle one has none.
+    pub(crate) place: Place,
+}
+
+/// The right to use a connection.
+#[derive(Default)]
+pub(crate) struct Place {
+    /// An idle one has none.
     turn: Option<OwnedSemaphorePermit>,
     is_pinned: bool,
 }
 
 /// Why there is no connection.
-pub(crate) enum NoBackend {
+pub(crate) enum NoConnection<E> {
     /// All are busy.
     Busy,
     /// The server refused.
-    Failed(ClientError),
+    Failed(E),
 }
 
-pub(crate) struct Pool {
+pub(crate) struct Pool<C> {
     turns: Arc<Semaphore>,
     pinned: Arc<Semaphore>,
     /// The one used last is the last.
-    idle: Mutex<Vec<Backend>>,
+    idle: Mutex<Vec<Lent<C>>>,
 }
 
-impl Pool {
+impl<C> Pool<C> {
     pub(crate) fn new() -> Self {
         Self {
             turns: Arc::new(Semaphore::new(SHARED)),
@@ -52,42 +53,42 @@ impl Pool {
         }
     }
 
-    /// A connection of `account` for client `client`: the one that served it last, another idle one, or a new one.
-    pub(crate) async fn take(
+    /// A connection to start number `generation` of the server for client `client`: the one that served it last, another
+    /// idle one that fits, or a new one.
+    pub(crate) async fn take<E>(
         &self,
-        running: &Running,
-        account: &Account,
+        generation: u64,
         client: u32,
-        database: &[u8],
-    ) -> Result<Backend, NoBackend> {
+        fits: impl Fn(&C) -> bool,
+        open: impl Future<Output = Result<C, E>>,
+    ) -> Result<Lent<C>, NoConnection<E>> {
         let turn = tokio::time::timeout(WAIT, Arc::clone(&self.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else {
-            return Err(NoBackend::Busy);
+            return Err(NoConnection::Busy);
         };
-        if let Some(mut backend) = self.idle_one(running.generation, account, client, database) {
-            backend.turn = Some(turn);
-            return Ok(backend);
+        if let Some(mut lent) = self.idle_one(generation, client, fits) {
+            lent.place.turn = Some(turn);
+            return Ok(lent);
         }
         self.make_room();
-        let connection = running.log_in(account, database).await.map_err(NoBackend::Failed)?;
-        Ok(Backend {
-            connection,
-            account: account.clone(),
-            generation: running.generation,
+        Ok(Lent {
+            connection: open.await.map_err(NoConnection::Failed)?,
+            generation,
             served: 0,
-            database: database.to_vec(),
-            turn: Some(turn),
-            is_pinned: false,
+            place: Place {
+                turn: Some(turn),
+                is_pinned: false,
+            },
         })
     }
 
     /// Keeps a connection whose session is between two transactions for whoever comes next.
-    pub(crate) fn give_back(&self, mut backend: Backend) {
-        if backend.is_pinned {
+    pub(crate) fn give_back(&self, mut lent: Lent<C>) {
+        if lent.place.is_pinned {
             return;
         }
-        let turn = backend.turn.take();
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(backend);
+        let turn = lent.place.turn.take();
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(lent);
         // Only now, so that whoever waited for it finds the connection.
         drop(turn);
     }
@@ -97,14 +98,11 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    fn idle_one(&self, generation: u64, account: &Account, client: u32, database: &[u8]) -> Option<Backend> {
+    fn idle_one(&self, generation: u64, client: u32, fits: impl Fn(&C) -> bool) -> Option<Lent<C>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|backend| backend.generation == generation);
-        let own = idle.iter().rposition(|backend| backend.served == client);
-        // A session without a current database cannot be had of one that has one.
-        let fits =
-            |backend: &Backend| backend.account == *account && (!database.is_empty() || backend.database.is_empty());
-        let at = own.or_else(|| idle.iter().rposition(fits))?;
+        idle.retain(|lent| lent.generation == generation);
+        let own = idle.iter().rposition(|lent| lent.served == client);
+        let at = own.or_else(|| idle.iter().rposition(|lent| fits(&lent.connection)))?;
         Some(idle.remove(at))
     }
 
@@ -118,12 +116,51 @@ impl Pool {
     }
 
     /// Makes a connection its client's for good. When too many are already, it keeps its turn instead.
-    pub(crate) fn pin(&self, backend: &mut Backend) {
-        if !backend.is_pinned {
-            backend.is_pinned = true;
-            if let Ok(place) = Arc::clone(&self.pinned).try_acquire_owned() {
-                backend.turn = Some(place);
+    pub(crate) fn pin(&self, place: &mut Place) {
+        if !place.is_pinned {
+            place.is_pinned = true;
+            if let Ok(pinned) = Arc::clone(&self.pinned).try_acquire_owned() {
+                place.turn = Some(pinned);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn take(pool: &Pool<u32>, generation: u64, client: u32, opened: u32) -> Lent<u32> {
+        let taken = pool.take(generation, client, |_| true, async { Ok::<_, ()>(opened) }).await;
+        taken.unwrap_or_else(|_| panic!("there is one"))
+    }
+
+    #[tokio::test]
+    async fn a_client_gets_the_connection_that_served_it_last() {
+        let pool = Pool::new();
+        let mut one = take(&pool, 1, 7, 10).await;
+        let mut other = take(&pool, 1, 8, 11).await;
+        (one.served, other.served) = (7, 8);
+        pool.give_back(one);
+        pool.give_back(other);
+        let again = take(&pool, 1, 7, 12).await;
+        assert_eq!(again.connection, 10);
+        pool.give_back(again);
+        assert_eq!(take(&pool, 2, 7, 13).await.connection, 13, "of another start of the server");
+    }
+
+    #[tokio::test]
+    async fn a_pinned_connection_makes_room_for_another() {
+        let pool = Pool::new();
+        let mut held = Vec::new();
+        for at in 0..u32::try_from(SHARED).unwrap() {
+            held.push(take(&pool, 1, at, at).await);
+        }
+        assert_eq!(pool.turns.available_permits(), 0);
+        pool.pin(&mut held[0].place);
+        assert_eq!(pool.turns.available_permits(), 1);
+        let pinned = held.remove(0);
+        pool.give_back(pinned);
+        assert_eq!(take(&pool, 1, 99, 99).await.connection, 99);
     }
 }

@@ -5,6 +5,7 @@
 //! other, so nobody is left with a server that is being stopped.
 
 use super::{Machine, Running, ServerError, Settings, Volume};
+use crate::engines::Family;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,6 +29,7 @@ enum Order {
 /// A database's server, awake or asleep.
 pub(crate) struct Database {
     pub(crate) volume: Volume,
+    family: Family,
     orders: mpsc::Sender<Order>,
     running: watch::Receiver<Option<Arc<Running>>>,
     uses: Arc<Uses>,
@@ -71,6 +73,7 @@ impl Database {
             count: AtomicUsize::new(0),
             last: Mutex::new(Instant::now()),
         });
+        let family = settings.family;
         let settings = Arc::new(Mutex::new(settings));
         let keeper = Keeper {
             machine,
@@ -81,12 +84,18 @@ impl Database {
         };
         Self {
             volume,
+            family,
             orders,
             running,
             uses,
             settings,
             keeping: tokio::spawn(keeper.run(received)),
         }
+    }
+
+    /// Which server it is.
+    pub(crate) fn family(&self) -> Family {
+        self.family
     }
 
     /// How it is started from the next time on.

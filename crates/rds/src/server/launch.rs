@@ -1,9 +1,8 @@
 //! How a server and its tools are run: each in a sandbox of its own, without a network.
 
-use super::installation::MariaDb;
-use super::volume::{SOCKET, Volume};
+use super::volume::Volume;
 use super::{Running, ServerError};
-use crate::mysql::client::quoted;
+use crate::engines::Family;
 use danbi_sandbox::{Exit, Isolation, Launcher, Mount, Network, Sandbox, SandboxError, SandboxSpec};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a server may take until it accepts connections; the recovery of a large log is what takes time.
-const START_TIMEOUT: Duration = Duration::from_secs(600);
+pub(super) const START_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long a tool may take: making a data folder, replaying the logs of days.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
 /// Between two looks at whether a starting server answers.
@@ -39,6 +38,7 @@ pub(crate) struct Machine {
 /// How one server is run.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Settings {
+    pub(crate) family: Family,
     /// Memory limit in bytes.
     pub(crate) memory_bytes: u64,
     /// Variables from the parameter group, by their names with underscores.
@@ -48,13 +48,13 @@ pub(crate) struct Settings {
 }
 
 /// Paths as the programs see them.
-struct Inside {
-    volume: PathBuf,
-    control: PathBuf,
+pub(super) struct Inside {
+    pub(super) volume: PathBuf,
+    pub(super) control: PathBuf,
 }
 
 impl Inside {
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.volume.join(name).display().to_string()
     }
 }
@@ -68,7 +68,7 @@ impl Machine {
         }
     }
 
-    fn inside(&self, volume: &Volume) -> Inside {
+    pub(super) fn inside(&self, volume: &Volume) -> Inside {
         match self.isolation {
             Isolation::Namespaces => Inside {
                 volume: "/volume".into(),
@@ -115,67 +115,36 @@ impl Machine {
         self.launcher.launch(spec).await
     }
 
-    /// What every start of the server has, whatever it is for.
-    fn server(&self, installation: &MariaDb, inside: &Inside, memory: u64) -> Vec<String> {
-        let mut argv = vec![
-            installation.server.display().to_string(),
-            "--no-defaults".to_owned(),
-            format!("--datadir={}", inside.path("data")),
-            format!("--tmpdir={}", inside.path("tmp")),
-            format!("--socket={}/{SOCKET}", inside.path("run")),
-            format!("--pid-file={}/server.pid", inside.path("run")),
-            format!("--log-bin={}/log", inside.path("binlog")),
-            format!("--log-bin-index={}/log.index", inside.path("binlog")),
-            "--skip-networking".to_owned(),
-            "--skip-name-resolve".to_owned(),
-            "--server-id=1".to_owned(),
-            "--binlog-format=ROW".to_owned(),
-            "--sync-binlog=1".to_owned(),
-            "--innodb-flush-log-at-trx-commit=1".to_owned(),
-            // Files of the sandbox go through the page cache, and io_uring is not let through its filter.
-            "--innodb-use-native-aio=0".to_owned(),
-            format!("--innodb-buffer-pool-size={}", memory / 4),
-            "--innodb-log-file-size=48M".to_owned(),
-            "--performance-schema=OFF".to_owned(),
-            "--local-infile=0".to_owned(),
-            format!("--secure-file-priv={}", inside.path("tmp")),
-            "--character-set-server=utf8mb4".to_owned(),
-            "--max-connections=200".to_owned(),
-            "--key-buffer-size=8M".to_owned(),
-            "--aria-pagecache-buffer-size=8M".to_owned(),
-            "--thread-stack=256K".to_owned(),
-        ];
-        // It refuses to be root unless told; without namespaces it is what the platform is.
-        if self.isolation == Isolation::Process && rustix::process::geteuid().is_root() {
-            argv.push("--user=root".to_owned());
-        }
-        argv
-    }
-
     /// Starts the server over what lies in the volume; crash recovery is its own. Returns when it answers.
     pub(crate) async fn start(&self, volume: &Volume, settings: &Settings) -> Result<Running, ServerError> {
-        let installation = MariaDb::find()?;
-        let password = new_password()?;
         volume.make()?;
         volume.clear_run()?;
-        volume.tell("start.sql", &start_sql(&password))?;
-        let inside = self.inside(volume);
-        let mut argv = self.server(&installation, &inside, settings.memory_bytes);
-        argv.push(format!("--init-file={}/start.sql", inside.control.display()));
-        for (name, value) in &settings.parameters {
-            argv.push(format!("--{}={value}", name.replace('_', "-")));
+        let (argv, password) = match settings.family {
+            Family::MariaDb => self.mariadb_start(volume, settings)?,
+            Family::Postgres => self.postgres_start(volume, settings)?,
+        };
+        let started = self.start_with(argv, password, volume, settings).await;
+        if settings.family == Family::MariaDb {
+            Self::mariadb_started(volume);
         }
+        started
+    }
+
+    async fn start_with(
+        &self,
+        argv: Vec<String>,
+        password: String,
+        volume: &Volume,
+        settings: &Settings,
+    ) -> Result<Running, ServerError> {
         let mut last_words = String::new();
         for _ in 0..START_ATTEMPTS {
             let sandbox = self.launch(argv.clone(), volume, settings.memory_bytes).await;
             let sandbox = sandbox.map_err(|error| ServerError::Start(error.to_string()))?;
             let generation = self.generation.fetch_add(1, Ordering::Relaxed);
-            let mut running = Running::new(sandbox, generation, password.clone())?;
+            let mut running = Running::new(sandbox, generation, settings.family, password.clone())?;
             match self.until_it_answers(&mut running, volume).await? {
-                None => {
-                    volume.untell("start.sql");
-                    return Ok(running);
-                }
+                None => return Ok(running),
                 Some(words) => last_words = words,
             }
             if !last_words.contains("Unable to lock") && !last_words.contains("Can't lock aria control file") {
@@ -183,7 +152,6 @@ impl Machine {
             }
             tokio::time::sleep(START_AGAIN).await;
         }
-        volume.untell("start.sql");
         Err(ServerError::Start(last_words))
     }
 
@@ -194,9 +162,9 @@ impl Machine {
             if running.sandbox.exit().is_some() {
                 return Ok(Some(running.last_words().await));
             }
-            if let Some(door) = volume.take_socket()? {
+            if let Some(door) = volume.take_socket(running.socket())? {
                 running.door = Some(door);
-                if running.admin().await.is_ok() {
+                if running.answers().await {
                     return Ok(None);
                 }
             }
@@ -207,30 +175,25 @@ impl Machine {
     }
 
     /// Makes an empty data folder.
-    pub(crate) async fn initialise(&self, volume: &Volume, memory: u64) -> Result<(), ServerError> {
-        let installation = MariaDb::find()?;
+    pub(crate) async fn initialise(&self, volume: &Volume, settings: &Settings) -> Result<(), ServerError> {
         volume.make()?;
-        let inside = self.inside(volume);
-        let mut argv = vec![
-            installation.install.display().to_string(),
-            "--no-defaults".to_owned(),
-            "--basedir=/usr".to_owned(),
-            format!("--datadir={}", inside.path("data")),
-            format!("--tmpdir={}", inside.path("tmp")),
-            "--auth-root-authentication-method=normal".to_owned(),
-            "--skip-test-db".to_owned(),
-            "--skip-name-resolve".to_owned(),
-            "--innodb-use-native-aio=0".to_owned(),
-            "--innodb-log-file-size=48M".to_owned(),
-        ];
-        if self.isolation == Isolation::Process && rustix::process::geteuid().is_root() {
-            argv.push("--user=root".to_owned());
+        match settings.family {
+            Family::MariaDb => self.mariadb_initialise(volume, settings.memory_bytes).await,
+            Family::Postgres => self.postgres_initialise(volume, settings.memory_bytes).await,
         }
-        self.tool(argv, volume, memory, "making the data folder").await
     }
 
-    /// Replays binary logs that lie in `volume/replay` over the data: what was committed from `position` of the first
-    /// one on and before the second `stop` (of the epoch). Returns when the server that did it has ended.
+    /// Makes a restored data folder this database's own, before its first start.
+    pub(crate) async fn adopt(&self, volume: &Volume, settings: &Settings) -> Result<(), ServerError> {
+        match settings.family {
+            // Each start gives the platform's account a new password.
+            Family::MariaDb => Ok(()),
+            Family::Postgres => self.postgres_adopt(volume, settings).await,
+        }
+    }
+
+    /// Replays logs that lie in `volume/replay` over the data: what was committed from `position` of the first one on and
+    /// before the second `stop` (of the epoch). Returns when the server that did it has ended.
     pub(crate) async fn replay(
         &self,
         volume: &Volume,
@@ -239,53 +202,13 @@ impl Machine {
         position: u64,
         stop: Option<i64>,
     ) -> Result<(), ServerError> {
-        let installation = MariaDb::find()?;
-        let inside = self.inside(volume);
-        let password = new_password()?;
-        volume.clear_run()?;
-        volume.tell("start.sql", &start_sql(&password))?;
-        volume.tell(
-            "client.cnf",
-            &format!(
-                "[client]\nuser={ADMIN}\npassword={password}\nsocket={}/{SOCKET}\n",
-                inside.path("run")
-            ),
-        )?;
-        let mut server = self.server(&installation, &inside, settings.memory_bytes);
-        server.push(format!("--init-file={}/start.sql", inside.control.display()));
-        server.push("--max-allowed-packet=1G".to_owned());
-        let mut reading = vec![
-            installation.binlog.display().to_string(),
-            "--no-defaults".to_owned(),
-            "--disable-log-bin".to_owned(),
-            format!("--start-position={position}"),
-        ];
-        if let Some(stop) = stop {
-            reading.push(format!("--stop-datetime={}", date_time(stop)?));
+        match settings.family {
+            Family::MariaDb => self.mariadb_replay(volume, settings, logs, position, stop).await,
+            Family::Postgres => self.postgres_replay(volume, settings, stop).await,
         }
-        reading.extend(logs.iter().map(|log| inside.path(&format!("replay/{log}"))));
-        let script = format!(
-            "{server} & server=$!\n\
-             client=\"{client} --defaults-file={control}/client.cnf\"\n\
-             until $client -e 'SELECT 1' >/dev/null 2>&1; do kill -0 $server || exit 3; sleep 0.05; done\n\
-             set -o pipefail\n\
-             {reading} | $client --binary-mode --max-allowed-packet=1G; done=$?\n\
-             kill -TERM $server; wait $server; exit $done\n",
-            server = shell_words(&server),
-            client = installation.client.display(),
-            control = shell_word(&inside.control.display().to_string()),
-            reading = shell_words(&reading),
-        );
-        let argv = vec!["/bin/bash".to_owned(), "-c".to_owned(), script];
-        let replayed = self
-            .tool(argv, volume, settings.memory_bytes, "replaying the binary logs")
-            .await;
-        volume.untell("client.cnf");
-        volume.untell("start.sql");
-        replayed
     }
 
-    async fn tool(
+    pub(super) async fn tool(
         &self,
         argv: Vec<String>,
         volume: &Volume,
@@ -316,46 +239,18 @@ impl Machine {
     }
 }
 
-/// What every start says: the platform's own account gets a new password. None of it is in the binary logs.
-fn start_sql(password: &str) -> String {
-    let account = format!("'{ADMIN}'@'localhost'");
-    let password = quoted(password);
-    format!(
-        "SET SESSION sql_log_bin = 0;\n\
-         CREATE OR REPLACE USER {account} IDENTIFIED VIA mysql_native_password USING PASSWORD({password});\n\
-         GRANT ALL PRIVILEGES ON *.* TO {account} WITH GRANT OPTION;\n"
-    )
-}
-
-/// Removes the accounts that a new data folder has without a password.
-pub(crate) const CLOSE_SQL: [&str; 4] = [
-    "SET SESSION sql_log_bin = 0",
-    "DELETE FROM mysql.global_priv WHERE User IN ('root', 'mysql', '')",
-    "DELETE FROM mysql.proxies_priv",
-    "FLUSH PRIVILEGES",
-];
-
 /// 256 random bits in hexadecimal digits.
-fn new_password() -> Result<String, ServerError> {
+pub(super) fn new_password() -> Result<String, ServerError> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes).map_err(|error| ServerError::Files(error.to_string()))?;
     Ok(danbi_core::hex::encode(bytes))
 }
 
-/// A second of the epoch as the tools read it, in UTC.
-fn date_time(seconds: i64) -> Result<String, ServerError> {
-    let time = time::OffsetDateTime::from_unix_timestamp(seconds);
-    let time = time.map_err(|_| ServerError::Answer("a time that is no date".to_owned()))?;
-    let format = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
-    time.format(format)
-        .map_err(|error| ServerError::Answer(error.to_string()))
-}
-
-fn shell_words(words: &[String]) -> String {
+pub(super) fn shell_words(words: &[String]) -> String {
     words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
 }
 
-fn shell_word(word: &str) -> String {
+pub(super) fn shell_word(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
@@ -390,11 +285,6 @@ mod tests {
     #[test]
     fn words_cannot_leave_their_quotes() {
         assert_eq!(shell_word("it's; rm -rf /"), "'it'\\''s; rm -rf /'");
-    }
-
-    #[test]
-    fn seconds_are_dates_in_utc() {
-        assert_eq!(date_time(1_700_000_000).unwrap(), "2023-11-14 22:13:20");
     }
 
     #[test]

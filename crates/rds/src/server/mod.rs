@@ -3,11 +3,14 @@
 pub(crate) mod installation;
 pub(crate) mod keeper;
 pub(crate) mod launch;
+mod mariadb;
+mod postgres;
 pub(crate) mod running;
 pub(crate) mod volume;
 
 pub(crate) use keeper::{Database, Lease};
 pub(crate) use launch::{Machine, Settings};
+pub(crate) use mariadb::CLOSE_MARIADB;
 pub(crate) use running::Running;
 pub(crate) use volume::Volume;
 
@@ -41,6 +44,12 @@ pub enum ServerError {
 
 impl From<crate::mysql::client::ClientError> for ServerError {
     fn from(error: crate::mysql::client::ClientError) -> Self {
+        Self::Answer(error.to_string())
+    }
+}
+
+impl From<crate::postgres::client::ClientError> for ServerError {
+    fn from(error: crate::postgres::client::ClientError) -> Self {
         Self::Answer(error.to_string())
     }
 }

@@ -2,9 +2,11 @@
 
 use super::ServerError;
 use super::launch::ADMIN;
-use super::volume::Door;
+use super::volume::{Door, MARIADB_SOCKET, POSTGRES_SOCKET};
+use crate::engines::Family;
 use crate::mysql::client::{Account, ClientError, Connection};
 use crate::mysql::native_password::Secret;
+use crate::postgres;
 use danbi_sandbox::Sandbox;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -29,6 +31,7 @@ pub(crate) struct Running {
     /// No other start of any server has this number.
     pub(crate) generation: u64,
     pub(crate) door: Option<Door>,
+    family: Family,
     password: String,
     words: Arc<Mutex<String>>,
     listening: Vec<JoinHandle<()>>,
@@ -41,7 +44,7 @@ impl Drop for Running {
 }
 
 impl Running {
-    pub(super) fn new(mut sandbox: Sandbox, generation: u64, password: String) -> io::Result<Self> {
+    pub(super) fn new(mut sandbox: Sandbox, generation: u64, family: Family, password: String) -> io::Result<Self> {
         let words = Arc::new(Mutex::new(String::new()));
         let mut listening = Vec::new();
         for pipe in [sandbox.take_stdout(), sandbox.take_stderr()].into_iter().flatten() {
@@ -53,6 +56,7 @@ impl Running {
             sandbox,
             generation,
             door: None,
+            family,
             password,
             words,
             listening,
@@ -67,7 +71,50 @@ impl Running {
         }
     }
 
-    /// A connection of the platform's own account, which may do anything.
+    /// The name of its socket.
+    pub(super) fn socket(&self) -> &'static str {
+        match self.family {
+            Family::MariaDb => MARIADB_SOCKET,
+            Family::Postgres => POSTGRES_SOCKET,
+        }
+    }
+
+    /// Whether it takes connections.
+    pub(super) async fn answers(&self) -> bool {
+        match self.family {
+            Family::MariaDb => self.admin().await.is_ok(),
+            Family::Postgres => self.postgres_admin("postgres").await.is_ok(),
+        }
+    }
+
+    /// A connection of the platform's own account to a database of PostgreSQL's.
+    pub(crate) async fn postgres_admin(
+        &self,
+        database: &str,
+    ) -> Result<postgres::client::Connection, postgres::client::ClientError> {
+        let start = postgres::startup::Start {
+            user: ADMIN.to_owned(),
+            database: database.to_owned(),
+            settings: Default::default(),
+        };
+        let secret = postgres::scram::Secret::Password(self.password.clone());
+        self.postgres_log_in(&start, &secret).await
+    }
+
+    /// A connection of whoever `start` says to PostgreSQL.
+    pub(crate) async fn postgres_log_in(
+        &self,
+        start: &postgres::startup::Start,
+        secret: &postgres::scram::Secret,
+    ) -> Result<postgres::client::Connection, postgres::client::ClientError> {
+        let logging_in = async { postgres::client::Connection::log_in(self.connect().await?, start, secret).await };
+        match tokio::time::timeout(LOGIN_TIMEOUT, logging_in).await {
+            Ok(connection) => connection,
+            Err(_) => Err(postgres::client::ClientError::Io(io::ErrorKind::TimedOut.into())),
+        }
+    }
+
+    /// A connection of the platform's own account to MariaDB, which may do anything.
     pub(crate) async fn admin(&self) -> Result<Connection, ClientError> {
         let account = Account {
             user: ADMIN.into(),
@@ -100,9 +147,14 @@ impl Running {
 
     /// Lets it end as it should, and kills it when it takes too long.
     pub(crate) async fn end(&self) -> Result<(), ServerError> {
+        let signal = match self.family {
+            Family::MariaDb => rustix::process::Signal::TERM,
+            // The other one waits for its clients to leave.
+            Family::Postgres => rustix::process::Signal::INT,
+        };
         if self
             .sandbox
-            .signal(rustix::process::Signal::TERM.as_raw())
+            .signal(signal.as_raw())
             .await
             .is_ok()
             && tokio::time::timeout(END_TIMEOUT, self.sandbox.wait()).await.is_ok()

@@ -6,6 +6,7 @@
 //! | `volume/binlog` | the server's | its binary logs |
 //! | `volume/tmp`, `volume/run` | the server's | temporary files, its socket |
 //! | `control` | the platform's, the server reads | what is said to it at its start |
+//! | `admin` | the platform's alone | PostgreSQL's password of the platform's own account |
 //! | `door` | the platform's alone | links to its socket |
 //!
 //! The server is foreign code as soon as somebody has broken it. So the platform never follows a link below `volume`,
@@ -22,8 +23,10 @@ const FOLDER: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::CLOEXEC);
-/// The server's socket in `volume/run`.
-pub(crate) const SOCKET: &str = "server.sock";
+/// The servers' sockets in `volume/run`.
+pub(crate) const MARIADB_SOCKET: &str = "server.sock";
+/// PostgreSQL names it by its port.
+pub(crate) const POSTGRES_SOCKET: &str = ".s.PGSQL.5432";
 
 /// The folder of one database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,10 +107,25 @@ impl Volume {
         Ok(())
     }
 
-    /// Takes the server's socket, if it is there.
-    pub(crate) fn take_socket(&self) -> io::Result<Option<Door>> {
+    /// Keeps a secret where the server does not see it.
+    pub(crate) fn keep(&self, name: &str, secret: &str) -> io::Result<()> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = self.folder.join(name);
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        io::Write::write_all(&mut file, secret.as_bytes())?;
+        file.sync_all()
+    }
+
+    /// What [`Volume::keep`] kept.
+    pub(crate) fn kept(&self, name: &str) -> io::Result<String> {
+        std::fs::read_to_string(self.folder.join(name))
+    }
+
+    /// Takes the server's socket of that name, if it is there.
+    pub(crate) fn take_socket(&self, name: &'static str) -> io::Result<Option<Door>> {
         let run = self.open("run")?;
-        let is_socket = |folder: &OwnedFd| match rustix::fs::statat(folder, SOCKET, AtFlags::SYMLINK_NOFOLLOW) {
+        let is_socket = |folder: &OwnedFd| match rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(found) => Ok(FileType::from_raw_mode(found.st_mode) == FileType::Socket),
             Err(rustix::io::Errno::NOENT) => Ok(false),
             Err(error) => Err(io::Error::from(error)),
@@ -116,18 +134,18 @@ impl Volume {
             return Ok(None);
         }
         let door = rustix::fs::open(self.folder.join("door"), FOLDER, Mode::empty())?;
-        match rustix::fs::unlinkat(&door, SOCKET, AtFlags::empty()) {
+        match rustix::fs::unlinkat(&door, name, AtFlags::empty()) {
             Ok(()) | Err(rustix::io::Errno::NOENT) => {}
             Err(error) => return Err(error.into()),
         }
-        match rustix::fs::linkat(&run, SOCKET, &door, SOCKET, AtFlags::empty()) {
+        match rustix::fs::linkat(&run, name, &door, name, AtFlags::empty()) {
             Ok(()) => {}
             Err(rustix::io::Errno::NOENT) => return Ok(None),
             Err(error) => return Err(error.into()),
         }
         // Looked at again where nobody else can exchange it.
         match is_socket(&door)? {
-            true => Ok(Some(Door(door))),
+            true => Ok(Some(Door { folder: door, name })),
             false => Err(io::Error::other("the server's socket is none")),
         }
     }
@@ -140,12 +158,15 @@ impl Volume {
 
 /// The way to a server's socket.
 #[derive(Debug)]
-pub(crate) struct Door(OwnedFd);
+pub(crate) struct Door {
+    folder: OwnedFd,
+    name: &'static str,
+}
 
 impl Door {
     pub(crate) async fn connect(&self) -> io::Result<UnixStream> {
         // By the descriptor, because a socket's path may have 108 bytes and the data folder's may have more.
-        UnixStream::connect(format!("/proc/self/fd/{}/{SOCKET}", self.0.as_raw_fd())).await
+        UnixStream::connect(format!("/proc/self/fd/{}/{}", self.folder.as_raw_fd(), self.name)).await
     }
 }
 
@@ -196,20 +217,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let volume = Volume::at(folder.path().join("x".repeat(120)));
         volume.make().unwrap();
-        assert!(volume.take_socket().unwrap().is_none());
+        assert!(volume.take_socket(MARIADB_SOCKET).unwrap().is_none());
         let run = volume.writable().join("run");
         // Bound under a short name, as the server does by a path of its own.
         let short = folder.path().join("s");
         let listener = tokio::net::UnixListener::bind(&short).unwrap();
-        std::os::unix::fs::symlink(&short, run.join(SOCKET)).unwrap();
-        assert!(volume.take_socket().unwrap().is_none());
-        std::fs::remove_file(run.join(SOCKET)).unwrap();
-        std::fs::rename(&short, run.join(SOCKET)).unwrap();
-        let door = volume.take_socket().unwrap().unwrap();
+        std::os::unix::fs::symlink(&short, run.join(MARIADB_SOCKET)).unwrap();
+        assert!(volume.take_socket(MARIADB_SOCKET).unwrap().is_none());
+        std::fs::remove_file(run.join(MARIADB_SOCKET)).unwrap();
+        std::fs::rename(&short, run.join(MARIADB_SOCKET)).unwrap();
+        let door = volume.take_socket(MARIADB_SOCKET).unwrap().unwrap();
         let (connected, accepted) = tokio::join!(door.connect(), listener.accept());
         assert!(connected.is_ok() && accepted.is_ok());
         volume.clear_run().unwrap();
-        assert!(volume.take_socket().unwrap().is_none());
+        assert!(volume.take_socket(MARIADB_SOCKET).unwrap().is_none());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The handshake with a client, within bounds of time and size.
 
-use super::Front;
+use super::MySql;
+use super::super::stream::Stream;
 use crate::mysql::client::Account;
 use crate::mysql::frame::{Framed, frame};
 use crate::mysql::greeting::{Greeting, Login, asks_for_tls, new_scramble, switch};
@@ -10,14 +11,10 @@ use crate::server::launch::ADMIN;
 use crate::server::{Lease, Running};
 use std::io;
 use std::net::IpAddr;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio_rustls::LazyConfigAcceptor;
-use tokio_rustls::server::TlsStream;
 
 /// How long a client may take to say who it is, a start of the server not counted.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -53,44 +50,6 @@ const SHARED_ALIKE: u32 = capability::FOUND_ROWS
     | capability::MULTI_RESULTS
     | capability::PS_MULTI_RESULTS;
 
-/// A client's connection, encrypted or not.
-pub(crate) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Tls(stream) => Pin::new(stream).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Tls(stream) => Pin::new(stream).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-        }
-    }
-}
-
 /// A client that said who it is.
 pub(crate) struct Greeted {
     pub(crate) framed: Framed<Stream>,
@@ -104,7 +63,7 @@ pub(crate) struct Greeted {
 
 /// Shakes hands; the server is started once the client has said something that can be right. `None` when the client is
 /// not let in, which it has been told.
-pub(crate) async fn greet(front: &Front, stream: TcpStream, thread: u32, from: IpAddr) -> Option<Greeted> {
+pub(crate) async fn greet(front: &MySql, stream: TcpStream, thread: u32, from: IpAddr) -> Option<Greeted> {
     let scramble = new_scramble().ok()?;
     let said = tokio::time::timeout(TIMEOUT, hear(front, stream, thread, &scramble)).await;
     let (mut framed, sequence, login) = match said {
@@ -134,7 +93,7 @@ pub(crate) async fn greet(front: &Front, stream: TcpStream, thread: u32, from: I
 
 type Heard = Option<(Framed<Stream>, u8, Login)>;
 
-async fn hear(front: &Front, stream: TcpStream, thread: u32, scramble: &[u8; LENGTH]) -> io::Result<Heard> {
+async fn hear(front: &MySql, stream: TcpStream, thread: u32, scramble: &[u8; LENGTH]) -> io::Result<Heard> {
     let mut framed = Framed::new(Stream::Plain(stream));
     let tls = front.tls.as_ref().map_or(0, |_| capability::SSL);
     let greeting = Greeting {
@@ -150,10 +109,7 @@ async fn hear(front: &Front, stream: TcpStream, thread: u32, scramble: &[u8; LEN
         let (Some(tls), Stream::Plain(stream), true) = (&front.tls, framed.stream, framed.buffer.is_empty()) else {
             return Err(io::Error::other("TLS where there is none, or something sent before it"));
         };
-        let start = LazyConfigAcceptor::new(Default::default(), stream).await?;
-        let name = start.client_hello().server_name().map(str::to_owned);
-        let config = tls.server_config(name.as_deref()).await.map_err(io::Error::other)?;
-        framed = Framed::new(Stream::Tls(Box::new(start.into_stream(config).await?)));
+        framed = Framed::new(Stream::encrypted(tls, stream).await?);
         (sequence, payload) = framed.packet(MAX_PACKET).await?;
     }
     let Some(mut login) = Login::parse(&payload) else {
@@ -173,7 +129,7 @@ async fn hear(front: &Front, stream: TcpStream, thread: u32, scramble: &[u8; LEN
 }
 
 async fn admit(
-    front: &Front,
+    front: &MySql,
     lease: &Lease,
     login: &Login,
     scramble: &[u8; LENGTH],
@@ -234,7 +190,7 @@ async fn kept_of(running: &Running, user: &str) -> Result<Option<Kept>, client::
 }
 
 /// Tells a client that there are too many.
-pub(super) async fn refuse_too_many(mut stream: TcpStream) {
+pub(crate) async fn refuse_too_many(mut stream: TcpStream) {
     let error = SqlError::new(1040, "08004", "Too many connections");
     let _ = tokio::time::timeout(TIMEOUT, stream.write_all(&frame(0, &error.payload()))).await;
 }

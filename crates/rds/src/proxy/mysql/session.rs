@@ -1,9 +1,10 @@
 //! One client, from its handshake to its end.
 
-use super::Front;
-use super::greet::{self, Greeted, Stream};
-use super::pool::{Backend, NoBackend};
+use super::super::pool::{Lent, NoConnection};
+use super::super::stream::Stream;
+use super::greet::{self, Greeted};
 use super::relay::{self, Broken};
+use super::{Backend, MySql};
 use crate::mysql::client::{Account, ClientError};
 use crate::mysql::frame::{FULL, Framed, HEADER, frame};
 use crate::mysql::response::{Outcome, Response};
@@ -24,7 +25,7 @@ const MAX_SETUP_BYTES: usize = 16 * 1024;
 const TAKE_OVER: Duration = Duration::from_secs(30);
 
 /// Serves a client until it leaves.
-pub(super) async fn run(front: &Front, stream: TcpStream, from: IpAddr) {
+pub(crate) async fn run(front: &MySql, stream: TcpStream, from: IpAddr) {
     let thread = front.next_thread();
     let Some(greeted) = greet::greet(front, stream, thread, from).await else {
         return;
@@ -58,12 +59,12 @@ pub(super) async fn run(front: &Front, stream: TcpStream, from: IpAddr) {
 
 /// A server connection while it is the session's.
 struct Held {
-    backend: Backend,
+    lent: Lent<Backend>,
     _lease: Lease,
 }
 
 struct Session<'f> {
-    front: &'f Front,
+    front: &'f MySql,
     client: Framed<Stream>,
     thread: u32,
     account: Account,
@@ -92,13 +93,9 @@ impl Session<'_> {
         running: Arc<Running>,
         database: Vec<u8>,
     ) -> Result<(), Broken> {
-        let taken = self
-            .front
-            .pool
-            .take(&running, &self.account, self.thread, &database)
-            .await;
+        let taken = self.front.backend(&running, &self.account, self.thread, &database).await;
         let entered = match taken {
-            Ok(backend) => self.enter(backend, lease).await,
+            Ok(lent) => self.enter(lent, lease).await,
             Err(error) => Err(refusal(error)),
         };
         match entered {
@@ -186,7 +183,7 @@ impl Session<'_> {
         let Some(held) = &mut self.held else {
             return Err(Broken::Server);
         };
-        let server = &mut held.backend.connection.framed;
+        let server = &mut held.lent.connection.connection.framed;
         relay::forward(&mut self.client, &mut server.stream).await?;
         let Some(response) = Response::to(kind) else {
             return Ok(());
@@ -242,7 +239,7 @@ impl Session<'_> {
 
     fn entered(&mut self, database: Vec<u8>) {
         if let Some(held) = &mut self.held {
-            held.backend.database.clone_from(&database);
+            held.lent.connection.database.clone_from(&database);
         }
         self.database = database;
     }
@@ -258,7 +255,7 @@ impl Session<'_> {
     fn pin(&mut self) {
         self.is_pinned = true;
         if let Some(held) = &mut self.held {
-            self.front.pool.pin(&mut held.backend);
+            self.front.pool.pin(&mut held.lent.place);
         }
     }
 
@@ -268,7 +265,7 @@ impl Session<'_> {
             return;
         }
         if let Some(held) = self.held.take() {
-            self.front.pool.give_back(held.backend);
+            self.front.pool.give_back(held.lent);
         }
     }
 
@@ -288,12 +285,11 @@ impl Session<'_> {
         })?;
         let taken = self
             .front
-            .pool
-            .take(&running, &self.account, self.thread, &self.database)
+            .backend(&running, &self.account, self.thread, &self.database)
             .await;
-        let backend = taken.map_err(refusal)?;
-        let was_own = backend.served == self.thread;
-        self.enter(backend, lease).await?;
+        let lent = taken.map_err(refusal)?;
+        let was_own = lent.served == self.thread;
+        self.enter(lent, lease).await?;
         if needs_insert_id && !was_own && self.insert_id != 0 {
             self.ask(
                 command::QUERY,
@@ -305,13 +301,13 @@ impl Session<'_> {
     }
 
     /// Makes a connection the session's: what another session left in it goes, what this one has set comes.
-    async fn enter(&mut self, mut backend: Backend, lease: Lease) -> Result<(), Refused> {
-        let is_own = backend.served == self.thread;
-        let is_new = backend.served == 0;
-        backend.served = self.thread;
-        let elsewhere = backend.database != self.database && !self.database.is_empty();
-        backend.database.clone_from(&self.database);
-        self.held = Some(Held { backend, _lease: lease });
+    async fn enter(&mut self, mut lent: Lent<Backend>, lease: Lease) -> Result<(), Refused> {
+        let is_own = lent.served == self.thread;
+        let is_new = lent.served == 0;
+        lent.served = self.thread;
+        let elsewhere = lent.connection.database != self.database && !self.database.is_empty();
+        lent.connection.database.clone_from(&self.database);
+        self.held = Some(Held { lent, _lease: lease });
         let mut said: Vec<(u8, Vec<u8>)> = Vec::new();
         if !is_own && !is_new {
             said.push((command::RESET_CONNECTION, Vec::new()));
@@ -334,7 +330,7 @@ impl Session<'_> {
         let Some(held) = self.held.as_mut().filter(|_| !said.is_empty()) else {
             return Ok(());
         };
-        let framed = &mut held.backend.connection.framed;
+        let framed = &mut held.lent.connection.connection.framed;
         let asking = async {
             let mut bytes = Vec::new();
             for (kind, argument) in said {
@@ -368,7 +364,7 @@ impl Session<'_> {
     async fn lost(&mut self, is_server: bool) {
         let held = self.held.take();
         if is_server && let Some(mut held) = held {
-            let words = relay::last_words(&mut held.backend.connection.framed).await;
+            let words = relay::last_words(&mut held.lent.connection.connection.framed).await;
             let payload = words.unwrap_or_else(|| gone().payload());
             let _ = self.client.send(1, &payload).await;
         }
@@ -384,11 +380,11 @@ impl Session<'_> {
     }
 }
 
-fn refusal(error: NoBackend) -> Refused {
+fn refusal(error: NoConnection<ClientError>) -> Refused {
     match error {
-        NoBackend::Busy => Refused::Sql(SqlError::new(1040, "08004", "Too many connections")),
-        NoBackend::Failed(ClientError::Sql(error)) => Refused::Sql(error),
-        NoBackend::Failed(_) => Refused::Broken,
+        NoConnection::Busy => Refused::Sql(SqlError::new(1040, "08004", "Too many connections")),
+        NoConnection::Failed(ClientError::Sql(error)) => Refused::Sql(error),
+        NoConnection::Failed(_) => Refused::Broken,
     }
 }
 
