@@ -1,6 +1,7 @@
 """Databases: made by boto3, used by a MySQL client, killed, put to sleep, and brought back to the second before a mistake."""
 
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -14,6 +15,8 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("mariadbd", path="/usr/sbin:/usr/bin") is None, reason="MariaDB is not installed"),
 ]
 PASSWORD = "correct-horse"
+# Each client is a descriptor.
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(8192, resource.getrlimit(resource.RLIMIT_NOFILE)[1]), resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
 PATIENCE = 120
 
 
@@ -126,7 +129,8 @@ def test_wrong_words_are_aws_errors(danbi):
     for change, code, words in [
         ({"MasterUserPassword": "short"}, "InvalidParameterValue", "shorter than 8"),
         ({"MasterUserPassword": "with space and"}, "InvalidParameterValue", "printable ASCII"),
-        ({"MasterUserPassword": PASSWORD, "Engine": "postgres"}, "NotImplemented", "postgres"),
+        ({"MasterUserPassword": PASSWORD, "Engine": "oracle-ee"}, "NotImplemented", "oracle-ee"),
+        ({"MasterUserPassword": PASSWORD, "Engine": "postgres"}, "InvalidParameterValue", "admin cannot be used"),
         ({"MasterUserPassword": PASSWORD, "Engine": "nonsense"}, "InvalidParameterValue", "Invalid DB engine"),
         ({"MasterUserPassword": PASSWORD, "DBInstanceIdentifier": "1x"}, "InvalidParameterValue", "identifier"),
         ({"MasterUserPassword": PASSWORD, "BackupRetentionPeriod": 36}, "InvalidParameterValue", "retention"),
@@ -188,9 +192,9 @@ def test_encrypted_connections(database):
     assert connection._sock.cipher() and run(connection, "SELECT 1") == ((1,),)
 
 
-def test_many_clients_share_few_connections(database):
+def test_a_thousand_clients_share_twenty_connections(database):
     _, _, instance = database
-    clients = [connect(instance, autocommit=True) for _ in range(200)]
+    clients = [connect(instance, autocommit=True) for _ in range(1000)]
     run(clients[0], "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, client INT)")
     for at, client in enumerate(clients):
         run(client, "INSERT INTO t (client) VALUES (%s)", at)
@@ -282,15 +286,80 @@ def test_a_snapshot_becomes_another_database(database):
     until(lambda: snapshot("last") == "available")
 
 
-def test_restoring_to_a_point_in_time_says_that_it_is_not_built(database):
-    _, rds, _ = database
-    until(lambda: describe(rds, "todo").get("LatestRestorableTime"))
+def test_a_dropped_table_is_back_in_a_database_of_the_second_before(database):
+    danbi, rds, instance = database
+    latest = lambda: describe(rds, "todo").get("LatestRestorableTime")
+    first = until(latest)
+    connection = connect(instance, autocommit=True)
+    run(connection, "CREATE TABLE t (id INT PRIMARY KEY, note TEXT)")
+    run(connection, "INSERT INTO t VALUES (1, 'after the backup'), (2, 'größer 🎉')")
+    danbi.kill_9()
+    danbi.start()
+    connection = connect(instance, autocommit=True)
+    run(connection, "INSERT INTO t VALUES (3, 'after the kill')")
+    seconds = lambda: int(run(connection, "SELECT FLOOR(UNIX_TIMESTAMP(NOW(6)))")[0][0])
+    before = seconds()
+    until(lambda: seconds() > before)
+    run(connection, "DROP TABLE t")
+    run(connection, "CREATE TABLE later (id INT PRIMARY KEY)")
+
+    restore = lambda name, **when: rds.restore_db_instance_to_point_in_time(
+        SourceDBInstanceIdentifier="todo", TargetDBInstanceIdentifier=name, **when
+    )
+    for when, words in [
+        ({"RestoreTime": first.timestamp() - 3600}, "before the earliest"),
+        ({"RestoreTime": time.time() + 3600}, "after the latest"),
+    ]:
+        with pytest.raises(ClientError) as error:
+            restore("never", **when)
+        assert error.value.response["Error"]["Code"] == "InvalidParameterValue" and words in str(error.value)
     with pytest.raises(ClientError) as error:
-        rds.restore_db_instance_to_point_in_time(
-            SourceDBInstanceIdentifier="todo", TargetDBInstanceIdentifier="saved", UseLatestRestorableTime=True
-        )
-    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
-    assert [one["DBInstanceIdentifier"] for one in rds.describe_db_instances()["DBInstances"]] == ["todo"]
+        restore("never")
+    assert error.value.response["Error"]["Code"] == "InvalidParameterCombination"
+
+    until(lambda: latest().timestamp() >= before + 1)
+    restore("saved", RestoreTime=before)
+    restore("newest", UseLatestRestorableTime=True)
+    # Whatever had been done of it is done again.
+    danbi.kill_9()
+    danbi.start()
+    saved = available(rds, "saved")
+    assert run(connect(saved), "SELECT * FROM t") == ((1, "after the backup"), (2, "größer 🎉"), (3, "after the kill"))
+    assert run(connect(available(rds, "newest")), "SHOW TABLES") == (("later",),)
+    assert run(connect(instance), "SHOW TABLES") == (("later",),)
+
+
+def test_backups_past_the_retention_are_removed(danbi_with):
+    danbi = danbi_with(DANBI_DATABASES_MS="60000,100", DANBI_DATABASE_BACKUPS_MS="500,3000")
+    rds = danbi.client("rds")
+    rds.create_db_cluster(
+        DBClusterIdentifier="kept", Engine="aurora-mysql", MasterUsername="admin", MasterUserPassword=PASSWORD, DatabaseName="todo", BackupRetentionPeriod=1
+    )
+    cluster = lambda: rds.describe_db_clusters(DBClusterIdentifier="kept")["DBClusters"][0]
+    until(lambda: cluster()["Status"] == "available")
+    connection = pymysql.connect(host="127.0.0.1", port=cluster()["Port"], user="admin", password=PASSWORD, database="todo", autocommit=True)
+    run(connection, "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY)")
+    first = until(lambda: cluster().get("EarliestRestorableTime"))
+
+    def written_and_trimmed():
+        run(connection, "INSERT INTO t () VALUES ()")
+        return cluster()["EarliestRestorableTime"] > first
+
+    until(written_and_trimmed)
+    moment = until(lambda: cluster().get("LatestRestorableTime"))
+    assert moment > cluster()["EarliestRestorableTime"]
+    with pytest.raises(ClientError) as error:
+        rds.restore_db_cluster_to_point_in_time(DBClusterIdentifier="x", SourceDBClusterIdentifier="kept", RestoreToTime=first.timestamp() - 5)
+    assert "before the earliest" in str(error.value)
+    rds.modify_db_cluster(DBClusterIdentifier="kept", BackupRetentionPeriod=0)
+    until(lambda: "LatestRestorableTime" not in cluster())
+    rds.modify_db_cluster(DBClusterIdentifier="kept", BackupRetentionPeriod=1)
+    until(lambda: "LatestRestorableTime" in cluster())
+    rds.restore_db_cluster_to_point_in_time(DBClusterIdentifier="again", SourceDBClusterIdentifier="kept", UseLatestRestorableTime=True)
+    again = lambda: rds.describe_db_clusters(DBClusterIdentifier="again")["DBClusters"][0]
+    until(lambda: again()["Status"] == "available")
+    copy = pymysql.connect(host="127.0.0.1", port=again()["Port"], user="admin", password=PASSWORD, database="todo")
+    assert run(copy, "SELECT COUNT(*) FROM t") == run(connection, "SELECT COUNT(*) FROM t")
 
 
 def test_a_cluster_and_groups(danbi_with):

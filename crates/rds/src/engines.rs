@@ -1,7 +1,7 @@
 //! Which engines there are, and what stands behind each.
 
-use crate::server::installation::{MariaDb, Postgres};
 use crate::server::ServerError;
+use crate::server::installation::{MariaDb, Postgres};
 use crate::shapes::*;
 use crate::{Error, Rds, Result};
 use danbi_core::RequestContext;

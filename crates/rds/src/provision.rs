@@ -38,7 +38,9 @@ pub(crate) async fn new_server(database: &Database, record: &Record) -> Result<(
 /// Gives the master user a new password, in the form that the server keeps.
 pub(crate) async fn new_password(running: &Running, record: &Record, password: &str) -> Result<()> {
     match record.family() {
-        Family::MariaDb => Ok(mariadb_password(running, record, password).await.map_err(ServerError::from)?),
+        Family::MariaDb => Ok(mariadb_password(running, record, password)
+            .await
+            .map_err(ServerError::from)?),
         Family::Postgres => {
             let changing = async {
                 let mut admin = running.postgres_admin("postgres").await?;
@@ -127,11 +129,7 @@ async fn new_postgres(running: &Running, record: &Record) -> Result<(), postgres
     Ok(())
 }
 
-async fn is_there(
-    admin: &mut postgres::Connection,
-    place: &str,
-    name: &str,
-) -> Result<bool, postgres::ClientError> {
+async fn is_there(admin: &mut postgres::Connection, place: &str, name: &str) -> Result<bool, postgres::ClientError> {
     let sql = format!("SELECT 1 FROM {place} = {}", postgres::literal(name));
     Ok(!admin.query(&sql).await?.rows.is_empty())
 }

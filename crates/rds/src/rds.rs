@@ -190,7 +190,10 @@ impl Rds {
     /// The ports of the endpoints, and those of their protocols.
     pub fn ports(&self) -> Vec<u16> {
         let doors = locked(&self.doors);
-        let mut ports: Vec<u16> = doors.values().flat_map(|door| [door.family.port(), door.port]).collect();
+        let mut ports: Vec<u16> = doors
+            .values()
+            .flat_map(|door| [door.family.port(), door.port])
+            .collect();
         ports.sort_unstable();
         ports.dedup();
         ports

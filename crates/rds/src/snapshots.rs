@@ -2,8 +2,8 @@
 
 use crate::backup::{Image, image, take};
 use crate::create::{blank, check_group, enter, wanted_port};
-use crate::engines::Family;
 use crate::describe::{missing, page, passes, time};
+use crate::engines::Family;
 use crate::keys::{self, Kind};
 use crate::records::{self, Record, SnapshotRecord, Source, encode};
 use crate::shapes::*;

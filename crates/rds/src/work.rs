@@ -292,7 +292,9 @@ pub(crate) async fn back_up(rds: &Rds, record: &Record) -> Result<()> {
 /// Keeps what any moment within the retention needs: its images, and the one before the first of them.
 async fn trim(rds: &Rds, record: &Record) -> Result<()> {
     let day = i64::try_from(rds.options.day.as_millis()).unwrap_or(i64::MAX);
-    let oldest = rds.now().saturating_sub(day.saturating_mul(i64::from(record.retention_days)));
+    let oldest = rds
+        .now()
+        .saturating_sub(day.saturating_mul(i64::from(record.retention_days)));
     let images = records::all::<Image>(&rds.store, keys::bases(&record.resource)).await?;
     // The last one that no moment is before; all without a retention.
     let first = match record.retention_days {

@@ -4,6 +4,7 @@ use super::Target;
 use super::failure::Failure;
 use super::platform::{Element, Platform};
 use clap::{Args, Subcommand};
+use danbi_core::uri;
 use serde_json::{Value, json};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -209,9 +210,14 @@ impl Found {
     }
 
     fn url(&self, password: Option<&str>) -> String {
-        let password = password.map(|password| format!(":{}", escaped(password))).unwrap_or_default();
+        let password = password
+            .map(|password| format!(":{}", uri::encode(password, uri::RESERVED)))
+            .unwrap_or_default();
         let scheme = if self.is_postgres() { "postgresql" } else { "mysql" };
-        format!("{scheme}://{}{password}@127.0.0.1:{}/{}", self.user, self.port, self.database)
+        format!(
+            "{scheme}://{}{password}@127.0.0.1:{}/{}",
+            self.user, self.port, self.database
+        )
     }
 
     fn is_postgres(&self) -> bool {
@@ -224,16 +230,6 @@ impl Found {
             "host": self.host, "port": self.port.parse::<u16>().ok(), "user": self.user, "database": self.database,
         })
     }
-}
-
-/// A password as a URL has it.
-fn escaped(password: &str) -> String {
-    password.bytes().fold(String::new(), |text, byte| {
-        match byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            true => format!("{text}{}", char::from(byte)),
-            false => format!("{text}%{byte:02X}"),
-        }
-    })
 }
 
 /// The name of the first database in the server: letters, digits and underscores, of which the first is no digit.
@@ -355,10 +351,18 @@ async fn shell(args: ShellArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::new(&what, format!("it is {}", found.status)));
     }
     let (mut client, advice) = match found.is_postgres() {
-        true => (psql(&found, args.execute.as_deref()), "install the client: `apt install postgresql-client`"),
-        false => (mariadb(&found, args.execute.as_deref()), "install the client: `apt install mariadb-client`"),
+        true => (
+            psql(&found, args.execute.as_deref()),
+            "install the client: `apt install postgresql-client`",
+        ),
+        false => (
+            mariadb(&found, args.execute.as_deref()),
+            "install the client: `apt install mariadb-client`",
+        ),
     };
-    let status = client.status().map_err(|error| Failure::new(&what, error).next(advice))?;
+    let status = client
+        .status()
+        .map_err(|error| Failure::new(&what, error).next(advice))?;
     Ok(if status.success() {
         ExitCode::SUCCESS
     } else {
@@ -369,7 +373,14 @@ async fn shell(args: ShellArgs) -> Result<ExitCode, Failure> {
 /// It asks for the password itself, unless `MYSQL_PWD` says it.
 fn mariadb(found: &Found, sql: Option<&str>) -> Command {
     let mut client = Command::new("mariadb");
-    client.args(["--host=127.0.0.1", "--protocol=tcp", "--port", &found.port, "--user", &found.user]);
+    client.args([
+        "--host=127.0.0.1",
+        "--protocol=tcp",
+        "--port",
+        &found.port,
+        "--user",
+        &found.user,
+    ]);
     if std::env::var_os("MYSQL_PWD").is_none() {
         client.arg("--password");
     }
@@ -383,8 +394,20 @@ fn mariadb(found: &Found, sql: Option<&str>) -> Command {
 /// The same with `PGPASSWORD` or `~/.pgpass`.
 fn psql(found: &Found, sql: Option<&str>) -> Command {
     let mut client = Command::new("psql");
-    let database = if found.database.is_empty() { "postgres" } else { &found.database };
-    client.args(["--host=127.0.0.1", "--port", &found.port, "--username", &found.user, "--dbname", database]);
+    let database = if found.database.is_empty() {
+        "postgres"
+    } else {
+        &found.database
+    };
+    client.args([
+        "--host=127.0.0.1",
+        "--port",
+        &found.port,
+        "--username",
+        &found.user,
+        "--dbname",
+        database,
+    ]);
     if let Some(sql) = sql {
         client.args(["--set=ON_ERROR_STOP=1", "--command", sql]);
     }
@@ -437,7 +460,11 @@ async fn snapshots(args: ListArgs) -> Result<(), Failure> {
     let mut documents = Vec::new();
     for one in &found {
         let text = |name: &str| one.text_of(name).to_owned();
-        let (name, of, status) = (text("DBSnapshotIdentifier"), text("DBInstanceIdentifier"), text("Status"));
+        let (name, of, status) = (
+            text("DBSnapshotIdentifier"),
+            text("DBInstanceIdentifier"),
+            text("Status"),
+        );
         let taken = text("SnapshotCreateTime");
         output.line(format!("{name:<32} {of:<24} {status:<12} {taken}"));
         documents.push(json!({"snapshot": name, "name": of, "status": status, "taken": taken}));
@@ -510,8 +537,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn passwords_stay_whole_in_urls() {
-        assert_eq!(escaped("a-b_c:d#ä"), "a-b_c%3Ad%23%C3%A4");
+    fn names_become_names_of_databases() {
         assert_eq!(first_database("to-do"), "to_do");
     }
 }

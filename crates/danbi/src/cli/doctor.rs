@@ -158,8 +158,16 @@ fn interpreters() -> Vec<Finding> {
         })
         .collect();
     let servers = [
-        ("mariadb", danbi_rds::MariaDb::find().map(|found| found.server), danbi_rds::MARIADB_ADVICE),
-        ("postgres", danbi_rds::Postgres::find().map(|found| found.server), danbi_rds::POSTGRES_ADVICE),
+        (
+            "mariadb",
+            danbi_rds::MariaDb::find().map(|found| found.server),
+            danbi_rds::MARIADB_ADVICE,
+        ),
+        (
+            "postgres",
+            danbi_rds::Postgres::find().map(|found| found.server),
+            danbi_rds::POSTGRES_ADVICE,
+        ),
     ];
     findings.extend(servers.map(|(name, found, advice)| match found {
         Ok(server) => Finding::new(name, Verdict::Ok, server.display().to_string(), ""),

@@ -330,7 +330,10 @@ mod tests {
         let mut second = binlog::MAGIC.to_vec();
         second.extend(event(4));
         std::fs::write(logs.join("log.000002"), &second).unwrap();
-        assert_eq!(archive.catch_up(&volume, None).await.unwrap(), CaughtUp::Binlog(Some(2)));
+        assert_eq!(
+            archive.catch_up(&volume, None).await.unwrap(),
+            CaughtUp::Binlog(Some(2))
+        );
 
         let into = folder.path().join("replay");
         std::fs::create_dir(&into).unwrap();

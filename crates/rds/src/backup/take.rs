@@ -74,8 +74,14 @@ async fn copy(
     };
     if database.family() == Family::Postgres {
         // So that a recovery has little to do, and the second round little to copy.
-        let mut admin = running.postgres_admin("postgres").await.map_err(crate::server::ServerError::from)?;
-        admin.run("CHECKPOINT").await.map_err(crate::server::ServerError::from)?;
+        let mut admin = running
+            .postgres_admin("postgres")
+            .await
+            .map_err(crate::server::ServerError::from)?;
+        admin
+            .run("CHECKPOINT")
+            .await
+            .map_err(crate::server::ServerError::from)?;
     }
     let copied = refresh(Copy::default()).await.map_err(io::Error::other)??;
     match database.family() {

@@ -109,12 +109,22 @@ pub(crate) fn name(file: u64) -> String {
     let place = file & ((1 << PLACE_BITS) - 1);
     // So many segments make one log file of old.
     let per_log = (1 << 32) / SEGMENT;
-    format!("{:08X}{:08X}{:08X}", file >> PLACE_BITS, place / per_log, place % per_log)
+    format!(
+        "{:08X}{:08X}{:08X}",
+        file >> PLACE_BITS,
+        place / per_log,
+        place % per_log
+    )
 }
 
 /// `length` bytes of a segment.
 pub(crate) fn read(volume: &Volume, from: Position, length: u64) -> io::Result<Vec<u8>> {
-    let gone = || io::Error::other(format!("the segment {} of the write-ahead log is gone", name(from.file)));
+    let gone = || {
+        io::Error::other(format!(
+            "the segment {} of the write-ahead log is gone",
+            name(from.file)
+        ))
+    };
     let folder = open_folder(&volume.open("data")?, FOLDER)?.ok_or_else(gone)?;
     let mut file = open_plain(&folder, &name(from.file))?.ok_or_else(gone)?;
     file.seek(SeekFrom::Start(from.offset))?;

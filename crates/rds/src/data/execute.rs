@@ -149,7 +149,9 @@ pub(super) async fn batch(
 ) -> Result<BatchExecuteStatementResponse, ServiceError> {
     let sets = input.parameter_sets.unwrap_or_default();
     if sets.len() > MAX_SETS {
-        return Err(bad_request(format!("A batch has {MAX_SETS} sets of parameters at most.")));
+        return Err(bad_request(format!(
+            "A batch has {MAX_SETS} sets of parameters at most."
+        )));
     }
     let names = (input.database.as_ref(), input.schema.as_ref());
     let resource = (input.resource_arn.as_str(), input.secret_arn.as_str());

@@ -85,7 +85,10 @@ fn of_mysql(error: mysql::ClientError) -> ServiceError {
         mysql::ClientError::Sql(error) => ServiceError::client(
             "DatabaseErrorException",
             400,
-            format!("{}; Error code: {}; SQLState: {}", error.message, error.code, error.state),
+            format!(
+                "{}; Error code: {}; SQLState: {}",
+                error.message, error.code, error.state
+            ),
         ),
         mysql::ClientError::TooLarge => too_large(),
         error => unavailable(&error),
@@ -131,7 +134,9 @@ async fn database(rds: &Rds, scope: &Scope, resource: &str, secret: &str) -> Res
         .ok_or_else(|| bad_request(format!("Invalid resourceArn: {resource}")))?;
     let record = describe::load(rds, kind, scope, &name).await.map_err(|_| missing())?;
     if !record.has_server() {
-        return Err(bad_request(format!("{resource} is a member of a DB cluster: name that.")));
+        return Err(bad_request(format!(
+            "{resource} is a member of a DB cluster: name that."
+        )));
     }
     if !record.http_endpoint {
         return Err(ServiceError::client(
@@ -182,7 +187,12 @@ async fn connect(
     use crate::engines::Family;
     let live = rds.open(record).await.map_err(ServiceError::from)?;
     let lease = live.front.database.lease();
-    let running = live.front.database.awake(&lease).await.map_err(|error| unavailable(&error))?;
+    let running = live
+        .front
+        .database
+        .awake(&lease)
+        .await
+        .map_err(|error| unavailable(&error))?;
     let password = record.managed.as_ref().map(|managed| managed.password.clone());
     let password = password.unwrap_or_default();
     let database = database.filter(|name| !name.is_empty()).or(record.db_name.as_ref());
@@ -205,7 +215,9 @@ async fn connect(
                 database: database.map_or("postgres", String::as_str).to_owned(),
                 settings: Default::default(),
             };
-            let connected = running.postgres_log_in(&start, &scram::Secret::Password(password)).await;
+            let connected = running
+                .postgres_log_in(&start, &scram::Secret::Password(password))
+                .await;
             let mut connection = connected.map_err(of_postgres)?;
             if let Some(schema) = schema.filter(|schema| !schema.is_empty()) {
                 let sql = format!("SET search_path TO {}", postgres::name(schema));

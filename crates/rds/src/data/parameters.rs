@@ -2,7 +2,7 @@
 
 use super::bad_request;
 use crate::data_shapes::{Field, SqlParameter};
-use danbi_core::ServiceError;
+use danbi_core::{ServiceError, hex};
 use std::collections::BTreeMap;
 
 /// PostgreSQL's type of a value that it finds out by itself.
@@ -27,7 +27,10 @@ fn template(sql: &str) -> Template<'_> {
         let next = bytes.get(at + 1).copied();
         at += match (byte, next) {
             (b'\'' | b'"' | b'`', _) => quoted(&bytes[at..]),
-            (b'-', Some(b'-')) => bytes[at..].iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len() - at),
+            (b'-', Some(b'-')) => bytes[at..]
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .unwrap_or(bytes.len() - at),
             (b'/', Some(b'*')) => {
                 let end = bytes[at + 2..].windows(2).position(|two| two == b"*/");
                 end.map_or(bytes.len() - at, |end| end + 4)
@@ -110,29 +113,41 @@ pub(super) fn for_mysql(sql: &str, parameters: &[SqlParameter]) -> Result<String
     Ok(text)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
-}
-
 fn mysql_literal(parameter: &SqlParameter) -> Result<String, ServiceError> {
     let field = value(parameter)?;
     Ok(match field {
         _ if field.is_null == Some(true) => "NULL".to_owned(),
-        Field { boolean_value: Some(value), .. } => if *value { "TRUE" } else { "FALSE" }.to_owned(),
-        Field { long_value: Some(value), .. } => value.to_string(),
-        Field { double_value: Some(value), .. } if value.is_finite() => format!("{value:e}"),
-        Field { string_value: Some(text), .. } => match parameter.type_hint.as_deref() {
+        Field {
+            boolean_value: Some(value),
+            ..
+        } => value.to_string().to_uppercase(),
+        Field {
+            long_value: Some(value),
+            ..
+        } => value.to_string(),
+        Field {
+            double_value: Some(value),
+            ..
+        } if value.is_finite() => format!("{value:e}"),
+        Field {
+            string_value: Some(text),
+            ..
+        } => match parameter.type_hint.as_deref() {
             Some("DECIMAL") => decimal(text)?,
-            _ => format!("_utf8mb4 X'{}'", hex(text.as_bytes())),
+            _ => format!("_utf8mb4 X'{}'", hex::encode(text)),
         },
-        Field { blob_value: Some(blob), .. } => format!("X'{}'", hex(&blob.0)),
+        Field {
+            blob_value: Some(blob), ..
+        } => format!("X'{}'", hex::encode(&blob.0)),
         _ => return Err(unsupported(parameter)),
     })
 }
 
 /// Text that is a number and nothing else.
 fn decimal(text: &str) -> Result<String, ServiceError> {
-    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    let plain = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
     let is_number = plain && text.parse::<f64>().is_ok();
     match is_number {
         true => Ok(text.to_owned()),
@@ -180,11 +195,25 @@ fn postgres_value(parameter: &SqlParameter) -> Result<(u32, Option<String>), Ser
     };
     Ok(match field {
         _ if field.is_null == Some(true) => (hinted, None),
-        Field { boolean_value: Some(value), .. } => (16, Some(value.to_string())),
-        Field { long_value: Some(value), .. } => (20, Some(value.to_string())),
-        Field { double_value: Some(value), .. } => (701, Some(value.to_string())),
-        Field { string_value: Some(text), .. } if !text.contains('\0') => (hinted, Some(text.clone())),
-        Field { blob_value: Some(blob), .. } => (17, Some(format!("\\x{}", hex(&blob.0)))),
+        Field {
+            boolean_value: Some(value),
+            ..
+        } => (16, Some(value.to_string())),
+        Field {
+            long_value: Some(value),
+            ..
+        } => (20, Some(value.to_string())),
+        Field {
+            double_value: Some(value),
+            ..
+        } => (701, Some(value.to_string())),
+        Field {
+            string_value: Some(text),
+            ..
+        } if !text.contains('\0') => (hinted, Some(text.clone())),
+        Field {
+            blob_value: Some(blob), ..
+        } => (17, Some(format!("\\x{}", hex::encode(&blob.0)))),
         _ => return Err(unsupported(parameter)),
     })
 }
@@ -199,7 +228,11 @@ fn value(parameter: &SqlParameter) -> Result<&Field, ServiceError> {
 
 fn unsupported(parameter: &SqlParameter) -> ServiceError {
     let name = parameter.name.as_deref().unwrap_or_default();
-    match parameter.value.as_ref().is_some_and(|value| value.array_value.is_some()) {
+    match parameter
+        .value
+        .as_ref()
+        .is_some_and(|value| value.array_value.is_some())
+    {
         true => bad_request("Array parameters are not supported."),
         false => bad_request(format!("The value of the parameter {name} is not supported.")),
     }

@@ -7,7 +7,7 @@ use crate::postgres::client as postgres;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
-use danbi_core::ServiceError;
+use danbi_core::{ServiceError, hex};
 use serde_json::{Map, Value, json};
 
 /// Bytes of the rows of one answer, as AWS has it.
@@ -195,21 +195,34 @@ impl Rows {
     pub(super) fn fields(&self, options: Option<&ResultSetOptions>) -> Result<Vec<Vec<Field>>, ServiceError> {
         self.check_size()?;
         let is = |wanted: Option<&String>, name: &str| wanted.is_some_and(|wanted| wanted == name);
-        let numbers = is(options.and_then(|options| options.decimal_return_type.as_ref()), "DOUBLE_OR_LONG");
+        let numbers = is(
+            options.and_then(|options| options.decimal_return_type.as_ref()),
+            "DOUBLE_OR_LONG",
+        );
         let texts = is(options.and_then(|options| options.long_return_type.as_ref()), "STRING");
         let one = |kind: Type, value: &Option<Bytes>| match kind {
             Type::Decimal if numbers => field(decimal_as(value), value),
             Type::Long if texts => field(Type::Text, value),
             kind => field(kind, value),
         };
-        let row = |row: &Vec<Option<Bytes>>| self.types.iter().zip(row).map(|(kind, value)| one(*kind, value)).collect();
+        let row = |row: &Vec<Option<Bytes>>| {
+            self.types
+                .iter()
+                .zip(row)
+                .map(|(kind, value)| one(*kind, value))
+                .collect()
+        };
         Ok(self.rows.iter().map(row).collect())
     }
 
     /// Rows as a JSON text.
     pub(super) fn json(&self) -> Result<String, ServiceError> {
         self.check_size()?;
-        let labels: Vec<&str> = self.columns.iter().map(|column| column.label.as_deref().unwrap_or_default()).collect();
+        let labels: Vec<&str> = self
+            .columns
+            .iter()
+            .map(|column| column.label.as_deref().unwrap_or_default())
+            .collect();
         for (at, label) in labels.iter().enumerate() {
             if labels[..at].contains(label) {
                 return Err(ServiceError::client(
@@ -246,12 +259,10 @@ fn truth(value: &[u8]) -> bool {
 }
 
 fn unhex(value: &[u8]) -> Vec<u8> {
-    let digits = value.strip_prefix(b"\\x").unwrap_or_default();
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).unwrap_or(0);
-    digits
-        .chunks_exact(2)
-        .map(|two| digit(two[0]) << 4 | digit(two[1]))
-        .collect()
+    let digits = std::str::from_utf8(value)
+        .ok()
+        .and_then(|text| text.strip_prefix("\\x"));
+    digits.and_then(hex::decode).unwrap_or_default()
 }
 
 fn field(kind: Type, value: &Option<Bytes>) -> Field {
@@ -395,7 +406,10 @@ mod tests {
         assert_eq!(texts, expected.map(|text| text.map(str::to_owned)));
         let nested = array(Type::Long, b"{{1,2},{3,NULL}}").array_values.unwrap();
         assert_eq!(nested[1].as_ref().unwrap().long_values, Some(vec![Some(3), None]));
-        assert_eq!(array(Type::Long, b"[0:1]={1,2}").long_values, Some(vec![Some(1), Some(2)]));
+        assert_eq!(
+            array(Type::Long, b"[0:1]={1,2}").long_values,
+            Some(vec![Some(1), Some(2)])
+        );
         for odd in [&b""[..], b"{", b"{\"", b"{\"\\", b"{{{{{{{{{{{{", b"}", b"{,"] {
             array(Type::Text, odd);
         }
@@ -407,7 +421,10 @@ mod tests {
         assert_eq!(field(Type::Long, &bytes("7")).long_value, Some(7));
         assert_eq!(field(Type::Boolean, &bytes("t")).boolean_value, Some(true));
         assert_eq!(field(Type::Text, &None).is_null, Some(true));
-        assert_eq!(field(Type::Hex, &bytes("\\x0aff")).blob_value.unwrap().0, &b"\x0a\xff"[..]);
+        assert_eq!(
+            field(Type::Hex, &bytes("\\x0aff")).blob_value.unwrap().0,
+            &b"\x0a\xff"[..]
+        );
         assert_eq!(json_value(Type::Decimal, &bytes("1.50")).to_string(), "1.5");
         assert_eq!(json_value(Type::Double, &bytes("NaN")), json!("NaN"));
     }

@@ -1,7 +1,7 @@
 //! A connection to a server: the platform's own, and those that the proxy opens in its users' names.
 
 use super::frame::{Fields, Framed, message};
-use super::scram::{Claim, MECHANISM, Secret};
+use super::scram::{Claim, Claimed, MECHANISM, Secret};
 use super::startup::Start;
 use super::{PgError, backend, frontend};
 use bytes::Bytes;
@@ -56,48 +56,50 @@ pub(crate) struct Connection {
     pub(crate) key: (u32, u32),
 }
 
+/// How far a login has come.
+enum Step {
+    Begun,
+    Claimed(Claim),
+    Proven(Claimed),
+    Done,
+}
+
 impl Connection {
     /// Logs in over `stream`.
     pub(crate) async fn log_in(stream: UnixStream, start: &Start, secret: &Secret) -> Result<Self, ClientError> {
         let mut framed = Framed::new(stream);
         framed.send(&start.packet()).await?;
-        let mut claim = None;
-        let mut claimed = None;
+        let mut step = Step::Begun;
         let mut connection = Self {
             framed,
             statuses: Vec::new(),
             key: (0, 0),
         };
-        let random = |_| ClientError::Protocol("no random numbers");
         loop {
             let (kind, body) = connection.framed.message(MAX_START).await?;
             match kind {
                 backend::AUTHENTICATION => {
                     let mut fields = Fields(&body);
-                    let said = match (fields.i32(), &claim, &claimed) {
-                        (Some(0), None, None) | (Some(0), _, Some(())) => continue,
-                        (Some(10), None, _) => {
-                            let new = Claim::new().map_err(random)?;
+                    step = match (fields.i32(), step) {
+                        (Some(0), Step::Begun | Step::Done) => Step::Done,
+                        (Some(10), Step::Begun) => {
+                            let claim = Claim::new().map_err(|_| ClientError::Protocol("no random numbers"))?;
                             let mut said = [MECHANISM.as_bytes(), b"\0"].concat();
-                            said.extend(u32::try_from(new.said.len()).unwrap_or(0).to_be_bytes());
-                            said.extend(new.said.as_bytes());
-                            claim = Some((new, None));
-                            said
+                            said.extend(u32::try_from(claim.said.len()).unwrap_or(0).to_be_bytes());
+                            said.extend(claim.said.as_bytes());
+                            connection.framed.send(&message(frontend::PASSWORD, &said)).await?;
+                            Step::Claimed(claim)
                         }
-                        (Some(11), Some((first, None)), _) => {
-                            let proven = first.prove(secret, fields.0);
+                        (Some(11), Step::Claimed(claim)) => {
+                            let proven = claim.prove(secret, fields.0);
                             let proven = proven.ok_or(ClientError::Protocol("a challenge"))?;
-                            let said = proven.said.clone().into_bytes();
-                            claim = claim.map(|(first, _)| (first, Some(proven)));
-                            said
+                            let said = message(frontend::PASSWORD, proven.said.as_bytes());
+                            connection.framed.send(&said).await?;
+                            Step::Proven(proven)
                         }
-                        (Some(12), Some((_, Some(proven))), _) if proven.is_answered_by(fields.0) => {
-                            claimed = Some(());
-                            continue;
-                        }
+                        (Some(12), Step::Proven(proven)) if proven.is_answered_by(fields.0) => Step::Done,
                         _ => return Err(ClientError::Protocol("an authentication that the proxy does not speak")),
                     };
-                    connection.framed.send(&message(frontend::PASSWORD, &said)).await?;
                 }
                 backend::PARAMETER_STATUS => connection.statuses.extend(message(kind, &body)),
                 backend::BACKEND_KEY => {
@@ -126,7 +128,11 @@ impl Connection {
 
     /// Runs one statement with parameters `$1`, `$2`, … in text form, each with its type; type 0 is for the server to
     /// find out, `None` is NULL.
-    pub(crate) async fn execute(&mut self, sql: &str, parameters: &[(u32, Option<String>)]) -> Result<Answer, ClientError> {
+    pub(crate) async fn execute(
+        &mut self,
+        sql: &str,
+        parameters: &[(u32, Option<String>)],
+    ) -> Result<Answer, ClientError> {
         let count = u16::try_from(parameters.len()).map_err(|_| ClientError::TooLarge)?;
         let mut parse = [b"\0", sql.as_bytes(), b"\0"].concat();
         parse.extend(count.to_be_bytes());
@@ -253,7 +259,10 @@ mod tests {
         let body = Bytes::from_static(b"\0\x02\0\0\0\x01x\xff\xff\xff\xff");
         assert_eq!(row(&body), Some(vec![Some(Bytes::from_static(b"x")), None]));
         assert_eq!(row(&Bytes::from_static(b"\0\x01\0\0\0\x09x")), None);
-        assert_eq!((affected(b"INSERT 0 3\0"), affected(b"SELECT 3\0"), affected(b"BEGIN\0")), (3, 0, 0));
+        assert_eq!(
+            (affected(b"INSERT 0 3\0"), affected(b"SELECT 3\0"), affected(b"BEGIN\0")),
+            (3, 0, 0)
+        );
     }
 
     #[test]

@@ -150,7 +150,10 @@ mod tests {
             theirs.write_all(&message(b'S', b"")).await.unwrap();
         });
         let mut framed = Framed::new(ours);
-        assert_eq!(framed.message(100).await.unwrap(), (b'Q', Bytes::from_static(b"hello\0")));
+        assert_eq!(
+            framed.message(100).await.unwrap(),
+            (b'Q', Bytes::from_static(b"hello\0"))
+        );
         assert_eq!(framed.message(100).await.unwrap(), (b'S', Bytes::new()));
         sending.await.unwrap();
         assert!(framed.message(100).await.is_err());

@@ -60,7 +60,9 @@ impl PgError {
     pub(crate) fn of(body: &[u8]) -> Self {
         let field = |kind: u8| {
             let fields = body.split(|byte| *byte == 0);
-            let found = fields.filter_map(|field| field.split_first()).find(|(first, _)| **first == kind);
+            let found = fields
+                .filter_map(|field| field.split_first())
+                .find(|(first, _)| **first == kind);
             found.map_or(String::new(), |(_, text)| String::from_utf8_lossy(text).into_owned())
         };
         Self {
@@ -73,7 +75,12 @@ impl PgError {
     /// The whole ErrorResponse.
     pub(crate) fn message(&self) -> Vec<u8> {
         let mut body = Vec::new();
-        for (kind, text) in [(b'S', &self.severity), (b'V', &self.severity), (b'C', &self.code), (b'M', &self.message)] {
+        for (kind, text) in [
+            (b'S', &self.severity),
+            (b'V', &self.severity),
+            (b'C', &self.code),
+            (b'M', &self.message),
+        ] {
             body.push(kind);
             body.extend(text.bytes().filter(|byte| *byte != 0));
             body.push(0);

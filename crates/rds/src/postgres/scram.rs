@@ -117,7 +117,10 @@ impl Verifier {
         let (stored, server) = keys.split_once(':')?;
         let key = |text: &str| BASE64.decode(text).ok()?.try_into().ok();
         Some(Self {
-            iterations: iterations.parse().ok().filter(|count| (1..=MAX_ITERATIONS).contains(count))?,
+            iterations: iterations
+                .parse()
+                .ok()
+                .filter(|count| (1..=MAX_ITERATIONS).contains(count))?,
             salt: BASE64.decode(salt).ok()?,
             stored: key(stored)?,
             server: key(server)?,
@@ -170,8 +173,16 @@ impl Challenge {
             return None;
         }
         attribute(bare, 0, 'n')?;
-        let nonce = format!("{}{}", attribute(bare, 1, 'r').filter(|nonce| !nonce.is_empty())?, nonce().ok()?);
-        let said = format!("r={nonce},s={},i={}", BASE64.encode(&verifier.salt), verifier.iterations);
+        let nonce = format!(
+            "{}{}",
+            attribute(bare, 1, 'r').filter(|nonce| !nonce.is_empty())?,
+            nonce().ok()?
+        );
+        let said = format!(
+            "r={nonce},s={},i={}",
+            BASE64.encode(&verifier.salt),
+            verifier.iterations
+        );
         Some(Self {
             verifier,
             nonce,
@@ -300,14 +311,29 @@ mod tests {
     #[test]
     fn nonsense_is_no_message() {
         let verifier = || Verifier::of_random("x").unwrap();
-        for message in [&b""[..], b"n", b"n,,", b"n,,n=x", b"p=tls-unique,,n=,r=a", b"n,,n=,r=", b"n,a=b,n=,r=a", b"\xff"] {
+        for message in [
+            &b""[..],
+            b"n",
+            b"n,,",
+            b"n,,n=x",
+            b"p=tls-unique,,n=,r=a",
+            b"n,,n=,r=",
+            b"n,a=b,n=,r=a",
+            b"\xff",
+        ] {
             assert!(Challenge::answer(verifier(), message).is_none(), "{message:?}");
         }
         let challenge = Challenge::answer(verifier(), b"n,,n=,r=abc").unwrap();
         for message in [&b""[..], b"c=biws", b"c=biws,r=abc,p=AAAA", b"p=", b",p=", b"\xff"] {
             assert!(challenge.check(message).is_none(), "{message:?}");
         }
-        for text in ["", "md5abc", "SCRAM-SHA-256$4096:$:", "SCRAM-SHA-256$0:AAAA$AAAA:AAAA", "SCRAM-SHA-256$"] {
+        for text in [
+            "",
+            "md5abc",
+            "SCRAM-SHA-256$4096:$:",
+            "SCRAM-SHA-256$0:AAAA$AAAA:AAAA",
+            "SCRAM-SHA-256$",
+        ] {
             assert!(Verifier::parse(text).is_none(), "{text}");
         }
     }

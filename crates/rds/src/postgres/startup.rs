@@ -135,10 +135,7 @@ mod tests {
         };
         assert_eq!(first(&start.packet()[4..]), Some(First::Start(start.clone(), None)));
         assert!(!start.replicates());
-        assert_eq!(
-            first(&cancel(7, 9)[4..]),
-            Some(First::Cancel { process: 7, secret: 9 })
-        );
+        assert_eq!(first(&cancel(7, 9)[4..]), Some(First::Cancel { process: 7, secret: 9 }));
         let mut own = start;
         own.database = own.user.clone();
         let packet = [&VERSION_3.to_be_bytes()[..], b"user\0app\0client_encoding\0UTF8\0\0"].concat();
@@ -149,7 +146,14 @@ mod tests {
 
     #[test]
     fn nonsense_is_nothing() {
-        for packet in [&b""[..], b"GET ", b"\0\x03\0\0", b"\0\x03\0\0user\0", b"\0\x03\0\0a\0b\0\0", b"\0\x02\0\0\0"] {
+        for packet in [
+            &b""[..],
+            b"GET ",
+            b"\0\x03\0\0",
+            b"\0\x03\0\0user\0",
+            b"\0\x03\0\0a\0b\0\0",
+            b"\0\x02\0\0\0",
+        ] {
             assert_eq!(first(packet), None, "{packet:?}");
         }
     }

@@ -100,7 +100,10 @@ impl<'s> Iterator for Tokens<'s> {
             // A quoted name can be that of a function.
             b'"' => {
                 let length = quoted(sql, false);
-                (Token::Word(sql.get(1..length.saturating_sub(1)).unwrap_or_default()), length)
+                (
+                    Token::Word(sql.get(1..length.saturating_sub(1)).unwrap_or_default()),
+                    length,
+                )
             }
             b'$' => (Token::Other, dollar_quoted(sql)),
             b';' => (Token::End, 1),
@@ -235,7 +238,21 @@ mod tests {
     #[test]
     fn nothing_makes_it_panic() {
         for sql in [
-            &b"'"[..], b"\"", b"/*", b"/*/*", b"--", b"$", b"$a", b"$a$", b"$$", b"e'\\", b"e'", b"E", b"\xff\xfe", b"$1$1", b"$\xff$",
+            &b"'"[..],
+            b"\"",
+            b"/*",
+            b"/*/*",
+            b"--",
+            b"$",
+            b"$a",
+            b"$a$",
+            b"$$",
+            b"e'\\",
+            b"e'",
+            b"E",
+            b"\xff\xfe",
+            b"$1$1",
+            b"$\xff$",
         ] {
             let _ = effects(sql);
         }

@@ -2,8 +2,8 @@
 //!
 //! A client's password is checked here, against what the server keeps of it, and its statements run on whatever
 //! connection of its user is free: a server connection is a client's for one transaction, or for good once the session
-//! has something that cannot be said again elsewhere ([`crate::mysql::statement`], [`crate::postgres::statement`]). So a thousand clients share twenty
-//! connections, and the server can sleep while all of them stay connected.
+//! has something that cannot be said again elsewhere ([`crate::mysql::statement`], [`crate::postgres::statement`]). So a
+//! thousand clients share twenty connections, and the server can sleep while all of them stay connected.
 
 mod mysql;
 mod pool;
@@ -122,8 +122,8 @@ fn prepare(stream: &TcpStream) -> std::io::Result<()> {
 }
 
 /// The address at which `database` number `number` is known inside functions' sandboxes, where every name of an
-/// endpoint is loopback: each database has an address of its own there, for the protocols do not say which server a client
-/// wants.
+/// endpoint is loopback: each database has an address of its own there, for the protocols do not say which server a
+/// client wants.
 pub(crate) fn inside_address(number: u32) -> std::net::Ipv4Addr {
     // 127.64.0.0/10
     std::net::Ipv4Addr::from(0x7f40_0000 | (number & 0x003f_ffff))

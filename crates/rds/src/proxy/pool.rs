@@ -22,7 +22,6 @@ pub(crate) struct Lent<C> {
 }
 
 /// The right to use a connection.
-#[derive(Default)]
 pub(crate) struct Place {
     /// An idle one has none.
     turn: Option<OwnedSemaphorePermit>,
@@ -131,7 +130,9 @@ mod tests {
     use super::*;
 
     async fn take(pool: &Pool<u32>, generation: u64, client: u32, opened: u32) -> Lent<u32> {
-        let taken = pool.take(generation, client, |_| true, async { Ok::<_, ()>(opened) }).await;
+        let taken = pool
+            .take(generation, client, |_| true, async { Ok::<_, ()>(opened) })
+            .await;
         taken.unwrap_or_else(|_| panic!("there is one"))
     }
 
@@ -146,7 +147,11 @@ mod tests {
         let again = take(&pool, 1, 7, 12).await;
         assert_eq!(again.connection, 10);
         pool.give_back(again);
-        assert_eq!(take(&pool, 2, 7, 13).await.connection, 13, "of another start of the server");
+        assert_eq!(
+            take(&pool, 2, 7, 13).await.connection,
+            13,
+            "of another start of the server"
+        );
     }
 
     #[tokio::test]

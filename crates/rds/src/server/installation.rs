@@ -59,7 +59,8 @@ impl MariaDb {
     /// When it does not say one.
     pub async fn version(&self) -> Result<String, ServerError> {
         let text = ask_version(&self.server, &["--no-defaults", "--version"]).await?;
-        parse_version(&text, "Ver ", 3).ok_or_else(|| ServerError::Start(format!("it says no version: {}", text.trim())))
+        parse_version(&text, "Ver ", 3)
+            .ok_or_else(|| ServerError::Start(format!("it says no version: {}", text.trim())))
     }
 }
 

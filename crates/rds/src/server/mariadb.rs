@@ -1,7 +1,7 @@
 //! How MariaDB and its tools are started.
 
 use super::installation::MariaDb;
-use super::launch::{ADMIN, Inside, Machine, START_TIMEOUT, new_password, shell_words, shell_word};
+use super::launch::{ADMIN, Inside, Machine, START_TIMEOUT, new_password, shell_word, shell_words};
 use super::volume::{MARIADB_SOCKET, Volume};
 use super::{ServerError, Settings};
 use crate::mysql::client::quoted;
@@ -49,7 +49,11 @@ impl Machine {
     }
 
     /// What starts it over what lies in the volume, and the password that the platform's account has from then on.
-    pub(super) fn mariadb_start(&self, volume: &Volume, settings: &Settings) -> Result<(Vec<String>, String), ServerError> {
+    pub(super) fn mariadb_start(
+        &self,
+        volume: &Volume,
+        settings: &Settings,
+    ) -> Result<(Vec<String>, String), ServerError> {
         let installation = MariaDb::find()?;
         let password = new_password()?;
         volume.tell(START_SQL, &start_sql(&password))?;

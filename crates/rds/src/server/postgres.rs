@@ -155,7 +155,10 @@ impl Machine {
         let verifier = verifier(&password)?;
         volume.keep(SECRET, &password)?;
         Self::postgres_files(volume)?;
-        volume.tell(ADOPT_SQL, &format!("ALTER ROLE {ADMIN} PASSWORD {};\n", literal(&verifier)))?;
+        volume.tell(
+            ADOPT_SQL,
+            &format!("ALTER ROLE {ADMIN} PASSWORD {};\n", literal(&verifier)),
+        )?;
         let inside = self.inside(volume);
         let mut single = vec![
             installation.server.display().to_string(),

@@ -152,11 +152,7 @@ impl Running {
             // The other one waits for its clients to leave.
             Family::Postgres => rustix::process::Signal::INT,
         };
-        if self
-            .sandbox
-            .signal(signal.as_raw())
-            .await
-            .is_ok()
+        if self.sandbox.signal(signal.as_raw()).await.is_ok()
             && tokio::time::timeout(END_TIMEOUT, self.sandbox.wait()).await.is_ok()
         {
             return Ok(());

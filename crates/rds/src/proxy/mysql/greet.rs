@@ -1,7 +1,7 @@
 //! The handshake with a client, within bounds of time and size.
 
-use super::MySql;
 use super::super::stream::Stream;
+use super::MySql;
 use crate::mysql::client::Account;
 use crate::mysql::frame::{Framed, frame};
 use crate::mysql::greeting::{Greeting, Login, asks_for_tls, new_scramble, switch};

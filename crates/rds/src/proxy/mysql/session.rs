@@ -93,7 +93,10 @@ impl Session<'_> {
         running: Arc<Running>,
         database: Vec<u8>,
     ) -> Result<(), Broken> {
-        let taken = self.front.backend(&running, &self.account, self.thread, &database).await;
+        let taken = self
+            .front
+            .backend(&running, &self.account, self.thread, &database)
+            .await;
         let entered = match taken {
             Ok(lent) => self.enter(lent, lease).await,
             Err(error) => Err(refusal(error)),

@@ -190,7 +190,9 @@ async fn prove(framed: &mut Framed<Stream>, verifier: Verifier) -> io::Result<Op
         .await?;
     let said = answer(framed).await?;
     // The mechanism, a zero, a length, the message.
-    let first = said.strip_prefix(MECHANISM.as_bytes()).and_then(|rest| rest.strip_prefix(b"\0"));
+    let first = said
+        .strip_prefix(MECHANISM.as_bytes())
+        .and_then(|rest| rest.strip_prefix(b"\0"));
     let first = first.and_then(|rest| rest.get(4..)).unwrap_or_default();
     let Some(challenge) = Challenge::answer(verifier, first) else {
         return Ok(None);

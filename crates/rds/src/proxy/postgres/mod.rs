@@ -128,7 +128,10 @@ impl Postgres {
     /// Ends the statement of the client that knows its number and secret.
     async fn cancel(&self, process: u32, secret: u32) {
         let known = |cancel: &&Cancel| cancel.secret == secret;
-        let found = locked(&self.cancels).get(&process).filter(known).and_then(|cancel| cancel.backend.clone());
+        let found = locked(&self.cancels)
+            .get(&process)
+            .filter(known)
+            .and_then(|cancel| cancel.backend.clone());
         let Some((running, (process, secret))) = found else {
             return;
         };

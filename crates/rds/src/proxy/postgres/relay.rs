@@ -90,7 +90,10 @@ impl Watched {
                 self.is_pinned |= !name.is_empty();
                 self.is_parsed = true;
                 // With parameters it cannot be said again as it is.
-                self.judge(sql, !sql.windows(2).any(|two| two[0] == b'$' && two[1].is_ascii_digit()));
+                self.judge(
+                    sql,
+                    !sql.windows(2).any(|two| two[0] == b'$' && two[1].is_ascii_digit()),
+                );
             }
             frontend::BIND => {
                 self.is_unsynced = true;

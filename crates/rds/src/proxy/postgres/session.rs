@@ -61,7 +61,11 @@ impl Session<'_> {
         let lent = self.take(&running).await?;
         let mut welcome = message(backend::AUTHENTICATION, &0_u32.to_be_bytes());
         welcome.extend(&lent.connection.connection.statuses);
-        let key = [self.registered.process.to_be_bytes(), self.registered.secret.to_be_bytes()].concat();
+        let key = [
+            self.registered.process.to_be_bytes(),
+            self.registered.secret.to_be_bytes(),
+        ]
+        .concat();
         welcome.extend(message(backend::BACKEND_KEY, &key));
         welcome.extend(message(backend::READY, b"I"));
         self.front.pool.give_back(lent);
@@ -78,9 +82,12 @@ impl Session<'_> {
                 return Ok(());
             }
             let lease = self.front.database.lease();
-            let running = self.front.database.awake(&lease).await.map_err(|error| {
-                PgError::fatal("57P03", format!("the database could not be started: {error}"))
-            })?;
+            let running = self
+                .front
+                .database
+                .awake(&lease)
+                .await
+                .map_err(|error| PgError::fatal("57P03", format!("the database could not be started: {error}")))?;
             let lent = self.take(&running).await?;
             match self.hold(lent, &running).await {
                 End::Idle => {}
@@ -88,7 +95,10 @@ impl Session<'_> {
                 // The server itself has said it.
                 End::ServerGone if self.watched.is_over => return Ok(()),
                 End::ServerGone => {
-                    return Err(PgError::fatal("57P01", "terminating connection: the server has ended it"));
+                    return Err(PgError::fatal(
+                        "57P01",
+                        "terminating connection: the server has ended it",
+                    ));
                 }
             }
         }
@@ -112,7 +122,10 @@ impl Session<'_> {
 
     /// A server connection that is as the session has made it.
     async fn take(&self, running: &Arc<Running>) -> Result<Lent<Backend>, PgError> {
-        let taken = self.front.backend(running, &self.account, self.registered.process).await;
+        let taken = self
+            .front
+            .backend(running, &self.account, self.registered.process)
+            .await;
         let mut lent = taken.map_err(|error| match error {
             NoConnection::Busy => PgError::fatal("53300", "sorry, too many clients already"),
             NoConnection::Failed(ClientError::Sql(error)) => error,
