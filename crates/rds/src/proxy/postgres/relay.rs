@@ -74,7 +74,7 @@ impl Watched {
     }
 
     /// Takes note of a client's message, of which `body` is the beginning.
-    fn from_client(&mut self, kind: u8, body: &[u8]) {
+    fn client_said(&mut self, kind: u8, body: &[u8]) {
         match kind {
             frontend::QUERY => {
                 let sql = body.strip_suffix(b"\0").unwrap_or(body);
@@ -124,7 +124,7 @@ impl Watched {
     }
 
     /// Takes note of a server's message.
-    fn from_server(&mut self, kind: u8, body: &[u8]) {
+    fn server_said(&mut self, kind: u8, body: &[u8]) {
         match kind {
             backend::ERROR => {
                 self.has_failed = true;
@@ -240,7 +240,7 @@ where
             has_spoken = true;
             has_left = kind == frontend::TERMINATE;
             if !has_left {
-                watched.from_client(kind, body);
+                watched.client_said(kind, body);
             }
             !has_left
         });
@@ -256,7 +256,7 @@ where
             _ => 0,
         };
         let noted = down.look(some, |kind, body| {
-            watched.from_server(kind, body);
+            watched.server_said(kind, body);
             true
         });
         if noted.is_err() {
@@ -330,7 +330,7 @@ async fn last_words<S: AsyncRead + Unpin, C: AsyncWrite + Unpin>(
     let noted = down.look(
         |kind| if kind == backend::ERROR { FATAL.len() } else { 0 },
         |kind, body| {
-            watched.from_server(kind, body);
+            watched.server_said(kind, body);
             true
         },
     );
@@ -356,10 +356,13 @@ mod tests {
         let (to_server, to_client) = (said.to_vec(), answers.to_vec());
         let (sent, answered) = (said.len(), answers.len());
         let clients = tokio::spawn(async move {
-            let (mut reads, mut writes) = tokio::io::split(&mut client_end);
             let mut heard = vec![0; answered];
-            let (written, read) = tokio::join!(writes.write_all(&to_server), reads.read_exact(&mut heard));
-            (written.unwrap(), read.unwrap());
+            {
+                let (mut reads, mut writes) = tokio::io::split(&mut client_end);
+                let (written, read) = tokio::join!(writes.write_all(&to_server), reads.read_exact(&mut heard));
+                written.unwrap();
+                read.unwrap();
+            }
             (heard, client_end)
         });
         let servers = tokio::spawn(async move {
@@ -390,22 +393,22 @@ mod tests {
     #[test]
     fn a_transaction_and_what_is_pending_hold_the_connection() {
         let mut watched = Watched::default();
-        watched.from_client(frontend::QUERY, b"BEGIN\0");
+        watched.client_said(frontend::QUERY, b"BEGIN\0");
         assert!(!watched.is_idle());
-        watched.from_server(backend::READY, b"T");
+        watched.server_said(backend::READY, b"T");
         assert!(!watched.is_idle());
-        watched.from_client(frontend::QUERY, b"COMMIT\0");
-        watched.from_server(backend::READY, b"I");
+        watched.client_said(frontend::QUERY, b"COMMIT\0");
+        watched.server_said(backend::READY, b"I");
         assert!(watched.is_idle());
-        watched.from_client(frontend::PARSE, b"\0SELECT $1\0\0\0");
-        watched.from_client(frontend::SYNC, b"");
-        watched.from_server(backend::READY, b"I");
+        watched.client_said(frontend::PARSE, b"\0SELECT $1\0\0\0");
+        watched.client_said(frontend::SYNC, b"");
+        watched.server_said(backend::READY, b"I");
         assert!(!watched.is_idle(), "the unnamed statement is still to be used");
-        watched.from_client(frontend::BIND, b"\0\0");
-        watched.from_client(frontend::SYNC, b"");
-        watched.from_server(backend::READY, b"I");
+        watched.client_said(frontend::BIND, b"\0\0");
+        watched.client_said(frontend::SYNC, b"");
+        watched.server_said(backend::READY, b"I");
         assert!(watched.is_idle());
-        watched.from_client(frontend::PARSE, b"name\0SELECT 1\0\0\0");
+        watched.client_said(frontend::PARSE, b"name\0SELECT 1\0\0\0");
         assert!(watched.is_pinned);
     }
 
@@ -413,11 +416,11 @@ mod tests {
     fn settings_are_remembered_when_they_were_taken() {
         let mut watched = Watched::default();
         let mut set = |sql: &[u8], fails: bool, state: &[u8]| {
-            watched.from_client(frontend::QUERY, sql);
+            watched.client_said(frontend::QUERY, sql);
             if fails {
-                watched.from_server(backend::ERROR, b"");
+                watched.server_said(backend::ERROR, b"");
             }
-            watched.from_server(backend::READY, state);
+            watched.server_said(backend::READY, state);
             (watched.setup.len(), watched.is_pinned)
         };
         assert_eq!(set(b"SET TIME ZONE 'UTC'\0", false, b"I"), (1, false));
