@@ -78,7 +78,7 @@ class MySql:
     stop = signal.SIGTERM
 
     def load(self, port, clients, writes, seconds):
-        sql = "UPDATE rows_ SET n = n + 1 WHERE id = FLOOR(1 + RAND() * 10000)" if writes else "SELECT n FROM rows_ WHERE id = 77"
+        sql = "UPDATE rows_ SET n = n + 1 WHERE id = 1 + CONNECTION_ID() % 10000" if writes else "SELECT n FROM rows_ WHERE id = 77"
         count = max(200, clients * 100)
         done, spent = 0, 0.0
         while spent < seconds:
