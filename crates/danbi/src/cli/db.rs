@@ -397,7 +397,7 @@ fn psql(found: &Found, sql: Option<&str>) -> Command {
     let database = if found.database.is_empty() {
         "postgres"
     } else {
-        &found.database
+        found.database.as_str()
     };
     client.args([
         "--host=127.0.0.1",

@@ -22,7 +22,7 @@ use crate::postgres::startup::Start;
 use crate::records::{Record, Status};
 use crate::server::{Lease, Running};
 use crate::{Rds, describe, names};
-use danbi_core::{Access, RequestContext, Scope, ServiceError};
+use danbi_core::{Access, Scope, ServiceError};
 use danbi_wire::{Service, models};
 use std::sync::Arc;
 use std::time::Duration;
