@@ -157,3 +157,19 @@ def test_a_remote_that_cannot_be_used_is_told_at_the_start(danbi_with, tmp_path)
             platform.start()
         platform.end()
         assert word in platform.log(), platform.log()
+
+
+def test_public_objects_that_are_read_often_need_no_remote(danbi_with):
+    backend = danbi_with()
+    danbi = danbi_with("--new-buckets", "open", "--blobs", "s3://blobs", **Ourselves(backend).environment())
+    s3 = danbi.client("s3")
+    s3.create_bucket(Bucket="site")
+    body = os.urandom(300_000)
+    s3.put_object(Bucket="site", Key="page", Body=body, ACL="public-read")
+    read = lambda: danbi.http("GET", f"{danbi.url}/site/page")
+    assert read().body == body
+    backend.kill_9()
+    assert read().body == body
+    # Who may read is judged by the store, which is here.
+    s3.put_object_acl(Bucket="site", Key="page", ACL="private")
+    assert read().status == 403
