@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pymysql
 import pytest
@@ -194,7 +195,8 @@ def test_encrypted_connections(database):
 
 def test_a_thousand_clients_share_twenty_connections(database):
     _, _, instance = database
-    clients = [connect(instance, autocommit=True) for _ in range(1000)]
+    with ThreadPoolExecutor(100) as crowd:
+        clients = list(crowd.map(lambda _: connect(instance, autocommit=True), range(1000)))
     run(clients[0], "CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, client INT)")
     for at, client in enumerate(clients):
         run(client, "INSERT INTO t (client) VALUES (%s)", at)

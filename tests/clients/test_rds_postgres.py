@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pg8000.dbapi
 import psycopg
@@ -213,7 +214,8 @@ def test_a_statement_is_cancelled(database):
 
 def test_a_thousand_clients_share_twenty_connections(database, table):
     _, _, instance = database
-    clients = [connect(instance) for _ in range(1000)]
+    with ThreadPoolExecutor(100) as crowd:
+        clients = list(crowd.map(lambda _: connect(instance), range(1000)))
     run(clients[0], f"CREATE TABLE {table} (id SERIAL PRIMARY KEY, client INT)")
     for at, client in enumerate(clients):
         run(client, f"INSERT INTO {table} (client) VALUES ({at})")

@@ -21,6 +21,9 @@ use tokio::task::JoinSet;
 
 /// Clients of one database at once.
 const MAX_CLIENTS: usize = 5_000;
+/// Clients of one database about whom its server is asked at once: each question needs a connection beyond those of
+/// clients.
+const ASKING: usize = 8;
 /// After a refused accept: the platform is out of descriptors, which passes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// When a silent client is asked whether it is still there, and how often before it is given up.

@@ -151,7 +151,10 @@ async fn admit(
     if user == ADMIN {
         return Err(denied());
     }
-    let kept = kept_of(&running, &user).await.map_err(|error| {
+    let turn = front.asking.acquire().await;
+    let kept = kept_of(&running, &user).await;
+    drop(turn);
+    let kept = kept.map_err(|error| {
         tracing::warn!(%error, "a database server does not say who its users are");
         SqlError::new(1053, "08S01", "The database does not answer")
     })?;

@@ -8,11 +8,12 @@ pub(super) use greet::refuse_too_many;
 pub(super) use session::run;
 
 use super::pool::{Lent, NoConnection, Pool};
-use super::{FIRST_CLIENT, Tls};
+use super::{ASKING, FIRST_CLIENT, Tls};
 use crate::mysql::client::{Account, ClientError, Connection};
 use crate::server::{Database, Running};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::sync::Semaphore;
 
 /// What stands before a MariaDB.
 pub(crate) struct MySql {
@@ -21,6 +22,7 @@ pub(crate) struct MySql {
     /// What the server says its version is.
     version: String,
     tls: Option<Arc<dyn Tls>>,
+    asking: Semaphore,
     threads: AtomicU32,
 }
 
@@ -40,6 +42,7 @@ impl MySql {
             // Clients that know MariaDB look behind the first version, which old ones need.
             version: format!("5.5.5-{version}-MariaDB"),
             tls,
+            asking: Semaphore::new(ASKING),
             threads: AtomicU32::new(FIRST_CLIENT),
         }
     }

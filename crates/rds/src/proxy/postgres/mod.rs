@@ -8,7 +8,7 @@ pub(super) use greet::refuse_too_many;
 pub(super) use session::run;
 
 use super::pool::{Lent, NoConnection, Pool};
-use super::{FIRST_CLIENT, Tls};
+use super::{ASKING, FIRST_CLIENT, Tls};
 use crate::postgres::client::{ClientError, Connection, literal};
 use crate::postgres::scram::{Keys, Secret, Verifier};
 use crate::postgres::startup::{Start, cancel};
@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::Semaphore;
 
 /// How long a server may take to hear that a statement is to end.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -27,6 +28,7 @@ pub(crate) struct Postgres {
     database: Arc<Database>,
     pool: Pool<Backend>,
     tls: Option<Arc<dyn Tls>>,
+    asking: Semaphore,
     processes: AtomicU32,
     /// Of clients that are connected, by the process that they were told.
     cancels: Mutex<HashMap<u32, Cancel>>,
@@ -72,6 +74,7 @@ impl Postgres {
             database,
             pool: Pool::new(),
             tls,
+            asking: Semaphore::new(ASKING),
             processes: AtomicU32::new(FIRST_CLIENT),
             cancels: Mutex::default(),
             admin: Mutex::default(),
@@ -109,6 +112,7 @@ impl Postgres {
 
     /// What the server keeps of the password of a user who may log in.
     async fn verifier(&self, running: &Running, user: &str) -> Result<Option<Verifier>, ClientError> {
+        let _turn = self.asking.acquire().await;
         let kept = locked(&self.admin).take();
         let mut admin = match kept.filter(|(generation, _)| *generation == running.generation) {
             Some((_, admin)) => admin,
