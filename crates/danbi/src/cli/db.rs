@@ -347,8 +347,12 @@ async fn shell(args: ShellArgs) -> Result<ExitCode, Failure> {
     let platform = Platform::find(&args.target).await?;
     let what = format!("cannot talk to the database {}", args.name);
     let found = find(&platform, &what, &args.name).await?;
-    if found.port.is_empty() {
-        return Err(Failure::new(&what, format!("it is {}", found.status)));
+    if found.port.is_empty() || found.status == "stopped" {
+        let failure = Failure::new(&what, format!("it is {}", found.status));
+        return Err(match found.status.as_str() {
+            "stopped" => failure.next(format!("start it: `danbi db start {}`", args.name)),
+            _ => failure,
+        });
     }
     let (mut client, advice) = match found.is_postgres() {
         true => (
@@ -503,7 +507,11 @@ async fn restore(args: RestoreArgs) -> Result<(), Failure> {
             )
         }
     };
-    platform.rds(&what, operation, &input).await?;
+    let restoring = platform.rds(&what, operation, &input).await;
+    restoring.map_err(|failure| match failure.error_code() {
+        Some("MalformedInput") => failure.next("a moment is written as 2026-01-31T12:34:56Z, or `latest`"),
+        _ => failure,
+    })?;
     output.step(format!("restoring {}", args.name));
     let found = settled(&platform, &what, &args.name, &["available"]).await?;
     output.done();
