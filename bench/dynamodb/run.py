@@ -50,7 +50,7 @@ def load(server, verb, what, **options):
 def table(server, name, sort=False):
     """Makes a table and waits until it can be used."""
     keys = [("pk", "HASH")] + ([("sk", "RANGE")] if sort else [])
-    client = server.client()
+    client = server.client("dynamodb")
     client.create_table(
         TableName=name,
         BillingMode="PAY_PER_REQUEST",
@@ -82,7 +82,7 @@ def rates(names, results):
             table(server, "collections", sort=True)
             load(server, "fill", "items", clients=8, bytes=ITEM_BYTES)
             load(server, "fill", "collections", clients=8)
-            server.client().put_item(TableName="items", Item={"pk": {"S": "hot"}, "n": {"N": "0"}})
+            server.client("dynamodb").put_item(TableName="items", Item={"pk": {"S": "hot"}, "n": {"N": "0"}})
         for what, title in RATES.items():
             taken = {server.name: [] for server in servers}
             for _ in range(ROUNDS):
@@ -94,7 +94,7 @@ def rates(names, results):
                     time.sleep(0.3)
             report(results, servers, what, title, taken)
         for server in servers:
-            counted = int(server.client().get_item(TableName="items", Key={"pk": {"S": "hot"}}, ConsistentRead=True)["Item"]["n"]["N"])
+            counted = int(server.client("dynamodb").get_item(TableName="items", Key={"pk": {"S": "hot"}}, ConsistentRead=True)["Item"]["n"]["N"])
             told = updates[server.name]
             # A client that leaves at the end of its time has read its last answer: each update is counted once.
             print(f"  {server.name}: {told:,} updates of the hot item were answered, {counted:,} are counted in it {'' if counted == told else '  LOST OR DOUBLED'}")

@@ -14,7 +14,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 os.environ.setdefault("DANBI_BIN", str(ROOT / "target" / "release" / "danbi"))
 
 from load import MIB, download, listing, once, presigned, requests_file, save, signed, upload, wrk  # noqa: E402
-from servers import SERVERS, Server, available, free_port, process  # noqa: E402
+from servers import SERVERS, Server, available, client_of, free_port, process  # noqa: E402
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 SECONDS = int(os.environ.get("SECONDS", "4"))
@@ -36,7 +36,7 @@ def all_servers(names, base):
             folder = pathlib.Path(base) / name
             folder.mkdir()
             server = stack.enter_context(SERVERS[name](folder))
-            server.client().create_bucket(Bucket="box")
+            client_of(server).create_bucket(Bucket="box")
             servers.append(server)
         yield servers
 
@@ -74,7 +74,7 @@ def large(servers, folder, results):
 
     def up(server):
         server.forget_peak()
-        return [upload(server, server.client(), path, PART, PARTS_AT_ONCE), server.peak_mib()]
+        return [upload(server, client_of(server), path, PART, PARTS_AT_ONCE), server.peak_mib()]
 
     def down(server):
         server.forget_peak()
@@ -122,7 +122,7 @@ def lists(servers, folder, results):
     """A bucket of many keys, listed from its first page to its last."""
     rates, notes = {}, {}
     for server in servers:
-        client, count = server.client(), min(KEYS, FEWER_KEYS.get(server.name, KEYS))
+        client, count = client_of(server), min(KEYS, FEWER_KEYS.get(server.name, KEYS))
         client.create_bucket(Bucket="many")
         for start in range(0, count, 20_000):
             once(server, [signed(server, "PUT", f"/many/key-{number:07}") for number in range(start, min(start + 20_000, count))], 8)

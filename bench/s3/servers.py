@@ -1,85 +1,22 @@
-"""The servers under comparison: started on a free port with a folder of their own, each with what it promises of durability."""
+"""The servers under comparison, each with what it promises of durability."""
 
 import contextlib
 import os
 import pathlib
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
-import time
 
-import boto3
-from botocore.config import Config
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "clients"))
-
-from platform_under_test import KEY_ID, SECRET, Platform  # noqa: E402
-
-START_SECONDS = 30
+from measured import KEY_ID, SECRET, Server, danbi, free_port, process  # noqa: E402
 
 
-class Server:
-    """One running server, and what is needed to speak to it."""
-
-    def __init__(self, name, durability, port, pid, key_id, secret, region="us-east-1"):
-        self.name, self.durability, self.port, self.pid = name, durability, port, pid
-        self.key_id, self.secret, self.region = key_id, secret, region
-        self.url = f"http://127.0.0.1:{port}"
-
-    def client(self):
-        """A boto3 client."""
-        config = Config(retries={"total_max_attempts": 1}, read_timeout=600, s3={"addressing_style": "path"}, signature_version="s3v4", request_checksum_calculation="when_required")
-        return boto3.client("s3", endpoint_url=self.url, region_name=self.region, aws_access_key_id=self.key_id, aws_secret_access_key=self.secret, config=config)
-
-    def forget_peak(self):
-        """Begins a new measurement of the highest resident memory."""
-        pathlib.Path(f"/proc/{self.pid}/clear_refs").write_text("5")
-
-    def peak_mib(self):
-        """The highest resident memory since."""
-        status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
-        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextlib.contextmanager
-def process(command, port, log):
-    """A process that listens on `port` by the time this yields it."""
-    with open(log, "wb") as out:
-        child = subprocess.Popen(list(map(str, command)), stdout=out, stderr=out)
-        try:
-            deadline = time.monotonic() + START_SECONDS
-            while True:
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                    break
-                assert time.monotonic() < deadline and child.poll() is None, f"{command} did not start: {pathlib.Path(log).read_text()}"
-                time.sleep(0.05)
-            yield child
-        finally:
-            child.terminate()
-            try:
-                child.wait(20)
-            except subprocess.TimeoutExpired:
-                child.kill()
-                child.wait()
-
-
-@contextlib.contextmanager
-def danbi(folder):
-    platform = Platform(folder / "data")
-    platform.start()
-    try:
-        yield Server("danbi", "fsync before the answer, encrypted", platform.port, platform.process.pid, KEY_ID, SECRET)
-    finally:
-        platform.end()
+def client_of(server):
+    """A boto3 client that speaks S3 as every server of these understands it."""
+    s3 = {"addressing_style": "path"}
+    return server.client("s3", s3=s3, signature_version="s3v4", request_checksum_calculation="when_required")
 
 
 @contextlib.contextmanager
@@ -125,7 +62,7 @@ def garage(folder, fsync):
 
 
 SERVERS = {
-    "danbi": danbi,
+    "danbi": lambda folder: danbi(folder, "fsync before the answer, encrypted"),
     "s3rver": s3rver,
     "s3s-fs": s3s_fs,
     "garage": lambda folder: garage(folder, True),

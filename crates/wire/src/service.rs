@@ -1,5 +1,8 @@
 use crate::handler::{AccessOf, Answer, Call, Completion, FormHandler, Registered, admit, authorize, encode};
-use crate::{CrossOrigin, EventStream, FormRequest, LazyModel, Operation, ResponseParts, StreamOperation, direct_json};
+use crate::model::Member;
+use crate::{
+    CrossOrigin, EventStream, FormRequest, LazyModel, Operation, ResponseParts, StreamOperation, Value, direct_json, validate,
+};
 use bytes::Bytes;
 use danbi_core::{Access, RequestContext, ServiceError};
 use futures_util::StreamExt;
@@ -42,6 +45,15 @@ impl Service {
             refusal: |_| None,
             complete: |_, _, _| None,
         }
+    }
+
+    /// Holds a decoded input against what the model asks of `member`.
+    ///
+    /// # Errors
+    /// The service's own error for validation, in AWS's words.
+    pub(crate) fn validate(&self, member: &Member, input: &Value) -> Result<(), ServiceError> {
+        let refused = |message| ServiceError::client(self.model.code_of_validation(), 400, message);
+        validate::validate(self.model.get(), member, input).map_err(refused)
     }
 }
 

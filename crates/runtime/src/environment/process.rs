@@ -204,6 +204,7 @@ impl Process {
 pub(crate) struct Spare {
     process: Process,
     credentials: Arc<ContainerCredentials>,
+    memory_bytes: u64,
 }
 
 impl Spare {
@@ -225,9 +226,12 @@ impl Spare {
             credentials: Some(credentials.clone()),
         };
         let sandbox = launcher.launch_from(template, sandbox_spec(&launch)).await?;
+        // It stops where it was forked, so this hardly changes; asking costs a file each time.
+        let memory_bytes = sandbox.memory_bytes().unwrap_or(0);
         Ok(Self {
             process: Process::of(sandbox, launch, owned_by(spec))?,
             credentials,
+            memory_bytes,
         })
     }
 
@@ -238,7 +242,7 @@ impl Spare {
 
     /// The memory that is its own, besides what it shares with the template.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.process.sandbox.memory_bytes().unwrap_or(0)
+        self.memory_bytes
     }
 
     /// Makes it the environment with these variables and credentials.

@@ -12,7 +12,7 @@ use crate::protocol::{
     event_body, format_timestamp,
 };
 use crate::sigv4::{Dialect, Payload, RequestView, Rules, SigV4Error, sha256};
-use crate::{Service, s3, validate};
+use crate::{Service, s3};
 use bytes::Bytes;
 use danbi_core::{Body, Principal, Region, RequestContext, RequestId, Scope, ServiceError, empty_body, full_body};
 use futures_util::FutureExt;
@@ -134,8 +134,7 @@ impl<'d> Exchange<'d> {
             }
             incoming::check_document(model, operation, &input, &whole)?;
         } else if let Some(member) = &operation.input {
-            validate::validate(model, member, &input)
-                .map_err(|message| ServiceError::client(service.model.code_of_validation(), 400, message))?;
+            service.validate(member, &input)?;
         }
         // A handler may run for minutes, and what it needs of a whole body is in its input.
         drop((whole, held));
@@ -285,13 +284,8 @@ impl<'d> Exchange<'d> {
         &self,
         future: impl Future<Output = Result<A, ServiceError>>,
     ) -> Result<A, ServiceError> {
-        match AssertUnwindSafe(future).catch_unwind().await {
-            Ok(answer) => answer,
-            Err(_) => {
-                tracing::error!(request_id = %self.request_id, "a handler panicked");
-                Err(self.internal_failure())
-            }
-        }
+        let answer = guarded(self.request_id, future).await;
+        answer.unwrap_or_else(|_| Err(self.internal_failure()))
     }
 
     /// The context of a request that is judged by what stands in it.
@@ -465,6 +459,17 @@ impl<'d> Exchange<'d> {
         let message = "The request processing has failed because of an unknown error, exception or failure.";
         ServiceError::server("InternalFailure", 500, message)
     }
+}
+
+/// A handler panicked.
+pub(super) struct Panicked;
+
+/// Runs a handler, whose panic is kept from the caller's task and told to the platform's log.
+pub(super) async fn guarded<A>(request_id: RequestId, handler: impl Future<Output = A>) -> Result<A, Panicked> {
+    AssertUnwindSafe(handler).catch_unwind().await.map_err(|_| {
+        tracing::error!(%request_id, "a handler panicked");
+        Panicked
+    })
 }
 
 pub(super) fn with_body(encoded: Encoded, body: Body) -> Response<Body> {

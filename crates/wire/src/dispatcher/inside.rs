@@ -1,15 +1,14 @@
 //! Calls from inside the platform: no signature and no codec, but the same validation, authorization and handlers.
 
+use super::exchange::guarded;
 use super::{Dispatcher, find};
 use crate::handler::{Call, Incoming};
 use crate::model::{Kind, Member, Model};
-use crate::{Service, Value, s3, validate, value};
+use crate::{Service, Value, s3, value};
 use async_trait::async_trait;
 use bytes::Bytes;
-use danbi_core::{Api, ApiCall, Body, RequestContext, ServiceError, full_body, read_body};
-use futures_util::FutureExt;
+use danbi_core::{Api, ApiCall, Body, RequestContext, RequestId, ServiceError, full_body, read_body};
 use serde_json::Value as Json;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock, Weak};
 
 /// The most bytes of a streamed answer (an object's content) that such a call hands on.
@@ -60,12 +59,12 @@ impl Dispatcher {
             None => Value::Map(Vec::new()),
         };
         if let Some(member) = operation.input.as_ref().filter(|_| !s3::is_s3(model)) {
-            validate::validate(model, member, &input)
-                .map_err(|message| ServiceError::client(service.model.code_of_validation(), 400, message))?;
+            service.validate(member, &input)?;
         }
         let authorizer = Arc::clone(&self.authorizer);
+        let request_id = RequestId::new();
         let context = RequestContext {
-            request_id: danbi_core::RequestId::new(),
+            request_id,
             ..context.clone()
         };
         match &registered.call {
@@ -74,7 +73,7 @@ impl Dispatcher {
                     Some(member) => value::to_plain(model, member, &input),
                     None => Json::Object(Default::default()),
                 };
-                let answer = guarded(handle(context, document.to_string().into(), authorizer)).await?;
+                let answer = handled(request_id, handle(context, document.to_string().into(), authorizer)).await?;
                 // What a handler wrote is JSON; an operation without output writes nothing.
                 Ok(serde_json::from_slice(&answer).unwrap_or(Json::Null))
             }
@@ -84,7 +83,7 @@ impl Dispatcher {
                     .as_ref()
                     .and_then(|member| streamed(model, member))
                     .map(|member| full_body(take_body(&mut input, &member.name)));
-                let answer = guarded(handle(context, Incoming { input, body }, authorizer)).await?;
+                let answer = handled(request_id, handle(context, Incoming { input, body }, authorizer)).await?;
                 let Some(member) = &operation.output else {
                     return Ok(Json::Null);
                 };
@@ -134,18 +133,15 @@ async fn content(body: Body) -> Result<Bytes, ServiceError> {
 }
 
 /// Runs a handler; its panic is a fault of the platform, not of who asked.
-async fn guarded<A>(future: impl Future<Output = Result<A, ServiceError>>) -> Result<A, ServiceError> {
-    match AssertUnwindSafe(future).catch_unwind().await {
-        Ok(answer) => answer,
-        Err(_) => {
-            tracing::error!("a handler panicked");
-            Err(ServiceError::server(
-                "InternalFailure",
-                500,
-                "The request processing has failed because of an internal error.",
-            ))
-        }
-    }
+async fn handled<A>(
+    request_id: RequestId,
+    handler: impl Future<Output = Result<A, ServiceError>>,
+) -> Result<A, ServiceError> {
+    let answer = guarded(request_id, handler).await;
+    answer.unwrap_or_else(|_| {
+        let message = "The request processing has failed because of an internal error.";
+        Err(ServiceError::server("InternalFailure", 500, message))
+    })
 }
 
 fn unknown(message: String) -> ServiceError {
