@@ -62,3 +62,34 @@ def test_a_function_and_its_log(aws, tmp_path):
 
 def test_who_am_i(aws):
     assert aws("sts", "get-caller-identity")["Account"] == "000000000000"
+
+
+def test_a_folder_is_packaged_and_deployed_as_a_stack(aws, tmp_path):
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "app.py").write_text("def handler(e, c):\n    return e['n'] * 2\n")
+    trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
+    function = {"Runtime": "python3.12", "Handler": "app.handler", "Role": {"Fn::GetAtt": ["Role", "Arn"]}, "Code": "code", "Description": {"Ref": "Words"}}
+    template = {
+        "Parameters": {"Words": {"Type": "String", "Default": "none"}},
+        "Resources": {
+            "Role": {"Type": "AWS::IAM::Role", "Properties": {"AssumeRolePolicyDocument": trust}},
+            "Function": {"Type": "AWS::Lambda::Function", "Properties": function},
+        },
+        "Outputs": {"Name": {"Value": {"Ref": "Function"}}},
+    }
+    (tmp_path / "template.json").write_text(json.dumps(template))
+    aws("s3", "mb", "s3://artifacts")
+    aws("cloudformation", "package", "--template-file", "template.json", "--s3-bucket", "artifacts", "--output-template-file", "packaged.json", "--use-json")
+    deploy = ("cloudformation", "deploy", "--template-file", "packaged.json", "--stack-name", "cli", "--capabilities", "CAPABILITY_IAM")
+    aws(*deploy, "--parameter-overrides", "Words=first")
+    described = aws("cloudformation", "describe-stacks", "--stack-name", "cli")["Stacks"][0]
+    assert described["StackStatus"] == "CREATE_COMPLETE"
+    name = described["Outputs"][0]["OutputValue"]
+    aws("lambda", "invoke", "--function-name", name, "--payload", '{"n": 21}', "--cli-binary-format", "raw-in-base64-out", "out.json")
+    assert json.loads((tmp_path / "out.json").read_text()) == 42
+    # The parameter keeps its value; nothing is to be done.
+    assert "No changes to deploy" in aws(*deploy, "--no-fail-on-empty-changeset")
+    aws(*deploy, "--parameter-overrides", "Words=second")
+    assert aws("lambda", "get-function-configuration", "--function-name", name)["Description"] == "second"
+    aws("cloudformation", "delete-stack", "--stack-name", "cli")
+    aws("cloudformation", "wait", "stack-delete-complete", "--stack-name", described["StackId"])
