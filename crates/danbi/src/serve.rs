@@ -448,15 +448,12 @@ async fn databases(
     Ok(Rds::start(parts).await?)
 }
 
-/// Functions that are not isolated do not reach the platform by AWS's names, so custom resources answer to its address.
+/// Functions do not reach the platform by AWS's names, so custom resources answer to the address that they know it by.
 fn stack_options(args: &ServeArgs, address: SocketAddr, delays: &Delays) -> danbi_cloudformation::Options {
-    let mut options = danbi_cloudformation::Options {
-        answers: match args.isolation {
-            Isolation::Namespaces => None,
-            Isolation::Process => Some(format!("http://{address}")),
-        },
-        ..danbi_cloudformation::Options::default()
-    };
+    let mut options = danbi_cloudformation::Options::default();
+    if matches!(args.isolation, Isolation::Process) {
+        options.answers = Some(format!("http://{address}"));
+    }
     if let Some([every, age]) = delays.forget_stacks {
         (options.forget_every, options.forget_after) = (every, age);
     }

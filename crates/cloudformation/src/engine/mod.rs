@@ -48,8 +48,8 @@ pub struct Options {
     /// Where a function reaches the platform, without a slash at the end: wait conditions that nobody outside asked for are
     /// signalled there.
     pub inside: String,
-    /// Where custom resources send their answers, without a slash at the end. `None` is a name of S3's, as AWS gives it,
-    /// which functions in sandboxes reach over TLS at port 443; modules like Node.js's `cfn-response` take no other.
+    /// Where custom resources send their answers, without a slash at the end. `None` is a name of S3's, as AWS gives it, for
+    /// a platform that functions reach by AWS's names over TLS at port 443; Node.js's `cfn-response` takes no other.
     pub answers: Option<String>,
 }
 
@@ -62,7 +62,7 @@ impl Default for Options {
             forget_after: Duration::from_secs(90 * 24 * 3600),
             parallel: 32,
             inside: "http://127.0.0.1:4566".to_owned(),
-            answers: None,
+            answers: Some("http://127.0.0.1:4566".to_owned()),
         }
     }
 }
