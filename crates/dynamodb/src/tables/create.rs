@@ -42,6 +42,7 @@ pub(crate) async fn create(
             Ok::<_, Error>(created)
         })
         .await?;
+    policy::changed();
     let mut description = described(&created, &Counts::default());
     // It can be used from this answer on; AWS's own answer is the first of its states.
     description.table_status = Some("CREATING".into());

@@ -2,7 +2,7 @@
 
 use super::catalog::TableRef;
 use super::describe::deleted;
-use super::expiry;
+use super::{expiry, policy};
 use crate::history::backup;
 use crate::jobs::Job;
 use crate::{DynamoDb, Error, keys, shapes, streams};
@@ -52,6 +52,7 @@ pub(crate) async fn delete(
             Ok(record)
         })
         .await?;
+    policy::changed();
     dynamodb.jobs.wake();
     dynamodb.usage.forget(gone.id);
     Ok(shapes::DeleteTableOutput {

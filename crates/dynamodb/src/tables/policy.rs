@@ -5,10 +5,13 @@ use super::record::TableRecord;
 use crate::keys::TableId;
 use crate::{DynamoDb, Error, layout, shapes};
 use async_trait::async_trait;
-use danbi_core::{Arn, RequestContext, ResourcePolicySource, ServiceError};
+use danbi_core::{Access, Arn, RequestContext, ResourcePolicySource, ResourceSide, ServiceError};
 use danbi_store::{Snapshot, Store, Transaction};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Most bytes of a policy.
 const MAX_BYTES: usize = 20 * 1024;
@@ -161,6 +164,7 @@ pub(crate) async fn put(
             }
         })
         .await?;
+    changed();
     Ok(shapes::PutResourcePolicyOutput {
         revision_id: Some(revision),
     })
@@ -216,14 +220,44 @@ pub(crate) async fn delete(
             Ok::<_, Error>(existing.map(|policy| policy.revision))
         })
         .await?;
+    changed();
     Ok(shapes::DeleteResourcePolicyOutput { revision_id: revision })
 }
 
+/// How long what was found is believed: another node may have changed it since.
+const BELIEVED: Duration = Duration::from_secs(1);
+/// Resources whose policies are remembered, at most.
+const MAX_KNOWN: usize = 4096;
+/// The longest name of a resource that is remembered; no table's is so long.
+const MAX_KNOWN_BYTES: usize = 1024;
+
+/// How often this process has changed a policy, or a table that may have one. What was found before the last change is
+/// not believed, so a change counts with the next request.
+static CHANGES: AtomicU64 = AtomicU64::new(0);
+
+/// Takes note of a change of a policy, once it is committed.
+pub(super) fn changed() {
+    CHANGES.fetch_add(1, Ordering::AcqRel);
+}
+
+/// What was found of a resource.
+#[derive(Debug, Clone)]
+struct Known {
+    at: Instant,
+    /// [`CHANGES`] before it was looked up.
+    changes: u64,
+    policy: Option<Arc<str>>,
+}
+
 /// Tells the authorizer the resource policies of tables and streams.
+///
+/// Every request asks, and few tables have a policy, so what was found is remembered for a second, and for no longer than
+/// until this process changes a policy.
 #[derive(Debug)]
 pub struct TablePolicies {
     store: Store,
     catalog: Catalog,
+    known: Mutex<HashMap<String, Known>>,
 }
 
 impl TablePolicies {
@@ -232,7 +266,33 @@ impl TablePolicies {
         Self {
             store,
             catalog: Catalog::default(),
+            known: Mutex::default(),
         }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<String, Known>> {
+        // A panic elsewhere leaves a map behind that is whole.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The policy that is remembered, or that there is none.
+    fn remembered(&self, resource: &str) -> Option<Option<Arc<str>>> {
+        let changes = CHANGES.load(Ordering::Acquire);
+        let known = self.known();
+        let found = known.get(resource)?;
+        let believed = found.changes == changes && found.at.elapsed() < BELIEVED;
+        believed.then(|| found.policy.clone())
+    }
+
+    fn remember(&self, resource: &str, found: Known) {
+        if resource.len() > MAX_KNOWN_BYTES {
+            return;
+        }
+        let mut known = self.known();
+        if known.len() >= MAX_KNOWN {
+            known.clear();
+        }
+        known.insert(resource.to_owned(), found);
     }
 }
 
@@ -256,5 +316,95 @@ impl ResourcePolicySource for TablePolicies {
         }
         let policy = policy_at(&snapshot, &subject.key(table.id)).await?;
         Ok(policy.map(|policy| policy.text))
+    }
+
+    async fn resource_side(&self, _context: &RequestContext, access: &Access) -> Result<ResourceSide, ServiceError> {
+        let policy = match self.remembered(&access.resource) {
+            Some(policy) => policy,
+            None => {
+                let (at, changes) = (Instant::now(), CHANGES.load(Ordering::Acquire));
+                let Ok(arn) = access.resource.parse::<Arn>() else {
+                    return Ok(ResourceSide::default());
+                };
+                let policy: Option<Arc<str>> = self.resource_policy(&arn).await?.map(Into::into);
+                let found = Known {
+                    at,
+                    changes,
+                    policy: policy.clone(),
+                };
+                self.remember(&access.resource, found);
+                policy
+            }
+        };
+        Ok(ResourceSide {
+            policy,
+            ..ResourceSide::default()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Options, Parts};
+    use danbi_core::{Principal, RequestId, Scope, SystemClock};
+    use danbi_store::EmbeddedOptions;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    #[tokio::test]
+    async fn what_is_changed_counts_with_the_next_request() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_embedded(&folder.path().join("store"), EmbeddedOptions::default()).unwrap();
+        let parts = Parts {
+            store: store.clone(),
+            clock: Arc::new(SystemClock),
+            policies: None,
+            api: None,
+            options: Options::default(),
+        };
+        let dynamodb = DynamoDb::start(parts).await.unwrap();
+        let policies = TablePolicies::new(store);
+        let context = RequestContext {
+            request_id: RequestId::new(),
+            scope: Scope::default(),
+            principal: Principal::Root(Scope::default().account),
+            source_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            secure: false,
+            host: String::new(),
+            user_agent: String::new(),
+            facts: Default::default(),
+        };
+        let input = serde_json::json!({"TableName": "tab", "BillingMode": "PAY_PER_REQUEST",
+            "KeySchema": [{"AttributeName": "p", "KeyType": "HASH"}],
+            "AttributeDefinitions": [{"AttributeName": "p", "AttributeType": "S"}]});
+        let create = || {
+            let input = serde_json::from_value(input.clone()).unwrap();
+            super::super::create::create(Arc::clone(&dynamodb), context.clone(), input)
+        };
+        create().await.unwrap();
+        let arn = Arn::new("dynamodb", &Scope::default(), "table/tab").to_string();
+        let seen = async |resource: &str| {
+            let access = Access::new("dynamodb:GetItem", resource.to_owned());
+            let side = policies.resource_side(&context, &access).await.unwrap();
+            side.policy.map(|text| text.to_string())
+        };
+        let index = format!("{arn}/index/by_x");
+        assert_eq!((seen(&arn).await, seen(&index).await), (None, None));
+        for text in ["{\"a\":1}", "{\"a\":2}"] {
+            let input = shapes::PutResourcePolicyInput {
+                resource_arn: arn.clone(),
+                policy: text.to_owned(),
+                ..Default::default()
+            };
+            put(Arc::clone(&dynamodb), context.clone(), input).await.unwrap();
+            assert_eq!(seen(&arn).await.as_deref(), Some(text));
+            assert_eq!(seen(&index).await.as_deref(), Some(text));
+        }
+        let input = shapes::DeleteResourcePolicyInput {
+            resource_arn: arn.clone(),
+            ..Default::default()
+        };
+        delete(Arc::clone(&dynamodb), context.clone(), input).await.unwrap();
+        assert_eq!((seen(&arn).await, seen(&index).await), (None, None));
     }
 }
