@@ -62,7 +62,6 @@ def test_a_scan_needs_no_more_memory_than_a_page(danbi):
 
 
 @pytest.mark.skipif(not TABLE_ITEMS, reason="takes long: DANBI_TABLE_ITEMS=10000000")
-@pytest.mark.timeout(6 * 3600)
 def test_a_table_of_millions_of_items_works_in_bounded_memory(danbi):
     client = danbi.client("dynamodb")
     create(client, "many")
