@@ -14,8 +14,11 @@ use tokio::time::{Instant, Sleep, sleep};
 /// What one peer may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// A connection must have sent the whole header of its (next) request within this time.
+    /// A connection must have sent the whole header of its first request within this time.
     pub header_timeout: Duration,
+    /// And of each further one within this time of the answer before: longer than the half minute, or minute, for which
+    /// clients like to wait between two requests on a connection that they keep.
+    pub idle_timeout: Duration,
     /// A request body must bring at least one frame within this time.
     pub body_stall_timeout: Duration,
     /// A client that closed its side of the connection is given this long for its answer; afterwards it has left.
@@ -34,6 +37,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             header_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(75),
             body_stall_timeout: Duration::from_secs(30),
             half_closed_timeout: Duration::from_secs(5),
             max_header_bytes: 64 * 1024,

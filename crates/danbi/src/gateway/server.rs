@@ -66,7 +66,7 @@ impl<H: Handler> Server<H> {
         let mut http = auto::Builder::new(TokioExecutor::new());
         http.http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(limits.header_timeout)
+            .header_read_timeout(limits.idle_timeout)
             .max_buf_size(limits.max_header_bytes as usize)
             .max_headers(limits.max_headers)
             .half_close(true);
@@ -271,6 +271,7 @@ mod tests {
         let quick = Duration::from_millis(200);
         let limits = Limits {
             header_timeout: quick,
+            idle_timeout: quick,
             body_stall_timeout: quick,
             ..Limits::default()
         };
