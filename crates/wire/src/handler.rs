@@ -98,14 +98,14 @@ pub(crate) enum Call {
 /// The access function of an operation.
 pub(crate) type AccessOf<S, O, A> = fn(&S, &RequestContext, &<O as Operation>::Input) -> Result<A, ServiceError>;
 
-/// Decodes the input and asks for permission.
-pub(crate) async fn admit<O, S, A>(
+/// Decodes the input, and says what it asks for. All that an operation's types need is here, away from the futures, so
+/// that the hundreds of operations do not each have a copy of the waiting too.
+pub(crate) fn admit<O, S, A>(
     state: &S,
     context: &RequestContext,
     incoming: Incoming,
-    authorizer: Arc<dyn Authorizer>,
     access: AccessOf<S, O, A>,
-) -> Result<O::Input, ServiceError>
+) -> Result<(O::Input, Vec<Access>), ServiceError>
 where
     O: Operation,
     A: IntoIterator<Item = Access>,
@@ -115,8 +115,8 @@ where
     if let (Some(body), Some(slot)) = (incoming.body, O::request_body(&mut input)) {
         *slot = body.into();
     }
-    authorize::<O, S, A>(state, context, &input, authorizer, access, |_, _, _| None).await?;
-    Ok(input)
+    let accesses = access(state, context, &input)?.into_iter().collect();
+    Ok((input, accesses))
 }
 
 /// Adds to accesses what only the service's records say; `None` when there is nothing to add.
@@ -124,24 +124,12 @@ pub(crate) type Completion<S> =
     for<'a> fn(&'a S, &'a RequestContext, &'a mut [Access]) -> Option<BoxFuture<'a, Result<(), ServiceError>>>;
 
 /// Asks for every access; the first refusal counts.
-pub(crate) async fn authorize<O, S, A>(
-    state: &S,
+pub(crate) async fn authorize(
     context: &RequestContext,
-    input: &O::Input,
-    authorizer: Arc<dyn Authorizer>,
-    access: AccessOf<S, O, A>,
-    complete: Completion<S>,
-) -> Result<(), ServiceError>
-where
-    O: Operation,
-    A: IntoIterator<Item = Access>,
-{
-    // Collected first, so that no iterator of unknown type is held across an await.
-    let mut accesses: Vec<Access> = access(state, context, input)?.into_iter().collect();
-    if let Some(completion) = complete(state, context, &mut accesses) {
-        completion.await?;
-    }
-    for access in &accesses {
+    accesses: &[Access],
+    authorizer: &dyn Authorizer,
+) -> Result<(), ServiceError> {
+    for access in accesses {
         authorizer.authorize(context, access).await?;
     }
     Ok(())

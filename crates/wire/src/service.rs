@@ -119,7 +119,8 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
             Call::Modelled(Box::new(move |context, incoming, authorizer| {
                 let state = state.clone();
                 Box::pin(async move {
-                    let input = admit::<O, S, A>(&state, &context, incoming, authorizer, access).await?;
+                    let (input, accesses) = admit::<O, S, A>(&state, &context, incoming, access)?;
+                    authorize(&context, &accesses, &*authorizer).await?;
                     let output = handler(state, context, input).await.map_err(Into::into)?;
                     Answer::of::<O>(output, ResponseParts::default())
                 })
@@ -148,7 +149,8 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
             Call::Modelled(Box::new(move |context, incoming, authorizer| {
                 let state = state.clone();
                 Box::pin(async move {
-                    let input = admit::<O, S, A>(&state, &context, incoming, authorizer, access).await?;
+                    let (input, accesses) = admit::<O, S, A>(&state, &context, incoming, access)?;
+                    authorize(&context, &accesses, &*authorizer).await?;
                     let (output, parts) = handler(state, context, input).await.map_err(Into::into)?;
                     Answer::of::<O>(output, parts)
                 })
@@ -178,7 +180,8 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
             Call::Modelled(Box::new(move |context, incoming, authorizer| {
                 let state = state.clone();
                 Box::pin(async move {
-                    let input = admit::<O, S, A>(&state, &context, incoming, authorizer, access).await?;
+                    let (input, accesses) = admit::<O, S, A>(&state, &context, incoming, access)?;
+                    authorize(&context, &accesses, &*authorizer).await?;
                     let (output, events) = handler(state, context, input).await.map_err(Into::into)?;
                     let events = events.map(|event| event.and_then(|event| encode::<O, _>(&event)));
                     let mut answer = Answer::of::<O>(output, ResponseParts::default())?;
@@ -231,7 +234,11 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
                 Box::pin(async move {
                     let input = direct_json::decode::<O>(&body, refusal)?;
                     drop(body);
-                    authorize::<O, S, A>(&state, &context, &input, authorizer, access, complete).await?;
+                    let mut accesses: Vec<Access> = access(&state, &context, &input)?.into_iter().collect();
+                    if let Some(completion) = complete(&state, &context, &mut accesses) {
+                        completion.await?;
+                    }
+                    authorize(&context, &accesses, &*authorizer).await?;
                     let output = handler(state, context, input).await.map_err(Into::into)?;
                     direct_json::encode::<O>(&output)
                 })
