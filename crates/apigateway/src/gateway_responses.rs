@@ -56,6 +56,26 @@ pub(crate) fn by_default(kind: &str) -> GatewayResponse {
     }
 }
 
+/// The response of this type where it is not set itself: the API's own default for such statuses, or by itself.
+fn unset(kind: &str, set: &[GatewayResponse]) -> GatewayResponse {
+    let mut response = by_default(kind);
+    let family = match response
+        .status_code
+        .as_deref()
+        .and_then(|status| status.as_bytes().first().copied())
+    {
+        Some(b'4') => "DEFAULT_4XX",
+        Some(b'5') => "DEFAULT_5XX",
+        _ => return response,
+    };
+    if let Some(own) = set.iter().find(|own| own.response_type.as_deref() == Some(family)) {
+        response.status_code = own.status_code.clone().or(response.status_code);
+        response.response_parameters.clone_from(&own.response_parameters);
+        response.response_templates.clone_from(&own.response_templates);
+    }
+    response
+}
+
 fn check_type(kind: &str) -> Result<(), Error> {
     if TYPES.iter().any(|(name, _)| *name == kind) {
         Ok(())
@@ -119,10 +139,11 @@ pub(crate) async fn get(
     rest_apis::find(&view, &context.scope, &input.rest_api_id).await?;
     check_type(&input.response_type)?;
     let key = keys::child(&input.rest_api_id, keys::Kind::GatewayResponse, &input.response_type);
-    Ok(view
-        .record(&key)
-        .await?
-        .unwrap_or_else(|| by_default(&input.response_type)))
+    if let Some(response) = view.record(&key).await? {
+        return Ok(response);
+    }
+    let set: Vec<GatewayResponse> = view.children(&input.rest_api_id, keys::Kind::GatewayResponse).await?;
+    Ok(unset(&input.response_type, &set))
 }
 
 /// GetGatewayResponses: all types, as they are set or as they are by default.
@@ -133,12 +154,12 @@ pub(crate) async fn list(
 ) -> Result<GatewayResponses, Error> {
     let view = gateway.store.snapshot().await?;
     rest_apis::find(&view, &context.scope, &input.rest_api_id).await?;
-    let mut set: Vec<GatewayResponse> = view.children(&input.rest_api_id, keys::Kind::GatewayResponse).await?;
-    let mut one = |kind: &str| {
-        let place = set
+    let set: Vec<GatewayResponse> = view.children(&input.rest_api_id, keys::Kind::GatewayResponse).await?;
+    let one = |kind: &str| {
+        let own = set
             .iter()
-            .position(|response| response.response_type.as_deref() == Some(kind));
-        place.map_or_else(|| by_default(kind), |place| set.swap_remove(place))
+            .find(|response| response.response_type.as_deref() == Some(kind));
+        own.cloned().unwrap_or_else(|| unset(kind, &set))
     };
     Ok(GatewayResponses {
         position: None,

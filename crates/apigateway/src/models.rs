@@ -85,7 +85,7 @@ pub(crate) async fn create(
     let model = Model {
         id: Some(ids::id()?),
         name: Some(name.clone()),
-        description: input.description,
+        description: input.description.filter(|text| !text.is_empty()),
         schema: input.schema,
         content_type: Some(input.content_type),
     };

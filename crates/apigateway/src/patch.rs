@@ -153,6 +153,10 @@ fn one(record: &mut Value, operation: &PatchOperation, rules: &[Rule], words: Wo
             if op == "replace" && rule.member.contains('*') && !at.contains_key(last) && rule.ops == ANY_STRICT {
                 return Err(no_such_key(rule));
             }
+            if value.is_none() && rule.holds == Holds::Text && rule.member.contains('*') {
+                let map = parents.first().map_or("value", String::as_str);
+                return Err(Error::bad(format!("Invalid null or empty value in {map}")));
+            }
             at.insert(last.clone(), read(rule.holds, value, text)?);
         }
     }
@@ -187,7 +191,11 @@ fn change_set(
         ("remove", Some(place)) => {
             items.remove(place);
         }
-        ("replace", Some(place)) => items[place] = Value::from(value.unwrap_or_default()),
+        // What replaces comes last.
+        ("replace", Some(place)) => {
+            items.remove(place);
+            items.push(Value::from(value.unwrap_or_default()));
+        }
         ("replace", None) if items.len() == 1 && key.is_some_and(|key| key.parse::<usize>().is_ok()) => {
             items[0] = Value::from(value.unwrap_or_default());
         }

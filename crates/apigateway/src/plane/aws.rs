@@ -168,7 +168,11 @@ fn by_path(work: &Work<'_>, asked: &Asked, service: &str, subdomain: Option<&str
         };
         let key = url_decode(&key.replace('+', "%2B"));
         let place = json!({ "Bucket": bucket, "Key": key });
-        return match (work.method.integration.http_method.as_deref()?, key.is_empty()) {
+        let method = match work.method.integration.http_method.as_deref()? {
+            "ANY" => work.call.http_method.as_str(),
+            method => method,
+        };
+        return match (method, key.is_empty()) {
             ("GET", false) => Some(ApiCall::new("s3", "GetObject", place)),
             ("HEAD", false) => Some(ApiCall::new("s3", "HeadObject", place)),
             ("DELETE", false) => Some(ApiCall::new("s3", "DeleteObject", place)),

@@ -135,7 +135,11 @@ impl Work<'_> {
                 })?
             }
         };
-        Ok(RequestContext::inside(scope, principal, Some(source)))
+        // One id for the whole story: what the client got as `x-amzn-requestid` is what the function logs.
+        Ok(RequestContext {
+            request_id: self.call.request_id,
+            ..RequestContext::inside(scope, principal, Some(source))
+        })
     }
 
     /// Puts stage variables into a URI.
@@ -173,8 +177,11 @@ impl Work<'_> {
         let text = String::from_utf8_lossy(&body);
         let rendered = rendered(template, &self.scene(&text, &context, &self.call.params()))?;
         override_request(&mut mapped, rendered.request_override.as_ref());
-        self.journal
-            .note(|| format!("Endpoint request body after transformations: {}", cut(&rendered.text)));
+        // A mock has no endpoint.
+        if integration.r#type.as_deref() != Some("MOCK") {
+            self.journal
+                .note(|| format!("Endpoint request body after transformations: {}", cut(&rendered.text)));
+        }
         Ok(Asked {
             mapped,
             body: rendered.text.into(),

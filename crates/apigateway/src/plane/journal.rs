@@ -118,7 +118,10 @@ fn tell_function(gateway: &ApiGateway, scope: &Scope, call: &Call, function: &st
             call.api_id
         ),
     };
-    let message = format!("API Gateway, {} {}: {cause}", call.http_method, call.full_path);
+    let message = format!(
+        "API Gateway, RequestId: {} {} {}: {cause}",
+        call.request_id, call.http_method, call.full_path
+    );
     gateway.parts.logs.write(
         &stream,
         vec![LogEvent {

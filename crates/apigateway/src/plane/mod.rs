@@ -9,6 +9,7 @@ mod aws;
 mod binary;
 mod call;
 mod compiled;
+mod compression;
 mod domain;
 mod event;
 mod failure;

@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::integrate::{Outcome, Work};
 use super::journal::{self, Journal};
 use super::throttle::Rate;
-use super::{domain, logs, plans, validate};
+use super::{compression, domain, logs, plans, validate};
 use crate::{ApiGateway, Error};
 use bytes::Bytes;
 use danbi_core::{Body, Principal, ReadBodyError, full_body, read_body};
@@ -140,6 +140,13 @@ impl ApiGateway {
         let answered = self
             .answer(compiled, method, &mut call, (&parts, body), dispatcher, &journal)
             .await;
+        let answered = match answered {
+            Ok(outcome) => {
+                let at_least = compiled.definition.api.minimum_compression_size;
+                Ok(compression::compressed(outcome, at_least, call.header("accept-encoding")).await)
+            }
+            Err(failure) => Err(failure),
+        };
         let response = match &answered {
             Ok(outcome) => response(outcome),
             Err(failure) => failure.response(compiled, &call),
