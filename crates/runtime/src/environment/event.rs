@@ -185,10 +185,10 @@ impl Active {
         } = beginning;
         let starting: f64 = [init_ms, restore_ms, failed_ms].into_iter().flatten().sum();
         let queue_ms = (slot.waited().as_secs_f64() * 1000.0 - starting).max(0.0);
-        let trace_id = invocation
-            .trace_id
-            .clone()
-            .unwrap_or_else(|| new_trace_id(spec.tracing_active));
+        let trace_id = invocation.trace_id.clone().map_or_else(
+            || new_trace_id(spec.tracing_active),
+            |given| completed(given, spec.tracing_active),
+        );
         Self {
             invocation,
             started: Instant::now(),
@@ -297,6 +297,22 @@ impl Active {
 }
 
 /// A trace of its own for an event that brought none; `Sampled=1` only when the function records traces.
+/// A header that only names a trace gets a segment and a decision: functions are given all three.
+fn completed(mut header: String, sampled: bool) -> String {
+    let has = |header: &str, name: &str| header.split(';').any(|part| part.trim().starts_with(name));
+    if !has(&header, "Root=") {
+        return new_trace_id(sampled);
+    }
+    if !has(&header, "Parent=") {
+        let parent = uuid::Uuid::new_v4().simple().to_string();
+        header = format!("{header};Parent={}", &parent[..16]);
+    }
+    if !has(&header, "Sampled=") {
+        header = format!("{header};Sampled={}", u8::from(sampled));
+    }
+    header
+}
+
 fn new_trace_id(sampled: bool) -> String {
     let id = uuid::Uuid::new_v4().simple().to_string();
     let parent = uuid::Uuid::new_v4().simple().to_string();
@@ -312,6 +328,16 @@ fn new_trace_id(sampled: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_trace_is_completed() {
+        let made = completed("Root=1-5-a".into(), true);
+        assert!(made.starts_with("Root=1-5-a;Parent="), "{made}");
+        assert!(made.ends_with(";Sampled=1"), "{made}");
+        let whole = "Root=1-5-a;Parent=b;Sampled=0";
+        assert_eq!(completed(whole.into(), true), whole);
+        assert!(completed("nonsense".into(), false).starts_with("Root=1-"));
+    }
 
     fn exit(code: Option<i32>, signal: Option<i32>, oom_killed: bool) -> Fault {
         Fault::exited(&Exit {

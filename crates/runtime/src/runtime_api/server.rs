@@ -2,7 +2,7 @@ use super::route::{Route, route};
 use super::{Call, ContainerCredentials, Event, MAX_PAYLOAD, MAX_STREAM, Refusal, StreamClose, Variables, Verdict};
 use base64::Engine as _;
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body as _, Incoming};
@@ -98,7 +98,15 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Response<Full<By
             let token = text(&headers, "authorization");
             let document = credentials.as_ref().and_then(|own| own.for_token(token.as_deref()));
             return match document {
-                Some(document) => render(StatusCode::OK, "application/json", document.into()),
+                Some(document) => {
+                    let mut response = render(StatusCode::OK, "application/json", document.into());
+                    // An SDK's client made while a template is initialised asks; a connection that it kept would be an
+                    // open socket, and the template could not be forked.
+                    response
+                        .headers_mut()
+                        .insert(CONNECTION, HeaderValue::from_static("close"));
+                    response
+                }
                 None => render(
                     StatusCode::FORBIDDEN,
                     "text/plain",
