@@ -3,6 +3,7 @@
 import json
 
 from test_events import NOTE, NOTE_AND_WAIT, error, notes, noting
+from test_iam import user_with_keys
 
 
 def subscribed(danbi, code=NOTE, **attributes):
@@ -126,3 +127,11 @@ def test_no_accepted_message_is_lost_to_kill_9(danbi):
     danbi.kill_9()
     danbi.start()
     danbi.wait_until(lambda: {event["Records"][0]["Sns"]["MessageId"] for event in notes(danbi)} == sent, seconds=90)
+
+
+def test_a_refusal_has_the_words_of_sns(danbi):
+    topic = danbi.client("sns").create_topic(Name="news")["TopicArn"]
+    keys = user_with_keys(danbi, "ana")
+    code, message = error(danbi.client("sns", key_id=keys["AccessKeyId"], secret=keys["SecretAccessKey"]).publish, TopicArn=topic, Message="m")
+    assert code == "AuthorizationError"
+    assert message.startswith(f"User: arn:aws:iam::000000000000:user/ana is not authorized to perform: SNS:Publish on resource: {topic}"), message

@@ -15,7 +15,7 @@ from packages import create, python
 FREE_FOR_ALL = {("sts", "GetCallerIdentity")}
 # What AWS lets every user with keys of its own do besides.
 FREE_FOR_USERS = FREE_FOR_ALL | {("sts", "GetSessionToken")}
-REFUSED = {"AccessDeniedException", "AccessDenied"}
+REFUSED = {"AuthorizationError", "AccessDeniedException", "AccessDenied"}
 UNSIGNED_REFUSED = REFUSED | {"MissingAuthenticationTokenException", "MissingAuthenticationToken"}
 
 

@@ -84,6 +84,11 @@ impl ErrorContext<'_> {
         if !matches!(error.code, "AccessDeniedException" | "AccessDenied") {
             return None;
         }
+        // SNS has its own word for it.
+        let own = self.model.and_then(|model| model.error("AuthorizationError"));
+        if own.is_some() {
+            return Some(("AuthorizationError", 403));
+        }
         Some(match self.protocol {
             Protocol::Json10 | Protocol::Json11 | Protocol::RpcV2Cbor => ("AccessDeniedException", 400),
             Protocol::RestJson => ("AccessDeniedException", 403),
