@@ -1,70 +1,13 @@
 """Zappa as it is on PyPI deploys the to-do list of `examples/todo`: Django REST Framework on MySQL, from nothing to nothing."""
 
-import json
-import os
-import re
-import shutil
-import subprocess
-
 import pytest
-from platform_under_test import KEY_ID, ROOT, SECRET, binary
-from real_apps import TEST_ENV
-
-ZAPPA = TEST_ENV / "zappa"
-BUCKET = "todo-deployments"
-
-
-class Project:
-    """A copy of the to-do list and the command that deploys it."""
-
-    def __init__(self, danbi, folder):
-        self.danbi = danbi
-        self.folder = folder
-        shutil.copytree(ROOT / "examples" / "todo", folder, ignore=shutil.ignore_patterns("*.sqlite3", "__pycache__"))
-        self.environment = {
-            **danbi.environment_for_clients(),
-            "DANBI_ENDPOINT": danbi.url,
-            "AWS_ACCESS_KEY_ID": KEY_ID,
-            "AWS_SECRET_ACCESS_KEY": SECRET,
-            "VIRTUAL_ENV": str(ZAPPA),
-            "PATH": f"{ZAPPA / 'bin'}:{os.environ['PATH']}",
-            "PYTHONUNBUFFERED": "1",
-            "COLUMNS": "200",
-        }
-
-    def settings(self, **changes):
-        """Changes settings of the stage `dev`; `None` takes one away."""
-        path = self.folder / "zappa_settings.json"
-        stages = json.loads(path.read_text())
-        for name, value in changes.items():
-            if value is None:
-                stages["dev"].pop(name, None)
-            else:
-                stages["dev"][name] = value
-        path.write_text(json.dumps(stages))
-
-    def command(self, *arguments, through_exec=True):
-        command = [str(ZAPPA / "bin" / "zappa"), *arguments]
-        return [binary(), "exec", "--", *command] if through_exec else command
-
-    def zappa(self, *arguments, expect=0, through_exec=True):
-        """Runs Zappa; gives what it printed."""
-        done = subprocess.run(
-            self.command(*arguments, through_exec=through_exec),
-            cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=400,
-        )
-        assert done.returncode == expect, f"zappa {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{self.danbi.log()[-4000:]}"
-        return done.stdout
-
-    def endpoint(self):
-        """Where the API is, from `zappa status`."""
-        return re.search(r"API Gateway URL:\s+(\S+)", self.zappa("status", "dev")).group(1)
+from platform_under_test import ROOT
+from zappa_project import TODO, Project, answer
 
 
 @pytest.fixture
 def project(danbi, tmp_path):
-    assert (ZAPPA / "bin" / "zappa").exists(), "`cargo xtask test` sets up an environment with Zappa; it is not there"
-    return Project(danbi, tmp_path / "todo")
+    return Project(danbi, ROOT / "examples" / "todo", tmp_path / "todo", TODO)
 
 
 def database(danbi):
@@ -77,13 +20,6 @@ def database(danbi):
     rds.get_waiter("db_instance_available").wait(DBInstanceIdentifier="todo", WaiterConfig={"Delay": 1, "MaxAttempts": 120})
     endpoint = rds.describe_db_instances(DBInstanceIdentifier="todo")["DBInstances"][0]["Endpoint"]
     return {"DB_HOST": endpoint["Address"], "DB_PORT": str(endpoint["Port"]), "DB_NAME": "todo", "DB_USER": "todo", "DB_PASSWORD": "only-for-this-test"}
-
-
-def answer(danbi, method, url, body=None):
-    """Status and body of a request to the app, JSON where it is."""
-    got = danbi.http(method, url, json.dumps(body) if body is not None else None, {"content-type": "application/json"} if body is not None else None)
-    text = got.body.decode()
-    return got.status, json.loads(text) if "json" in (got.headers.get("content-type") or "") else text
 
 
 def test_the_to_do_list_lives_its_whole_life(danbi, project):
@@ -127,12 +63,7 @@ def test_the_to_do_list_lives_its_whole_life(danbi, project):
     danbi.wait_until(lambda: "<h1>To do</h1>" in answer(danbi, "GET", url + "/")[1])
     assert [item["title"] for item in answer(danbi, "GET", url + "/api/items/")[1]] == ["buy rain"]
 
-    tail = subprocess.Popen(project.command("tail", "dev", "--since", "1h"), cwd=project.folder, env=project.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        assert any("digest 1: 1 open, 1 done" in line for line in tail.stdout)
-    finally:
-        tail.kill()
-        tail.wait()
+    assert project.tail("digest 1: 1 open, 1 done")
 
     assert "domain" in project.zappa("certify", "dev", "--yes", expect=1).lower()
 

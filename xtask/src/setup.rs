@@ -124,6 +124,8 @@ const ZAPPA: [&str; 6] = [
     "PyMySQL==1.2.4",
     "cryptography",
 ];
+/// What the tests of Zappa's settings deploy, small because Zappa packages all of it each time.
+const ZAPPA_FLASK: [&str; 2] = ["zappa==0.63.0", "flask==3.1.1"];
 /// The last one that runs on Node 18 and 20; 4 asks for 22. Its native part is compiled by its install scripts, which npm
 /// from 11 on runs only where the project says so.
 const AWS_LAMBDA_RIC: &str =
@@ -155,6 +157,7 @@ pub fn for_tests() -> Result<TestEnvironment, String> {
     python_environment(&folder, "venv", &PYTHON_PACKAGES)?;
     let mut missing = Vec::new();
     missing.extend(python_environment(&folder, "zappa", &ZAPPA).err());
+    missing.extend(python_environment_with_wheels(&folder, "zappa-flask", &ZAPPA_FLASK).err());
     missing.extend(wheels(&folder, &python, "awslambdaric", &[AWSLAMBDARIC]).err());
     missing.extend(wheels(&folder, &python, "flask-app", &FLASK_APP).err());
     missing.extend(
@@ -187,6 +190,31 @@ fn python_environment(folder: &Path, name: &str, packages: &[&str]) -> Result<()
             INSTALL_TIME_OUT,
         )?;
         pip(Command::new(&python).args(["-m", "pip", "install"]).args(packages))
+    })
+}
+
+/// The same, with the wheels of it all in its folder `wheels`: Zappa's `slim_handler` installs them at each deployment,
+/// and what builds wheels with it.
+fn python_environment_with_wheels(folder: &Path, name: &str, packages: &[&str]) -> Result<(), String> {
+    let environment = folder.join(name);
+    let python = environment.join("bin/python");
+    let wheels = environment.join("wheels");
+    once(folder, name, &packages.join(" "), &python, || {
+        must(
+            Command::new("python3")
+                .args(["-m", "venv", "--clear"])
+                .arg(&environment),
+            INSTALL_TIME_OUT,
+        )?;
+        pip(Command::new(&python)
+            .args(["-m", "pip", "wheel", "--wheel-dir"])
+            .arg(&wheels)
+            .args(packages)
+            .arg("setuptools"))?;
+        pip(Command::new(&python)
+            .args(["-m", "pip", "install", "--no-index", "--find-links"])
+            .arg(&wheels)
+            .args(packages))
     })
 }
 

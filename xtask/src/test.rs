@@ -118,6 +118,9 @@ fn client_tests(environment: &TestEnvironment) -> Result<Done, String> {
         "-rs",
         "-n",
         &CLIENT_WORKERS.to_string(),
+        // Tests that share a deployment stay together.
+        "--dist",
+        "loadgroup",
         "tests/clients",
     ]);
     command
