@@ -381,8 +381,16 @@ def test_a_cluster_and_groups(danbi_with):
     rds.add_tags_to_resource(ResourceName=instance["DBInstanceArn"], Tags=[{"Key": "a", "Value": "b"}])
     assert rds.list_tags_for_resource(ResourceName=instance["DBInstanceArn"])["TagList"] == [{"Key": "a", "Value": "b"}]
 
+    rds.create_db_cluster_parameter_group(DBClusterParameterGroupName="of-cluster", DBParameterGroupFamily="aurora-mysql8.0", Description="d")
+    rds.modify_db_cluster_parameter_group(
+        DBClusterParameterGroupName="of-cluster",
+        Parameters=[{"ParameterName": "max_allowed_packet", "ParameterValue": "2097152", "ApplyMethod": "pending-reboot"}],
+    )
+    listed = rds.describe_db_cluster_parameters(DBClusterParameterGroupName="of-cluster", Source="user")["Parameters"]
+    assert [one["ParameterValue"] for one in listed] == ["2097152"]
     rds.create_db_cluster(
         DBClusterIdentifier="aurora",
+        DBClusterParameterGroupName="of-cluster",
         Engine="aurora-mysql",
         MasterUsername="admin",
         MasterUserPassword=PASSWORD,
@@ -393,4 +401,7 @@ def test_a_cluster_and_groups(danbi_with):
     cluster = lambda: rds.describe_db_clusters(DBClusterIdentifier="aurora")["DBClusters"][0]
     until(lambda: cluster()["Status"] == "available")
     assert cluster()["DBClusterMembers"][0]["DBInstanceIdentifier"] == "writer"
-    assert run(connect(available(rds, "writer")), "SELECT 1") == ((1,),)
+    assert run(connect(available(rds, "writer")), "SELECT @@max_allowed_packet") == ((2097152,),)
+    with pytest.raises(ClientError) as error:
+        rds.delete_db_cluster_parameter_group(DBClusterParameterGroupName="of-cluster")
+    assert error.value.response["Error"]["Code"] == "InvalidDBParameterGroupState"

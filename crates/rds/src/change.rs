@@ -341,13 +341,19 @@ pub(crate) async fn modify_cluster(
         .as_ref()
         .map(create::capacity)
         .transpose()?;
+    let group = match &input.db_cluster_parameter_group_name {
+        Some(group) => Some(create::check_group(&rds, Kind::ClusterParameterGroup, &context.scope, group).await?),
+        None => None,
+    };
     let record = turn(&rds, Kind::Cluster, &context.scope, &found.name, |record| {
+        let before = record.parameter_group.clone();
+        record.parameter_group = group.clone().unwrap_or_else(|| record.parameter_group.clone());
         apply_access(record, &access);
         record.retention_days = retention.unwrap_or(record.retention_days);
         record.deletion_protection = input.deletion_protection.unwrap_or(record.deletion_protection);
         record.http_endpoint = input.enable_http_endpoint.unwrap_or(record.http_endpoint);
         record.copy_tags = input.copy_tags_to_snapshot.unwrap_or(record.copy_tags);
-        let is_other = capacity.is_some() && capacity != record.capacity;
+        let is_other = (capacity.is_some() && capacity != record.capacity) || before != record.parameter_group;
         record.capacity = capacity.or(record.capacity);
         if access.password.is_some() || access.port.is_some() || is_other {
             from_to(record, Status::Available, Status::Modifying)?;

@@ -127,13 +127,13 @@ pub(crate) fn missing(kind: Kind, name: &str) -> Error {
     }
 }
 
-async fn load(rds: &Rds, kind: Kind, scope: &Scope, name: &str) -> Result<GroupRecord> {
+pub(crate) async fn load(rds: &Rds, kind: Kind, scope: &Scope, name: &str) -> Result<GroupRecord> {
     let name = name.to_ascii_lowercase();
     let found = records::load(&rds.store, &keys::named(kind, scope, &name)).await?;
     found.ok_or_else(|| missing(kind, &name))
 }
 
-async fn make(rds: &Rds, kind: Kind, record: &GroupRecord) -> Result<()> {
+pub(crate) async fn make(rds: &Rds, kind: Kind, record: &GroupRecord) -> Result<()> {
     let key = keys::named(kind, &record.scope, &record.name);
     let exists = || match kind {
         Kind::SubnetGroup => Error::Aws(
@@ -178,13 +178,14 @@ async fn change(
         .await
 }
 
-async fn remove(rds: &Rds, kind: Kind, scope: &Scope, name: &str) -> Result<Empty> {
+pub(crate) async fn remove(rds: &Rds, kind: Kind, scope: &Scope, name: &str) -> Result<Empty> {
     let record = load(rds, kind, scope, name).await?;
     for owner in [Kind::Instance, Kind::Cluster] {
         for database in rds.all(owner, scope).await?.values() {
             let is_used = match kind {
                 Kind::SubnetGroup => database.subnet_group.as_ref() == Some(&record.name),
-                _ => database.parameter_group == record.name,
+                Kind::ClusterParameterGroup => database.is_cluster && database.parameter_group == record.name,
+                _ => !database.is_cluster && database.parameter_group == record.name,
             };
             if is_used {
                 return Err(match kind {
@@ -301,28 +302,50 @@ fn checked(family: &str, parameter: &Parameter) -> Result<(String, String)> {
     Ok((name.clone(), value.clone()))
 }
 
+/// Sets parameters of a group.
+pub(crate) async fn set(rds: &Rds, kind: Kind, scope: &Scope, name: &str, parameters: &[Parameter]) -> Result<String> {
+    let record = change(rds, kind, scope, name, |record| {
+        let family = record.family.clone();
+        for parameter in parameters {
+            let (name, value) = checked(&family, parameter)?;
+            record.parameters.insert(name, value);
+        }
+        Ok(())
+    });
+    Ok(record.await?.name)
+}
+
 pub(crate) async fn modify_parameters(
     rds: Arc<Rds>,
     context: RequestContext,
     input: ModifyDBParameterGroupMessage,
 ) -> Result<DBParameterGroupNameMessage> {
-    let record = change(
-        &rds,
-        Kind::ParameterGroup,
-        &context.scope,
-        &input.db_parameter_group_name,
-        |record| {
-            let family = record.family.clone();
-            for parameter in &input.parameters {
-                let (name, value) = checked(&family, parameter)?;
-                record.parameters.insert(name, value);
-            }
-            Ok(())
-        },
-    );
+    let (scope, name) = (&context.scope, &input.db_parameter_group_name);
+    let name = set(&rds, Kind::ParameterGroup, scope, name, &input.parameters).await?;
     Ok(DBParameterGroupNameMessage {
-        db_parameter_group_name: Some(record.await?.name),
+        db_parameter_group_name: Some(name),
     })
+}
+
+/// Gives parameters of a group, or all of them, their defaults again.
+pub(crate) async fn reset(
+    rds: &Rds,
+    kind: Kind,
+    scope: &Scope,
+    name: &str,
+    (all, parameters): (Option<bool>, Option<&Vec<Parameter>>),
+) -> Result<String> {
+    let record = change(rds, kind, scope, name, |record| {
+        if all.unwrap_or(parameters.is_none()) {
+            record.parameters.clear();
+        }
+        for parameter in parameters.into_iter().flatten() {
+            let name = parameter.parameter_name.as_deref().unwrap_or_default();
+            record.parameters.remove(name);
+        }
+        Ok(())
+    });
+    Ok(record.await?.name)
 }
 
 pub(crate) async fn reset_parameters(
@@ -330,27 +353,11 @@ pub(crate) async fn reset_parameters(
     context: RequestContext,
     input: ResetDBParameterGroupMessage,
 ) -> Result<DBParameterGroupNameMessage> {
-    let record = change(
-        &rds,
-        Kind::ParameterGroup,
-        &context.scope,
-        &input.db_parameter_group_name,
-        |record| {
-            match input.reset_all_parameters.unwrap_or(input.parameters.is_none()) {
-                true => record.parameters.clear(),
-                false => {
-                    for parameter in input.parameters.iter().flatten() {
-                        record
-                            .parameters
-                            .remove(parameter.parameter_name.as_deref().unwrap_or_default());
-                    }
-                }
-            }
-            Ok(())
-        },
-    );
+    let (scope, name) = (&context.scope, &input.db_parameter_group_name);
+    let which = (input.reset_all_parameters, input.parameters.as_ref());
+    let name = reset(&rds, Kind::ParameterGroup, scope, name, which).await?;
     Ok(DBParameterGroupNameMessage {
-        db_parameter_group_name: Some(record.await?.name),
+        db_parameter_group_name: Some(name),
     })
 }
 
@@ -368,13 +375,16 @@ pub(crate) async fn delete_parameters(
     .await
 }
 
-pub(crate) async fn describe_parameters(
-    rds: Arc<Rds>,
-    context: RequestContext,
-    input: DescribeDBParametersMessage,
-) -> Result<DBParameterGroupDetails> {
-    let name = input.db_parameter_group_name.to_ascii_lowercase();
-    let (set, family) = match load(&rds, Kind::ParameterGroup, &context.scope, &name).await {
+/// All parameters of a group, set or not.
+pub(crate) async fn parameters(
+    rds: &Rds,
+    kind: Kind,
+    scope: &Scope,
+    name: &str,
+    source: Option<&String>,
+) -> Result<Vec<(String, Parameter)>> {
+    let name = name.to_ascii_lowercase();
+    let (set, family) = match load(rds, kind, scope, &name).await {
         Ok(record) => (record.parameters, record.family),
         Err(error) => match name.strip_prefix("default.") {
             Some(family) => (BTreeMap::new(), family.to_owned()),
@@ -395,8 +405,18 @@ pub(crate) async fn describe_parameters(
         }
     };
     let all = settable(&family).iter().map(|name| ((*name).to_owned(), one(name)));
-    let wanted = all.filter(|(_, one)| input.source.is_none() || input.source == one.source);
-    let (parameters, marker) = page(wanted.collect(), input.max_records, input.marker.as_ref())?;
+    let wanted = all.filter(|(_, one)| source.is_none() || source == one.source.as_ref());
+    Ok(wanted.collect())
+}
+
+pub(crate) async fn describe_parameters(
+    rds: Arc<Rds>,
+    context: RequestContext,
+    input: DescribeDBParametersMessage,
+) -> Result<DBParameterGroupDetails> {
+    let (scope, name) = (&context.scope, &input.db_parameter_group_name);
+    let all = parameters(&rds, Kind::ParameterGroup, scope, name, input.source.as_ref()).await?;
+    let (parameters, marker) = page(all, input.max_records, input.marker.as_ref())?;
     Ok(DBParameterGroupDetails {
         parameters: Some(parameters),
         marker,

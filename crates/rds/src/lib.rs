@@ -4,7 +4,7 @@
 //!
 //! # Table of contents
 //! [`service`] lists every operation beside the question it puts to the authorizer; `create`, `describe`, `change`,
-//! `snapshots`, `groups`, `tags` and `engines` answer them. [`data_service`] is the Data API, in `data`. What takes longer than a request is in `work`: it does what a
+//! `snapshots`, `groups`, `cluster_groups`, `tags` and `engines` answer them. [`data_service`] is the Data API, in `data`. What takes longer than a request is in `work`: it does what a
 //! record's status says, and again after a crash. Below: `server` (files, start, stop), `proxy` (clients and the pool
 //! behind them), `mysql` and `postgres` (the protocols), `provision` (what a new server is given), `backup` (images and
 //! archived logs), `keys` (the layout in the store).
@@ -28,6 +28,7 @@
 
 mod backup;
 mod change;
+mod cluster_groups;
 mod create;
 mod data;
 pub mod data_shapes;

@@ -2,7 +2,7 @@
 
 use crate::keys::Kind;
 use crate::shapes::operations::*;
-use crate::{Rds, change, create, describe, engines, groups, names, snapshots, tags};
+use crate::{Rds, change, cluster_groups, create, describe, engines, groups, names, snapshots, tags};
 use danbi_core::{Access, RequestContext, ServiceError};
 use danbi_wire::{Service, models};
 use std::sync::Arc;
@@ -71,6 +71,12 @@ pub fn service(rds: Arc<Rds>) -> Service {
         .on(ResetDBParameterGroup, |_, c, i| on("rds:ResetDBParameterGroup", Kind::ParameterGroup, c, &i.db_parameter_group_name), groups::reset_parameters)
         .on(DeleteDBParameterGroup, |_, c, i| on("rds:DeleteDBParameterGroup", Kind::ParameterGroup, c, &i.db_parameter_group_name), groups::delete_parameters)
         .on(DescribeDBParameters, |_, c, i| on("rds:DescribeDBParameters", Kind::ParameterGroup, c, &i.db_parameter_group_name), groups::describe_parameters)
+        .on(CreateDBClusterParameterGroup, |_, c, i| on("rds:CreateDBClusterParameterGroup", Kind::ClusterParameterGroup, c, &i.db_cluster_parameter_group_name), cluster_groups::create)
+        .on(DescribeDBClusterParameterGroups, |_, c, i| any("rds:DescribeDBClusterParameterGroups", Kind::ClusterParameterGroup, c, i.db_cluster_parameter_group_name.as_ref()), cluster_groups::describe_all)
+        .on(ModifyDBClusterParameterGroup, |_, c, i| on("rds:ModifyDBClusterParameterGroup", Kind::ClusterParameterGroup, c, &i.db_cluster_parameter_group_name), cluster_groups::modify)
+        .on(ResetDBClusterParameterGroup, |_, c, i| on("rds:ResetDBClusterParameterGroup", Kind::ClusterParameterGroup, c, &i.db_cluster_parameter_group_name), cluster_groups::reset_to_defaults)
+        .on(DeleteDBClusterParameterGroup, |_, c, i| on("rds:DeleteDBClusterParameterGroup", Kind::ClusterParameterGroup, c, &i.db_cluster_parameter_group_name), cluster_groups::delete)
+        .on(DescribeDBClusterParameters, |_, c, i| on("rds:DescribeDBClusterParameters", Kind::ClusterParameterGroup, c, &i.db_cluster_parameter_group_name), cluster_groups::describe_parameters)
         .on(CreateDBSubnetGroup, |_, c, i| on("rds:CreateDBSubnetGroup", Kind::SubnetGroup, c, &i.db_subnet_group_name), groups::create_subnets)
         .on(DescribeDBSubnetGroups, |_, c, i| any("rds:DescribeDBSubnetGroups", Kind::SubnetGroup, c, i.db_subnet_group_name.as_ref()), groups::describe_subnets)
         .on(ModifyDBSubnetGroup, |_, c, i| on("rds:ModifyDBSubnetGroup", Kind::SubnetGroup, c, &i.db_subnet_group_name), groups::modify_subnets)
