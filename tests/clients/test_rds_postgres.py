@@ -164,7 +164,11 @@ def test_bad_clients_and_the_next_one_works(database, table):
     run(connection, f"CREATE TABLE {table} (id INT PRIMARY KEY, body BYTEA)")
     for half in [*halves, nonsense]:
         half.settimeout(60)
-        while half.recv(4096):
+        try:
+            while half.recv(4096):
+                pass
+        except ConnectionResetError:
+            # What it had said was not even read.
             pass
 
     run(connection, f"INSERT INTO {table} VALUES (9, %s)", os.urandom(1) * (64 << 20))

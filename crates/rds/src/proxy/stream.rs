@@ -17,12 +17,15 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// Shakes hands over a connection whose client asked for it.
-    pub(crate) async fn encrypted(tls: &Arc<dyn Tls>, stream: TcpStream) -> io::Result<Self> {
+    /// Shakes hands over a connection whose client asked for it; `protocol` is what clients may call what they speak then.
+    pub(crate) async fn encrypted(tls: &Arc<dyn Tls>, stream: TcpStream, protocol: &str) -> io::Result<Self> {
         let start = LazyConfigAcceptor::new(Default::default(), stream).await?;
         let name = start.client_hello().server_name().map(str::to_owned);
         let config = tls.server_config(name.as_deref()).await.map_err(io::Error::other)?;
-        Ok(Self::Tls(Box::new(start.into_stream(config).await?)))
+        // The certificate is the platform's, the protocol is not.
+        let mut config = rustls::ServerConfig::clone(&config);
+        config.alpn_protocols = vec![protocol.as_bytes().to_vec()];
+        Ok(Self::Tls(Box::new(start.into_stream(Arc::new(config)).await?)))
     }
 }
 

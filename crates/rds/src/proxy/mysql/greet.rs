@@ -109,7 +109,7 @@ async fn hear(front: &MySql, stream: TcpStream, thread: u32, scramble: &[u8; LEN
         let (Some(tls), Stream::Plain(stream), true) = (&front.tls, framed.stream, framed.buffer.is_empty()) else {
             return Err(io::Error::other("TLS where there is none, or something sent before it"));
         };
-        framed = Framed::new(Stream::encrypted(tls, stream).await?);
+        framed = Framed::new(Stream::encrypted(tls, stream, "mysql").await?);
         (sequence, payload) = framed.packet(MAX_PACKET).await?;
     }
     let Some(mut login) = Login::parse(&payload) else {

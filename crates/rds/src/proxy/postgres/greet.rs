@@ -127,7 +127,7 @@ async fn hear(front: &Postgres, stream: TcpStream) -> io::Result<Option<(Framed<
             Some(First::Tls) => match (&front.tls, framed.stream) {
                 (Some(tls), Stream::Plain(mut stream)) => {
                     stream.write_all(b"S").await?;
-                    framed = Framed::new(Stream::encrypted(tls, stream).await?);
+                    framed = Framed::new(Stream::encrypted(tls, stream, "postgresql").await?);
                 }
                 (_, stream) => {
                     framed = Framed::new(stream);
