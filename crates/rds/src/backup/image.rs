@@ -13,9 +13,12 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+use tokio::task::JoinSet;
 
 /// The size of a piece: small enough that a change of a few pages does not store much again.
 const PIECE: usize = 1 << 20;
+/// Pieces that are stored, and files that are written, at once.
+const AT_ONCE: usize = 16;
 /// Folders within folders; a server's data has two levels.
 const MAX_DEPTH: usize = 16;
 /// Files of one database.
@@ -145,6 +148,9 @@ impl Copy {
             folders: self.folders,
             files: Vec::new(),
         };
+        // Each is synced by itself, so many at once.
+        let mut storing = JoinSet::new();
+        let mut stored = Vec::new();
         let mut bytes = 0;
         for path in self.files.into_keys() {
             let mut file = tokio::fs::File::open(from.join(&path)).await?.into_std().await;
@@ -162,13 +168,25 @@ impl Copy {
                     break;
                 }
                 size += piece.len() as u64;
-                pieces.push(match piece.iter().all(|byte| *byte == 0) {
-                    true => None,
-                    false => Some(blobs.put(pack(&piece)).await?),
-                });
+                if piece.iter().any(|byte| *byte != 0) {
+                    let (place, blobs) = ((manifest.files.len(), pieces.len()), blobs.clone());
+                    storing.spawn(async move { blobs.put(pack(&piece)).await.map(|id| (place, id)) });
+                }
+                pieces.push(None);
+                if storing.len() >= AT_ONCE
+                    && let Some(done) = storing.join_next().await
+                {
+                    stored.push(done.map_err(io::Error::other)??);
+                }
             }
             bytes += size;
             manifest.files.push(ManifestFile { path, size, pieces });
+        }
+        while let Some(done) = storing.join_next().await {
+            stored.push(done.map_err(io::Error::other)??);
+        }
+        for ((file, piece), id) in stored {
+            manifest.files[file].pieces[piece] = Some(id);
         }
         Ok((manifest, bytes))
     }
@@ -191,27 +209,40 @@ pub(crate) async fn restore(blobs: &Blobs, manifest: Manifest, volume: &Volume) 
     for folder in &manifest.folders {
         tokio::fs::create_dir_all(inside(&data, folder)?).await?;
     }
+    let mut writing = JoinSet::new();
     for file in manifest.files {
-        let path = inside(&data, &file.path)?;
-        let mut written = tokio::fs::File::create(&path).await?.into_std().await;
-        for (at, piece) in (0_u64..).step_by(PIECE).zip(file.pieces) {
-            let Some(piece) = piece else { continue };
-            let bytes = unpack(&blobs.get(&piece).await?)?;
-            let writing = tokio::task::spawn_blocking(move || {
-                written.seek(SeekFrom::Start(at))?;
-                written.write_all(&bytes).map(|()| written)
-            });
-            written = writing.await.map_err(io::Error::other)??;
+        let (path, blobs) = (inside(&data, &file.path)?, blobs.clone());
+        writing.spawn(async move { write_file(&blobs, file, &path).await });
+        if writing.len() >= AT_ONCE
+            && let Some(done) = writing.join_next().await
+        {
+            done.map_err(io::Error::other)??;
         }
-        let size = file.size;
-        // Durable before anybody is told that the database is there.
-        let finishing = tokio::task::spawn_blocking(move || {
-            written.set_len(size)?;
-            written.sync_all()
-        });
-        finishing.await.map_err(io::Error::other)??;
+    }
+    while let Some(done) = writing.join_next().await {
+        done.map_err(io::Error::other)??;
     }
     Ok(())
+}
+
+async fn write_file(blobs: &Blobs, file: ManifestFile, path: &Path) -> Result<()> {
+    let mut written = tokio::fs::File::create(path).await?.into_std().await;
+    for (at, piece) in (0_u64..).step_by(PIECE).zip(file.pieces) {
+        let Some(piece) = piece else { continue };
+        let bytes = unpack(&blobs.get(&piece).await?)?;
+        let writing = tokio::task::spawn_blocking(move || {
+            written.seek(SeekFrom::Start(at))?;
+            written.write_all(&bytes).map(|()| written)
+        });
+        written = writing.await.map_err(io::Error::other)??;
+    }
+    let size = file.size;
+    // Durable before anybody is told that the database is there.
+    let finishing = tokio::task::spawn_blocking(move || {
+        written.set_len(size)?;
+        written.sync_all()
+    });
+    Ok(finishing.await.map_err(io::Error::other)??)
 }
 
 /// A path of a manifest below `data`, and nowhere else.

@@ -20,6 +20,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// The same for the shortest idle times.
 const SHORTEST_LOOK: Duration = Duration::from_millis(10);
 
+/// How long it takes at most until the end of a server that was killed is known.
+const ENDING: Duration = Duration::from_secs(2);
+
 enum Order {
     Wake(oneshot::Sender<Result<Arc<Running>, ServerError>>),
     Rest(oneshot::Sender<()>),
@@ -125,6 +128,11 @@ impl Database {
         let (reply, replied) = oneshot::channel();
         self.order(Order::Wake(reply)).await?;
         replied.await.map_err(|_| ServerError::Closed)?
+    }
+
+    /// Whether a server that does not answer has ended, or does so in a moment: then there will be another.
+    pub(crate) async fn has_ended(running: &Running) -> bool {
+        tokio::time::timeout(ENDING, running.sandbox.wait()).await.is_ok()
     }
 
     /// Stops it as it should be stopped; it is started again when somebody needs it.

@@ -8,7 +8,7 @@ use crate::mysql::greeting::{Greeting, Login, asks_for_tls, new_scramble, switch
 use crate::mysql::native_password::{Kept, LENGTH, Secret};
 use crate::mysql::{NATIVE_PASSWORD, SqlError, capability, client};
 use crate::server::launch::ADMIN;
-use crate::server::{Lease, Running};
+use crate::server::{Database, Lease, Running, ServerError};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -135,10 +135,11 @@ async fn admit(
     scramble: &[u8; LENGTH],
     from: IpAddr,
 ) -> Result<(Arc<Running>, Account), SqlError> {
-    let running = front.database.awake(lease).await.map_err(|error| {
+    let not_started = |error: ServerError| {
         tracing::warn!(%error, "a database server could not be started for a client");
         SqlError::new(1053, "08S01", format!("The database could not be started: {error}"))
-    })?;
+    };
+    let mut running = front.database.awake(lease).await.map_err(not_started)?;
     let user = String::from_utf8_lossy(&login.user).into_owned();
     let denied = || {
         let used = if login.token.is_empty() { "NO" } else { "YES" };
@@ -152,7 +153,11 @@ async fn admit(
         return Err(denied());
     }
     let turn = front.asking.acquire().await;
-    let kept = kept_of(&running, &user).await;
+    let mut kept = kept_of(&running, &user).await;
+    if kept.is_err() && Database::has_ended(&running).await {
+        running = front.database.awake(lease).await.map_err(not_started)?;
+        kept = kept_of(&running, &user).await;
+    }
     drop(turn);
     let kept = kept.map_err(|error| {
         tracing::warn!(%error, "a database server does not say who its users are");

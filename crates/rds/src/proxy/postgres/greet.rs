@@ -8,7 +8,7 @@ use crate::postgres::scram::{Challenge, Keys, MECHANISM, Verifier};
 use crate::postgres::startup::{First, Start, first, negotiation};
 use crate::postgres::{backend, frontend};
 use crate::server::launch::ADMIN;
-use crate::server::{Lease, Running};
+use crate::server::{Database, Lease, Running, ServerError};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,11 +158,17 @@ async fn admit(
     lease: &Lease,
     start: &Start,
 ) -> Result<(Arc<Running>, Keys), Refused> {
-    let running = front.database.awake(lease).await.map_err(|error| {
+    let not_started = |error: ServerError| {
         tracing::warn!(%error, "a database server could not be started for a client");
         PgError::fatal("57P03", format!("the database could not be started: {error}"))
-    })?;
-    let verifier = front.verifier(&running, &start.user).await.map_err(|error| {
+    };
+    let mut running = front.database.awake(lease).await.map_err(not_started)?;
+    let mut asked = front.verifier(&running, &start.user).await;
+    if asked.is_err() && Database::has_ended(&running).await {
+        running = front.database.awake(lease).await.map_err(not_started)?;
+        asked = front.verifier(&running, &start.user).await;
+    }
+    let verifier = asked.map_err(|error| {
         tracing::warn!(%error, "a database server does not say who its users are");
         PgError::fatal("57P03", "the database does not answer")
     })?;
