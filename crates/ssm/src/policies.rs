@@ -191,7 +191,7 @@ mod tests {
             "IncompatiblePolicyException"
         );
         assert_eq!(
-            code(&format!("[{}]", vec![expiration; 11].join(","))),
+            code(&format!("[{}]", [expiration; 11].join(","))),
             "PoliciesLimitExceededException"
         );
         assert_eq!(

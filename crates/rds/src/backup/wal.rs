@@ -30,7 +30,7 @@ pub(crate) struct Lsn {
 impl Lsn {
     pub(crate) fn position(self) -> Position {
         Position {
-            file: u64::from(self.timeline) << PLACE_BITS | self.at / SEGMENT,
+            file: (u64::from(self.timeline) << PLACE_BITS) | (self.at / SEGMENT),
             offset: self.at % SEGMENT,
         }
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use super::{canonical, rules::PathRule};
+use danbi_core::hex;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -125,7 +126,7 @@ impl Vector {
             at: at("20150830T123600Z"),
         };
         let rules = self.rules();
-        let hash = hex::encode(&sha256(&self.body));
+        let hash = hex::encode(sha256(&self.body));
 
         let mut headers = self.headers.clone();
         signer.stamp_headers(&mut headers).unwrap();
@@ -134,7 +135,7 @@ impl Vector {
         }
         let signed = signer.header_signature(&self.view(&headers, &self.query), &rules, &hash);
         assert_eq!(
-            hex::encode(&signed.signature),
+            hex::encode(signed.signature),
             self.expected("header-signature.txt"),
             "{name}"
         );
@@ -164,11 +165,11 @@ impl Vector {
 
         let expires = self.context["expiration_in_seconds"].as_u64().unwrap() as u32;
         let (mut query, signature) = signer.presigned(&self.view(&self.headers, &self.query), &rules, expires, &hash);
-        assert_eq!(hex::encode(&signature), self.expected("query-signature.txt"), "{name}");
+        assert_eq!(hex::encode(signature), self.expected("query-signature.txt"), "{name}");
         if let (true, Some(token)) = (self.token_comes_late(), token) {
             query.push_str(&format!(
                 "&X-Amz-Security-Token={}",
-                canonical::encode(token.as_bytes())
+                canonical::encode(token)
             ));
         }
         self.verify(&self.view(&self.headers, &query))
