@@ -68,6 +68,27 @@ def test_metric_data_and_math(danbi):
     assert code == "NotImplementedException" and "SEARCH" in message
 
 
+def test_labels_tell_metrics_apart(danbi):
+    cloudwatch = danbi.client("cloudwatch")
+    put(cloudwatch, {"MetricName": "m", "Value": 1})
+
+    def labels(*stats, **more):
+        queries = [
+            {"Id": f"q{number}", "MetricStat": {"Metric": {"Namespace": "Shop", "MetricName": "m"}, "Period": period, "Stat": stat}, **more}
+            for number, (stat, period) in enumerate(stats)
+        ]
+        answer = cloudwatch.get_metric_data(MetricDataQueries=queries, StartTime=NOW - 10 * MINUTE, EndTime=NOW + MINUTE)
+        return [found["Label"] for found in answer["MetricDataResults"]]
+
+    assert labels(("Sum", 60)) == ["m"]
+    assert labels(("Sum", 60), ("Minimum", 60)) == ["m Sum", "m Minimum"]
+    assert labels(("Sum", 60), ("Sum", 300)) == ["m 60", "m 300"]
+    assert labels(("Sum", 60), ("Minimum", 300)) == ["m Sum 60", "m Minimum 300"]
+    assert labels(("Sum", 60), ("Minimum", 300), Label="mine") == ["mine", "mine"]
+    # AWS takes both.
+    put(cloudwatch, {"MetricName": "m", "Values": [1, 10], "StatisticValues": {"SampleCount": 10, "Sum": 55, "Minimum": 1, "Maximum": 10}})
+
+
 def test_what_is_refused(danbi):
     cloudwatch = danbi.client("cloudwatch")
     both = {"MetricName": "m", "Value": 1, "Values": [1]}

@@ -72,16 +72,14 @@ pub(super) async fn get(
     let times: Vec<i64> = (0..((end - first + period - 1) / period).min(most))
         .map(|step| first + step * period)
         .collect();
+    let labels = Labels::among(queries);
     let mut answers = Vec::new();
     for id in order(queries, &expressions)? {
         let Some(query) = queries.iter().find(|query| query.id == id) else {
             continue;
         };
         let Some(expression) = expressions.get(&id) else {
-            let label = query
-                .metric_stat
-                .as_ref()
-                .and_then(|stat| stat.metric.metric_name.clone());
+            let label = query.metric_stat.as_ref().and_then(|stat| labels.of(stat));
             answer(&mut answers, query, label, series.get(&id).cloned().unwrap_or_default());
             continue;
         };
@@ -117,6 +115,42 @@ pub(super) async fn get(
         });
     }
     page(answers, &input, messages)
+}
+
+/// What metrics without a label of their own are called: by their name, and by what tells them apart.
+struct Labels {
+    with_statistic: bool,
+    with_period: bool,
+}
+
+impl Labels {
+    fn among(queries: &[MetricDataQuery]) -> Self {
+        let stats: Vec<&MetricStat> = queries
+            .iter()
+            .filter(|query| query.label.is_none())
+            .filter_map(|query| query.metric_stat.as_ref())
+            .collect();
+        let first = stats.first();
+        Self {
+            with_statistic: stats
+                .iter()
+                .any(|stat| first.is_some_and(|first| first.stat != stat.stat)),
+            with_period: stats
+                .iter()
+                .any(|stat| first.is_some_and(|first| first.period != stat.period)),
+        }
+    }
+
+    fn of(&self, stat: &MetricStat) -> Option<String> {
+        let mut label = stat.metric.metric_name.clone()?;
+        if self.with_statistic {
+            label = format!("{label} {}", stat.stat);
+        }
+        if self.with_period {
+            label = format!("{label} {}", stat.period);
+        }
+        Some(label)
+    }
 }
 
 fn answer(answers: &mut Vec<Answer>, query: &MetricDataQuery, label: Option<String>, series: Series) {

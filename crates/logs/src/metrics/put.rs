@@ -142,9 +142,9 @@ fn read(
     let aggregate = match (datum.value, &datum.values, &datum.statistic_values) {
         (Some(_), Some(_), _) => return Err(both("Value", "Values")),
         (Some(_), _, Some(_)) => return Err(both("Value", "StatisticValues")),
-        (_, Some(_), Some(_)) => return Err(both("Values", "StatisticValues")),
         (Some(value), None, None) => Aggregate::of(finite(value, "Value")?, 1.0),
-        (None, Some(values), None) => {
+        // With both AWS takes the request, and does not say which counts.
+        (None, Some(values), _) => {
             let counts = datum.counts.as_deref();
             if counts.is_some_and(|counts| counts.len() != values.len()) {
                 let (values, counts) = (place("Values"), place("Counts"));
