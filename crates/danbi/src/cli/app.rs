@@ -40,15 +40,25 @@ pub async fn deployed(platform: &Platform, name: &str) -> Result<FunctionConfigu
         .next(format!(
             "`danbi deploy --adopt --name {name}` makes it one; `danbi exec -- aws lambda …` works with any function"
         ))),
-        None => Err(Failure::new(
-            format!("there is no app {name}"),
-            format!(
-                "{} has no function of that name in {}",
-                platform.endpoint, platform.region
-            ),
-        )
-        .next("`danbi status` lists the apps; `danbi deploy` deploys the folder you are in")),
+        None => Err(absent(platform, name)),
     }
+}
+
+/// Makes sure that there is such a function, whoever made it: reading is for all of them.
+pub async fn exists(platform: &Platform, name: &str) -> Result<(), Failure> {
+    match platform.function(name).await? {
+        Some(_) => Ok(()),
+        None => Err(absent(platform, name)),
+    }
+}
+
+fn absent(platform: &Platform, name: &str) -> Failure {
+    let where_to = format!(
+        "{} has no function of that name in {}",
+        platform.endpoint, platform.region
+    );
+    Failure::new(format!("there is no app {name}"), where_to)
+        .next("`danbi status` lists the apps; `danbi deploy` deploys the folder you are in")
 }
 
 /// The log group that an app writes to.

@@ -63,6 +63,9 @@ pub struct Deployed {
 pub async fn run(args: DeployArgs) -> Result<ExitCode, Failure> {
     let output = args.target.output();
     let config = configuration(&args)?;
+    if !args.dry_run {
+        Platform::expect(&args.target).await?;
+    }
     let (plan, packed) = packed(&args, config.clone(), &output).await?;
     tell(&plan, &packed, &output);
     if args.dry_run {

@@ -23,7 +23,7 @@ const REQUEST_ID: usize = 36;
 /// What `danbi logs` is told.
 #[derive(Debug, Clone, Args)]
 pub struct LogsArgs {
-    /// The app [default: the one in this folder], or a request id
+    /// The app or any other function [default: the app in this folder], or a request id
     pub name: Option<String>,
     /// Only this request, from its first line to its last
     pub request_id: Option<String>,
@@ -48,10 +48,11 @@ pub async fn run(args: LogsArgs) -> Result<ExitCode, Failure> {
     let output = args.target.output();
     let (name, request_id) = match (&args.name, &args.request_id) {
         (Some(only), None) if is_request_id(only) => (app::name_or_here(None)?, Some(only.clone())),
-        (name, request_id) => (app::name_or_here(name.as_deref())?, request_id.clone()),
+        (Some(name), request_id) => (name.clone(), request_id.clone()),
+        (None, request_id) => (app::name_or_here(None)?, request_id.clone()),
     };
     let platform = Platform::find(&args.target).await?;
-    app::deployed(&platform, &name).await?;
+    app::exists(&platform, &name).await?;
     let group = app::log_group(&name);
     let from = SystemClock
         .now()
@@ -122,8 +123,8 @@ pub async fn follow(
     }
 }
 
-/// The lines that name the request tell its stream and its time; between the first and the last of them everything in
-/// that stream belongs to it, because a stream's environment serves one event at a time.
+/// The lines that name the request tell its streams and its time; in each of them everything from the first to the last
+/// of these lines belongs to it, because a stream's environment serves one event at a time.
 async fn story(
     platform: &Platform,
     group: &str,
@@ -147,28 +148,26 @@ async fn story(
         )
         .next("check the id and the app's name, or look further back with --since"));
     };
-    let streams = vec![first.log_stream_name.clone()];
-    let query = LogQuery {
-        group,
-        streams,
-        pattern: "",
-        from: Some(first.timestamp),
-        until: Some(last.timestamp + 1),
-    };
-    let lines = platform.log_lines(&query).await?;
-    let begins = lines
-        .iter()
-        .position(|line| line.message.contains(request_id))
-        .unwrap_or(0);
-    let ends = lines
-        .iter()
-        .rposition(|line| line.message.contains(request_id))
-        .unwrap_or(lines.len().saturating_sub(1));
-    lines
-        .get(begins..=ends)
-        .unwrap_or(&lines)
-        .iter()
-        .for_each(|line| show(line, output));
+    let mut streams: Vec<String> = named.iter().map(|line| line.log_stream_name.clone()).collect();
+    streams.sort_unstable();
+    streams.dedup();
+    let mut lines = Vec::new();
+    for stream in streams {
+        let query = LogQuery {
+            group,
+            streams: vec![stream],
+            pattern: "",
+            from: Some(first.timestamp),
+            until: Some(last.timestamp + 1),
+        };
+        let mut told = platform.log_lines(&query).await?;
+        let names = |line: &LogRecord| line.message.contains(request_id);
+        if let (Some(begins), Some(ends)) = (told.iter().position(names), told.iter().rposition(names)) {
+            lines.extend(told.drain(begins..=ends));
+        }
+    }
+    lines.sort_by_key(|line| line.timestamp);
+    lines.iter().for_each(|line| show(line, output));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -57,6 +57,17 @@ impl Platform {
         health.map_err(|reason| unreachable(&self.endpoint, &reason))
     }
 
+    /// Says at once what long work would end with: a platform that was named and does not answer. Where none is named, one
+    /// can be started later.
+    pub async fn expect(target: &Target) -> Result<(), Failure> {
+        if target.endpoint.is_none() {
+            return Ok(());
+        }
+        let endpoint = endpoint(target)?;
+        let health = Http::new()?.health(&endpoint).await;
+        health.map(drop).map_err(|reason| unreachable(&endpoint, &reason))
+    }
+
     /// As [`Platform::find`]; when none runs at the default address, starts one in the background.
     pub async fn find_or_start(target: &Target, output: &Output) -> Result<Self, Failure> {
         let endpoint = endpoint(target)?;
@@ -178,5 +189,5 @@ pub fn endpoint(target: &Target) -> Result<Uri, Failure> {
 
 fn unreachable(endpoint: &Uri, reason: &str) -> Failure {
     Failure::new(format!("no platform answers at {endpoint}"), reason)
-        .next("start one with `danbi serve` (or `danbi deploy`, which does it by itself), or name another with --endpoint or DANBI_ENDPOINT")
+        .next("start one with `danbi serve`, name another with --endpoint or DANBI_ENDPOINT, or name none: then `danbi deploy` starts one by itself")
 }
