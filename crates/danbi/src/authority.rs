@@ -4,9 +4,9 @@ use rcgen::{
     BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, Issuer,
     KeyPair, KeyUsagePurpose, NameConstraints,
 };
-use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{RootCertStore, ServerConfig};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -117,6 +117,14 @@ impl Authority {
         let path = self.folder.join("bundle.pem");
         write(&path, &bundle, 0o644)?;
         Ok(path)
+    }
+
+    /// What a client that trusts nobody else trusts; `None` when the certificate cannot be read.
+    pub fn roots(&self) -> Option<RootCertStore> {
+        let mut roots = RootCertStore::empty();
+        let certificate = CertificateDer::from_pem_slice(self.certificate.as_bytes()).ok()?;
+        roots.add(certificate).ok()?;
+        Some(roots)
     }
 
     /// What a TLS server that is asked for `host`, or for no name, needs; `None` when the platform does not answer for

@@ -4,6 +4,7 @@
 //! authority of its own for those that insist on `*.amazonaws.com`.
 
 mod proxy;
+mod secured;
 
 use super::Target;
 use super::env::variables;

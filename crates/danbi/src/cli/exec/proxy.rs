@@ -1,5 +1,6 @@
 //! An HTTPS proxy on the loopback interface: AWS's names end here, everything else is passed on unread.
 
+use super::secured::secured;
 use crate::authority::{Authority, is_aws_name};
 use crate::cli::failure::Failure;
 use bytes::Bytes;
@@ -57,9 +58,11 @@ impl Proxy {
         let mut plain = HttpConnector::new();
         plain.enforce_http(false);
         plain.set_connect_timeout(Some(CONNECT_TIME_OUT));
-        let connector = HttpsConnectorBuilder::new()
-            .with_native_roots()
-            .map_err(|error| cannot(&error))?;
+        let builder = HttpsConnectorBuilder::new();
+        let (endpoint, connector) = match secured(&endpoint, &authority).await {
+            Some((endpoint, config)) => (endpoint, builder.with_tls_config(config)),
+            None => (endpoint, builder.with_native_roots().map_err(|error| cannot(&error))?),
+        };
         let connector = connector.https_or_http().enable_http1().wrap_connector(plain);
         // The name that the client addressed travels on: signatures cover it, and the platform knows services by it.
         let client = Client::builder(TokioExecutor::new()).set_host(false).build(connector);
