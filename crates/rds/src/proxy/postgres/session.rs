@@ -8,7 +8,7 @@ use super::{Account, Backend, Postgres};
 use crate::postgres::client::ClientError;
 use crate::postgres::frame::{Framed, HEADER, READ, header_of, message};
 use crate::postgres::{PgError, backend};
-use crate::server::{Lease, Running};
+use crate::server::{Database, Lease, Running};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,8 @@ use tokio::net::TcpStream;
 
 /// How long the server may take to take over a session.
 const TAKE_OVER: Duration = Duration::from_secs(30);
+/// The code of a server that cannot be reached.
+const NOT_THERE: &str = "57P03";
 /// How long a client may take to hear that its session is over.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -57,8 +59,9 @@ struct Session<'f> {
 impl Session<'_> {
     /// An error is the last that the client hears.
     async fn serve(&mut self, lease: Lease, running: Arc<Running>) -> Result<(), PgError> {
+        let mut running = running;
         // The server has its own reasons to refuse.
-        let lent = self.take(&running).await?;
+        let lent = self.connect(&lease, &mut running).await?;
         let mut welcome = message(backend::AUTHENTICATION, &0_u32.to_be_bytes());
         welcome.extend(&lent.connection.connection.statuses);
         let key = [
@@ -82,13 +85,8 @@ impl Session<'_> {
                 return Ok(());
             }
             let lease = self.front.database.lease();
-            let running = self
-                .front
-                .database
-                .awake(&lease)
-                .await
-                .map_err(|error| PgError::fatal("57P03", format!("the database could not be started: {error}")))?;
-            let lent = self.take(&running).await?;
+            let mut running = self.awake(&lease).await?;
+            let lent = self.connect(&lease, &mut running).await?;
             match self.hold(lent, &running).await {
                 End::Idle => {}
                 End::Left | End::ClientGone => return Ok(()),
@@ -120,6 +118,22 @@ impl Session<'_> {
         }
     }
 
+    async fn awake(&self, lease: &Lease) -> Result<Arc<Running>, PgError> {
+        let awake = self.front.database.awake(lease).await;
+        awake.map_err(|error| PgError::fatal(NOT_THERE, format!("the database could not be started: {error}")))
+    }
+
+    /// The same as [`Session::take`]; of another server when this one was just killed.
+    async fn connect(&self, lease: &Lease, running: &mut Arc<Running>) -> Result<Lent<Backend>, PgError> {
+        let taken = self.take(running).await;
+        let is_gone = taken.as_ref().is_err_and(|error| error.code == NOT_THERE);
+        if is_gone && Database::has_ended(running).await {
+            *running = self.awake(lease).await?;
+            return self.take(running).await;
+        }
+        taken
+    }
+
     /// A server connection that is as the session has made it.
     async fn take(&self, running: &Arc<Running>) -> Result<Lent<Backend>, PgError> {
         let taken = self
@@ -129,7 +143,7 @@ impl Session<'_> {
         let mut lent = taken.map_err(|error| match error {
             NoConnection::Busy => PgError::fatal("53300", "sorry, too many clients already"),
             NoConnection::Failed(ClientError::Sql(error)) => error,
-            NoConnection::Failed(error) => PgError::fatal("57P03", format!("the database does not answer: {error}")),
+            NoConnection::Failed(error) => PgError::fatal(NOT_THERE, format!("the database does not answer: {error}")),
         })?;
         let was_own = lent.served == self.registered.process;
         lent.served = self.registered.process;
