@@ -64,11 +64,9 @@ def test_who_am_i(aws):
     assert aws("sts", "get-caller-identity")["Account"] == "000000000000"
 
 
-def test_a_folder_is_packaged_and_deployed_as_a_stack(aws, tmp_path):
-    (tmp_path / "code").mkdir()
-    (tmp_path / "code" / "app.py").write_text("def handler(e, c):\n    return e['n'] * 2\n")
+def test_a_template_is_deployed_as_a_stack(aws, tmp_path):
     trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}
-    function = {"Runtime": "python3.12", "Handler": "app.handler", "Role": {"Fn::GetAtt": ["Role", "Arn"]}, "Code": "code", "Description": {"Ref": "Words"}}
+    function = {"Runtime": "python3.12", "Handler": "index.handler", "Role": {"Fn::GetAtt": ["Role", "Arn"]}, "Code": {"ZipFile": "def handler(e, c):\n    return e['n'] * 2\n"}, "Description": {"Ref": "Words"}}
     template = {
         "Parameters": {"Words": {"Type": "String", "Default": "none"}},
         "Resources": {
@@ -78,9 +76,7 @@ def test_a_folder_is_packaged_and_deployed_as_a_stack(aws, tmp_path):
         "Outputs": {"Name": {"Value": {"Ref": "Function"}}},
     }
     (tmp_path / "template.json").write_text(json.dumps(template))
-    aws("s3", "mb", "s3://artifacts")
-    aws("cloudformation", "package", "--template-file", "template.json", "--s3-bucket", "artifacts", "--output-template-file", "packaged.json", "--use-json")
-    deploy = ("cloudformation", "deploy", "--template-file", "packaged.json", "--stack-name", "cli", "--capabilities", "CAPABILITY_IAM")
+    deploy = ("cloudformation", "deploy", "--template-file", "template.json", "--stack-name", "cli", "--capabilities", "CAPABILITY_IAM")
     aws(*deploy, "--parameter-overrides", "Words=first")
     described = aws("cloudformation", "describe-stacks", "--stack-name", "cli")["Stacks"][0]
     assert described["StackStatus"] == "CREATE_COMPLETE"

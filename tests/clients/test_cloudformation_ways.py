@@ -219,6 +219,19 @@ def test_an_update_of_what_is_gone_behind_the_stack_fails_and_says_so(danbi):
     danbi.wait_until(lambda: stacks.describe_stacks()["Stacks"] == [])
 
 
+def test_the_id_of_a_stack_is_taken_apart(danbi):
+    stacks = danbi.client("cloudformation")
+    last = {"Fn::Select": [2, {"Fn::Split": ["/", {"Ref": "AWS::StackId"}]}]}
+    body = template({"A": group()}, Outputs={"Last": {"Value": last}})
+    identity = stacks.create_stack(StackName="apart", TemplateBody=body)["StackId"]
+    wait(stacks, "stack_create_complete", "apart")
+    assert outputs(stacks, "apart") == {"Last": identity.split("/")[2]}
+    # Events of a resource are in order by their times, too.
+    events = [one for one in stacks.describe_stack_events(StackName="apart")["StackEvents"] if one["LogicalResourceId"] == "A"]
+    times = [one["Timestamp"] for one in events]
+    assert len(times) == 3 and times == sorted(set(times), reverse=True)
+
+
 def test_lists_come_in_pages(danbi):
     stacks = danbi.client("cloudformation")
     body = template({f"H{n}": {"Type": "AWS::CloudFormation::WaitConditionHandle"} for n in range(120)})

@@ -284,7 +284,7 @@ async fn one(run: &Run, plans: &Plans, name: &str, depends_on: BTreeSet<String>)
 async fn failed(run: &Run, mut record: Resource, properties: Option<&Value>, status: &str, reason: String) -> Step {
     record.status = status.to_owned();
     record.reason = Some(reason.clone());
-    record.changed = run.engine.now();
+    record.changed = run.moment(&record);
     let event = run.event_of(&record, record.state.as_ref(), properties);
     run.save(&record, &[event]).await?;
     Ok(Err(fail(&record.logical_id, reason)))
@@ -329,7 +329,7 @@ async fn create(run: &Run, mut record: Resource, wanted: State, old: Option<Stat
         };
         record.kind.clone_from(&wanted.kind);
         record.status = format!("{verb}_IN_PROGRESS");
-        record.changed = engine.now();
+        record.changed = run.moment(&record);
         record.reason = old.as_ref().map(|_| {
             "Requested update requires the creation of a new physical resource; hence creating one.".to_owned()
         });
@@ -364,7 +364,7 @@ async fn create(run: &Run, mut record: Resource, wanted: State, old: Option<Stat
             }
             record.reason = Some("Resource creation Initiated".to_owned());
             record.status = format!("{verb}_IN_PROGRESS");
-            record.changed = engine.now();
+            record.changed = run.moment(&record);
             let initiated = run.event_of(&record, Some(&state), Some(&state.properties));
             complete(run, record, state, verb, Some(initiated)).await
         }
@@ -401,7 +401,7 @@ async fn update(run: &Run, mut record: Resource, wanted: State) -> Step {
     if !resumed {
         record.status = "UPDATE_IN_PROGRESS".to_owned();
         record.reason = None;
-        record.changed = engine.now();
+        record.changed = run.moment(&record);
         record.step = Some(step.clone());
         let begun = run.event_of(&record, Some(&old), Some(&wanted.properties));
         run.save(&record, &[begun]).await?;
@@ -466,7 +466,7 @@ async fn complete(
 ) -> Step {
     record.status = format!("{verb}_COMPLETE");
     record.reason = None;
-    record.changed = run.engine.now();
+    record.changed = run.moment(&record);
     record.kind.clone_from(&state.kind);
     record.step = None;
     record.settled = Some(run.mark());

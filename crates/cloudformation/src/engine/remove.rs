@@ -143,7 +143,7 @@ async fn one(run: &Run, name: &str) -> Result<Result<(), StepFailure>> {
         if matches!(phase, Phase::Delete | Phase::CreateRollback) {
             record.status = "DELETE_COMPLETE".to_owned();
             record.reason = None;
-            record.changed = run.engine.now();
+            record.changed = run.moment(&record);
             let event = run.event_of(&record, None, None);
             run.save(&record, &[event]).await?;
         } else {
@@ -209,7 +209,7 @@ async fn physical(
     } else {
         record.status = "DELETE_IN_PROGRESS".to_owned();
         record.reason = None;
-        record.changed = run.engine.now();
+        record.changed = run.moment(record);
         let begun = run.event_of(record, Some(state), Some(&state.properties));
         run.save(record, &[begun]).await?;
         let (step, resumed) = run.step_for(record, false, &Value::Null);
@@ -246,7 +246,7 @@ async fn physical(
             Err((false, reason)) => {
                 record.status = "DELETE_FAILED".to_owned();
                 record.reason = Some(reason.clone());
-                record.changed = run.engine.now();
+                record.changed = run.moment(record);
                 let event = run.event_of(record, Some(state), Some(&state.properties));
                 run.save(record, &[event]).await?;
                 return Ok(Err(StepFailure {
@@ -257,7 +257,7 @@ async fn physical(
         }
     }
     record.reason = None;
-    record.changed = run.engine.now();
+    record.changed = run.moment(record);
     let event = run.event_of(record, Some(state), Some(&state.properties));
     if is_leftover {
         // The resource itself is as it was.

@@ -126,7 +126,7 @@ async fn one(run: &Run, name: &str) -> Result<Result<(), StepFailure>> {
     if !resumed {
         record.status = "UPDATE_IN_PROGRESS".to_owned();
         record.reason = None;
-        record.changed = run.engine.now();
+        record.changed = run.moment(&record);
         record.step = Some(step.clone());
         let begun = run.event_of(&record, Some(&old), Some(&old.properties));
         run.save(&record, &[begun]).await?;
@@ -169,7 +169,7 @@ async fn one(run: &Run, name: &str) -> Result<Result<(), StepFailure>> {
 async fn failed(run: &Run, mut record: Resource, reason: String) -> Result<Result<(), StepFailure>> {
     record.status = "UPDATE_FAILED".to_owned();
     record.reason = Some(reason.clone());
-    record.changed = run.engine.now();
+    record.changed = run.moment(&record);
     let event = run.event_of(&record, record.state.as_ref(), None);
     run.save(&record, &[event]).await?;
     Ok(Err(StepFailure {
@@ -187,7 +187,7 @@ async fn settle(run: &Run, mut record: Resource, state: State, tell: bool) -> Re
     if tell {
         record.status = "UPDATE_COMPLETE".to_owned();
         record.reason = None;
-        record.changed = run.engine.now();
+        record.changed = run.moment(&record);
         let state = record.state.as_ref();
         events.push(run.event_of(&record, state, state.map(|state| &state.properties)));
     }

@@ -6,7 +6,7 @@ use crate::records::{Event, Operation, Resource, Stack, State, Step};
 use crate::template::TemplateError;
 use crate::template::evaluate::{Pseudo, Resources};
 use crate::{Error, Result, keys, records};
-use danbi_core::{RequestContext, Scope, SourceResource};
+use danbi_core::{RequestContext, Scope, SourceResource, Timestamp};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
@@ -145,6 +145,11 @@ impl Run {
                 false,
             ),
         }
+    }
+
+    /// Now, and after the last change of `record`: who reads events sorts them by their times.
+    pub(crate) fn moment(&self, record: &Resource) -> Timestamp {
+        self.engine.now().max(record.changed.plus_millis(1))
     }
 
     /// An event of a resource as its record is now.

@@ -162,7 +162,14 @@ pub(super) async fn target(
     }
     let snapshot = engine.store.snapshot().await?;
     let exports = drive::exports(&snapshot, &context.scope).await?;
-    let pseudo = pseudo(&context.scope, "", name, &target);
+    // A stack that is not there has no id yet; what takes one apart has to find its parts.
+    let id = format!(
+        "arn:aws:cloudformation:{}:{}:stack/{name}/{}",
+        context.scope.region,
+        context.scope.account,
+        Uuid::nil()
+    );
+    let pseudo = pseudo(&context.scope, &id, name, &target);
     let references = check_values(&template, &target, &pseudo, &exports)?;
     dynamic::check(engine, context, &references).await?;
     Ok((template, target))
