@@ -63,7 +63,7 @@ def create(rds, name="todo", **more):
 
 
 def connect(instance, **more):
-    more = {"user": "postgres", "password": PASSWORD, "dbname": "todo", "autocommit": True, "connect_timeout": 60, **more}
+    more = {"user": "postgres", "password": PASSWORD, "dbname": "todo", "autocommit": True, "connect_timeout": 180, **more}
     return psycopg.connect(host="127.0.0.1", port=instance["Endpoint"]["Port"], **more)
 
 
