@@ -6,6 +6,7 @@
 
 mod services;
 mod shapes;
+mod sqs;
 mod trim;
 
 use serde_json::Value;
@@ -30,7 +31,10 @@ pub fn run(arguments: &[String]) -> Result<(), Failure> {
     for service in SERVICES {
         let source = newest_version(&data.join(service.name))?;
         let model: Value = serde_json::from_slice(&read(&source, &scratch.0)?)?;
-        let trimmed = trim::trim(&model, service.operations, service.open_enums)?;
+        let mut trimmed = trim::trim(&model, service.operations, service.open_enums)?;
+        if service.name == "sqs" {
+            sqs::speak_query(&mut trimmed)?;
+        }
         let mut text = serde_json::to_string_pretty(&trimmed)?;
         text.push('\n');
         std::fs::write(root.join(format!("crates/wire/models/{}.json", service.name)), text)?;

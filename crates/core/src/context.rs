@@ -74,6 +74,8 @@ pub struct RequestFacts {
     pub if_range: Option<String>,
     /// `X-Danbi-Environment`, cut to 32 bytes: which execution environment an invocation is to have, for measuring.
     pub environment: Option<String>,
+    /// Whether somebody still waits for the answer: what a long poll asks before it hands anything out.
+    pub client: crate::Client,
 }
 
 /// What an operation knows of the request that it serves.

@@ -39,6 +39,9 @@ pub struct Delays {
     pub deliveries: Option<[Duration; 2]>,
     /// How long a minute of a `rate(…)` is: a minute, but for `DANBI_EVENTS_MINUTE_MS=TIME`.
     pub rate_minute: Option<Duration>,
+    /// How often queues are swept, and how long the name of a deleted queue and a purged queue rest: a minute each, but
+    /// for `DANBI_SQS_MS=SWEEP,REST`.
+    pub queues: Option<[Duration; 2]>,
     /// How long a database keeps its server without use, and how often its binary logs are archived: five minutes and
     /// five seconds, but for `DANBI_DATABASES_MS=IDLE,ARCHIVE`.
     pub databases: Option<[Duration; 2]>,
@@ -60,6 +63,7 @@ impl Delays {
             ssm_due: read("DANBI_SSM_DUE_MS", "60000", variable("DANBI_SSM_DUE_MS"))?.map(|[every]| every),
             forget_stacks: pair("DANBI_STACKS_FORGET_MS", "3600000,7776000000")?,
             s3_lifecycle: pair("DANBI_S3_LIFECYCLE_MS", "3600000,86400000")?,
+            queues: pair("DANBI_SQS_MS", "60000,60000")?,
             databases: pair("DANBI_DATABASES_MS", "300000,5000")?,
             database_backups: pair("DANBI_DATABASE_BACKUPS_MS", "86400000,86400000")?,
             collect: pair("DANBI_COLLECT_MS", "3600000,21600000")?,

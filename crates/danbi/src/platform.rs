@@ -4,7 +4,8 @@ use crate::gateway::route::{Door, door};
 use crate::gateway::{Handler, Peer};
 use danbi_apigateway::{ApiGateway, DomainVisit, Visit};
 use danbi_cloudformation::Callbacks;
-use danbi_core::{Body, Principal, RequestId, ServiceError, full_body};
+use async_trait::async_trait;
+use danbi_core::{Body, Client, Presence, Principal, RequestId, ServiceError, full_body};
 use danbi_lambda::{FunctionUrls, Lambda, UrlCaller, UrlEndpoint};
 use danbi_runtime::{EnvironmentState, Runtime, StartCounts};
 use danbi_s3::{S3, WebsiteRequest};
@@ -15,7 +16,7 @@ use http::{Method, Request, Response, StatusCode, Uri, Version};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 
 /// The largest body of a signed request to a function URL: its hash is checked before the function sees it.
@@ -108,13 +109,16 @@ impl Platform {
     }
 
     /// Answers an API call. A client that leaves does not stop it half-way: what was begun is brought to its end.
-    async fn call(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
+    async fn call(&self, mut request: Request<Body>, peer: Peer) -> Response<Body> {
         let dispatcher = Arc::clone(&self.dispatcher);
         let peer = danbi_wire::Peer {
             ip: peer.ip,
             secure: peer.secure,
         };
         let (answer, answered) = oneshot::channel();
+        // Dropped with this future, which is how the call learns that nobody waits for it any more.
+        let (_waits, waiting) = watch::channel(());
+        request.extensions_mut().insert(Client::new(Arc::new(Waiting(waiting))));
         {
             let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
             while calls.try_join_next().is_some() {}
@@ -198,6 +202,17 @@ impl Platform {
             )));
         }
         Ok((verified.principal, Request::from_parts(parts, body)))
+    }
+}
+
+/// Whether the future that waits for a call is still there.
+struct Waiting(watch::Receiver<()>);
+
+#[async_trait]
+impl Presence for Waiting {
+    async fn left(&self) {
+        let mut waiting = self.0.clone();
+        while waiting.changed().await.is_ok() {}
     }
 }
 

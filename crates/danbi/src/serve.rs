@@ -21,6 +21,7 @@ use danbi_logs::metrics::Metrics;
 use danbi_rds::Rds;
 use danbi_runtime::Runtime;
 use danbi_s3::{Authority, S3};
+use danbi_sqs::Sqs;
 use danbi_sandbox::{Launcher, LauncherOptions};
 use danbi_store::{EmbeddedOptions, Store};
 use danbi_wire::{ApiDoor, Dispatcher, Service};
@@ -66,6 +67,8 @@ enum ServeError {
     S3(danbi_s3::Error),
     #[error("the keys could not be taken up again: {0}")]
     Kms(#[from] danbi_kms::Error),
+    #[error("the queues could not be taken up again: {0}")]
+    Sqs(#[from] danbi_sqs::Error),
     #[error("the databases could not be taken up again: {0}")]
     Rds(#[from] danbi_rds::Error),
     #[error("{0}")]
@@ -202,6 +205,7 @@ async fn serve_until_told(
             .with_resource_policies("kms", Arc::new(KeyPolicies::new(store.clone())))
             .with_resource_policies("events", Arc::new(danbi_events::BusPolicies::new(store.clone())))
             .with_resource_policies("sns", Arc::new(danbi_sns::TopicPolicies::new(store.clone())))
+            .with_resource_policies("sqs", Arc::new(danbi_sqs::QueuePolicies::new(store.clone())))
             .with_resource_policies("execute-api", Arc::new(ApiPolicies::new(store.clone())))
             .with_resource_policies("s3", Arc::new(Authority::new(store.clone(), Arc::clone(&accounts)))),
     );
@@ -245,6 +249,21 @@ async fn serve_until_told(
     })
     .await
     .map_err(ServeError::S3)?;
+
+    let mut options = danbi_sqs::Options::default();
+    if let Some([sweep, rest]) = delays.queues {
+        options.sweep_every = sweep;
+        (options.rest_of_names, options.rest_of_purges) = (rest, rest);
+    }
+    let sqs = Sqs::start(danbi_sqs::Parts {
+        store: store.clone(),
+        clock: Arc::clone(&clock),
+        language: Arc::clone(&authorizer) as _,
+        data_keys: Some(Arc::clone(&kms) as _),
+        master_key: data.join("sqs.key"),
+        options,
+    })
+    .await?;
 
     let api = Arc::new(ApiDoor::default());
     let mut options = danbi_lambda::Options::new(data.join("cache"));
@@ -334,6 +353,7 @@ async fn serve_until_told(
         metrics.service(),
         danbi_rds::service(Arc::clone(&rds)),
         danbi_rds::data_service(Arc::clone(&rds)),
+        sqs.service(),
         danbi_cloudformation::service(Arc::clone(&stacks)),
     ];
     services.extend(identity);
@@ -389,6 +409,8 @@ async fn serve_until_told(
     lambda.drain(DRAIN_GRACE).await;
     s3.drain(DRAIN_GRACE).await;
     dynamodb.drain().await;
+    // After those that send.
+    sqs.drain().await;
     kms.drain().await;
     runtime.drain(DRAIN_GRACE).await;
     // After the functions, which use them.

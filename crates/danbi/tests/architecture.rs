@@ -64,6 +64,10 @@ const MAY_DEPEND_ON: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "danbi-sqs",
+        &["danbi-core", "danbi-wire", "danbi-store", "danbi-keyring"],
+    ),
+    (
         "danbi-rds",
         &[
             "danbi-core",

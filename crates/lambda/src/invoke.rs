@@ -59,7 +59,7 @@ impl Lambda {
         })
     }
 
-    async fn choose(&self, view: &Snapshot, reference: &FunctionRef) -> Result<(Function, Version), Error> {
+    pub(crate) async fn choose(&self, view: &Snapshot, reference: &FunctionRef) -> Result<(Function, Version), Error> {
         if let Some(Qualifier::Alias(name)) = &reference.qualifier {
             let alias: Option<Alias> = view.record(&keys::alias(&reference.id, name)).await?;
             if let Some((second, weight)) = alias.and_then(|alias| alias.second)

@@ -39,6 +39,7 @@ pub mod s3;
 mod service;
 mod sigv2;
 pub mod sigv4;
+mod sqs;
 mod streaming;
 pub mod validate;
 pub mod value;

@@ -33,6 +33,8 @@ pub static SCHEDULER: LazyModel = LazyModel::new("scheduler", include_str!("../m
 pub static SNS: LazyModel = LazyModel::new("sns", include_str!("../models/sns.json"));
 /// AWS Systems Manager, 2014-11-06.
 pub static SSM: LazyModel = LazyModel::new("ssm", include_str!("../models/ssm.json"));
+/// Amazon Simple Queue Service, 2012-11-05: JSON, and the query protocol of older clients.
+pub static SQS: LazyModel = LazyModel::new("sqs", include_str!("../models/sqs.json")).judges_itself();
 /// Amazon CloudWatch (metrics and alarms), 2010-08-01.
 pub static CLOUDWATCH: LazyModel = LazyModel::new("cloudwatch", include_str!("../models/cloudwatch.json"));
 /// Amazon Relational Database Service, 2014-10-31.
@@ -43,7 +45,7 @@ pub static RDS_DATA: LazyModel =
     LazyModel::new("rds-data", include_str!("../models/rds-data.json")).validation_code("BadRequestException");
 
 /// All of them.
-pub static ALL: [&LazyModel; 17] = [
+pub static ALL: [&LazyModel; 18] = [
     &LAMBDA,
     &LOGS,
     &S3,
@@ -58,6 +60,7 @@ pub static ALL: [&LazyModel; 17] = [
     &SCHEDULER,
     &SNS,
     &SSM,
+    &SQS,
     &CLOUDWATCH,
     &RDS,
     &RDS_DATA,

@@ -131,6 +131,14 @@ pub(super) const SERVICES: &[Service] = &[
         own_types: &[],
     },
     Service {
+        name: "sqs",
+        home: "sqs",
+        file: "shapes.rs",
+        operations: SQS,
+        open_enums: &[],
+        own_types: &[],
+    },
+    Service {
         name: "cloudwatch",
         home: "logs",
         file: "metric_shapes.rs",
@@ -373,6 +381,15 @@ const SNS: &[&str] = &[
     "GetTopicAttributes", "ListSubscriptions", "ListSubscriptionsByTopic", "ListTagsForResource", "ListTopics",
     "Publish", "PublishBatch", "RemovePermission", "SetSubscriptionAttributes", "SetTopicAttributes", "Subscribe",
     "TagResource", "Unsubscribe", "UntagResource",
+];
+
+#[rustfmt::skip]
+const SQS: &[&str] = &[
+    "AddPermission", "CancelMessageMoveTask", "ChangeMessageVisibility", "ChangeMessageVisibilityBatch", "CreateQueue",
+    "DeleteMessage", "DeleteMessageBatch", "DeleteQueue", "GetQueueAttributes", "GetQueueUrl",
+    "ListDeadLetterSourceQueues", "ListMessageMoveTasks", "ListQueueTags", "ListQueues", "PurgeQueue", "ReceiveMessage",
+    "RemovePermission", "SendMessage", "SendMessageBatch", "SetQueueAttributes", "StartMessageMoveTask", "TagQueue",
+    "UntagQueue",
 ];
 
 #[rustfmt::skip]

@@ -173,7 +173,7 @@ impl Lambda {
         part.records = behind;
     }
 
-    async fn invoke_with(
+    pub(super) async fn invoke_with(
         &self,
         mapping: &Mapping,
         records: &[Value],

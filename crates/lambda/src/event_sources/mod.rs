@@ -1,7 +1,7 @@
-//! Event source mappings: functions that are invoked with what a stream brings.
+//! Event source mappings: functions that are invoked with what a stream or a queue brings.
 //!
 //! `operations` is the API; `poller` decides which node reads which mapping, by a lease in the store; `shard` reads one
-//! shard from its checkpoint on; `batch` brings one batch to the function, with everything that may go wrong;
+//! shard from its checkpoint on; `queue` receives from a queue; `batch` brings one batch to the function, with everything that may go wrong;
 //! `filter` is `FilterCriteria`; `discarded` tells a destination what was given up.
 //!
 //! - A shard's checkpoint is written once its records were delivered or given up for good: each is delivered at least
@@ -15,6 +15,7 @@ mod discarded;
 mod filter;
 pub(crate) mod operations;
 mod poller;
+mod queue;
 mod shard;
 
 use crate::names::{FunctionId, FunctionName, FunctionRef, Qualifier};
@@ -48,12 +49,20 @@ pub(crate) struct Mapping {
     /// Patterns of `FilterCriteria`, as they were given.
     pub filters: Vec<String>,
     pub on_failure: Option<String>,
+    /// Of a queue: batches that may be under way at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_concurrency: Option<u32>,
     pub modified_ms: i64,
     /// Another one after each update, so that who reads the stream notices.
     pub revision: String,
 }
 
 impl Mapping {
+    /// Whether it brings messages of a queue.
+    fn is_of_queue(&self) -> bool {
+        self.source.split(':').nth(2) == Some("sqs")
+    }
+
     pub(crate) fn scope(&self) -> Option<Scope> {
         Some(Scope {
             account: self.account.parse().ok()?,

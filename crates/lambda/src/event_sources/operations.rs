@@ -9,7 +9,8 @@ use crate::records::{Read, decode, new_revision, put};
 use crate::shapes::{
     CreateEventSourceMappingRequest, DeleteEventSourceMappingRequest, DestinationConfig,
     EventSourceMappingConfiguration, Filter, FilterCriteria, GetEventSourceMappingRequest,
-    ListEventSourceMappingsRequest, ListEventSourceMappingsResponse, OnFailure, UpdateEventSourceMappingRequest,
+    ListEventSourceMappingsRequest, ListEventSourceMappingsResponse, OnFailure, ScalingConfig,
+    UpdateEventSourceMappingRequest,
 };
 use crate::{Error, keys, marker};
 use danbi_core::{Access, Arn, RequestContext, Scope, Timestamp};
@@ -21,8 +22,14 @@ use std::sync::Arc;
 const PAGE: usize = 100;
 /// Patterns of one mapping.
 const MAX_FILTERS: usize = 5;
-/// Without `BatchSize`.
+/// Without `BatchSize`: of streams, of queues.
 const BATCH_SIZE: u32 = 100;
+const QUEUE_BATCH_SIZE: u32 = 10;
+/// Messages of a FIFO queue in one batch, and of any queue without a window. Source:
+/// <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html>.
+const QUEUE_BATCH_WITHOUT_WINDOW: u32 = 10;
+/// `MaximumConcurrency`.
+const CONCURRENCY: std::ops::RangeInclusive<i32> = 2..=1_000;
 
 fn not_found() -> Error {
     Error::NotFound("The resource you requested does not exist.".into())
@@ -54,6 +61,7 @@ struct Settings<'i> {
     filters: Option<&'i FilterCriteria>,
     destination: Option<&'i DestinationConfig>,
     enabled: Option<bool>,
+    scaling: Option<&'i ScalingConfig>,
 }
 
 /// A number of the model, which is within bounds and not negative.
@@ -75,6 +83,17 @@ impl Mapping {
         }
         self.bisect = settings.bisect.unwrap_or(self.bisect);
         self.enabled = settings.enabled.unwrap_or(self.enabled);
+        if let Some(scaling) = settings.scaling {
+            self.max_concurrency = match scaling.maximum_concurrency {
+                Some(most) if !CONCURRENCY.contains(&most) => {
+                    return Err(invalid("MaximumConcurrency must be between 2 and 1000"));
+                }
+                most => most.map(count),
+            };
+        }
+        if self.is_of_queue() {
+            self.check_queue_settings(settings)?;
+        }
         if let Some(types) = settings.response_types {
             self.report_failures = types.iter().any(|kind| kind == "ReportBatchItemFailures");
         }
@@ -112,13 +131,48 @@ impl Mapping {
         Ok(())
     }
 
+    /// Refuses what only streams have, and batches that AWS does not make of queues.
+    fn check_queue_settings(&self, settings: &Settings<'_>) -> Result<(), Error> {
+        for (given, member) in [
+            (settings.parallel.is_some(), "ParallelizationFactor"),
+            (settings.max_retries.is_some(), "MaximumRetryAttempts"),
+            (settings.max_age_secs.is_some(), "MaximumRecordAgeInSeconds"),
+            (settings.bisect.is_some(), "BisectBatchOnFunctionError"),
+        ] {
+            if given {
+                return Err(invalid(format!(
+                    "{member} is not supported for the event source type of the event source mapping"
+                )));
+            }
+        }
+        if settings.destination.is_some_and(|config| config.on_failure.is_some()) {
+            return Err(invalid(
+                "Unsupported destination: the dead-letter queue of the source queue takes what fails",
+            ));
+        }
+        let fifo = self.source.ends_with(".fifo");
+        if self.batch_size > QUEUE_BATCH_WITHOUT_WINDOW && fifo {
+            return Err(invalid(format!(
+                "Batch size must be between 1 and {QUEUE_BATCH_WITHOUT_WINDOW} for FIFO queues."
+            )));
+        }
+        if self.window_secs > 0 && fifo {
+            return Err(invalid("Batching window is not supported for FIFO queues"));
+        }
+        if self.batch_size > QUEUE_BATCH_WITHOUT_WINDOW && self.window_secs == 0 {
+            return Err(invalid(
+                "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater than 10",
+            ));
+        }
+        Ok(())
+    }
+
     fn shown(&self, state: &str, result: Option<String>) -> EventSourceMappingConfiguration {
+        if self.is_of_queue() {
+            return self.shown_of_queue(state);
+        }
         let filters = self.filters.iter().map(|pattern| Filter {
             pattern: Some(pattern.clone()),
-        });
-        let function = self.reference().map(|reference| match &reference.qualifier {
-            Some(_) => reference.arn().to_string(),
-            None => reference.id.arn().to_string(),
         });
         EventSourceMappingConfiguration {
             uuid: Some(self.uuid.clone()),
@@ -130,7 +184,7 @@ impl Mapping {
             filter_criteria: (!self.filters.is_empty()).then(|| FilterCriteria {
                 filters: Some(filters.collect()),
             }),
-            function_arn: function,
+            function_arn: self.function_arn(),
             last_modified: Some(Timestamp::from_millis(self.modified_ms)),
             last_processing_result: Some(result.unwrap_or_else(|| "No records processed".into())),
             state: Some(state.into()),
@@ -151,6 +205,44 @@ impl Mapping {
                 .map(|scope| Arn::new("lambda", &scope, format!("event-source-mapping:{}", self.uuid)).to_string()),
             ..EventSourceMappingConfiguration::default()
         }
+    }
+
+    /// A queue has no position, and of the settings only some.
+    fn shown_of_queue(&self, state: &str) -> EventSourceMappingConfiguration {
+        let filters = self.filters.iter().map(|pattern| Filter {
+            pattern: Some(pattern.clone()),
+        });
+        EventSourceMappingConfiguration {
+            uuid: Some(self.uuid.clone()),
+            batch_size: Some(self.batch_size.cast_signed()),
+            maximum_batching_window_in_seconds: Some(self.window_secs.cast_signed()),
+            event_source_arn: Some(self.source.clone()),
+            filter_criteria: (!self.filters.is_empty()).then(|| FilterCriteria {
+                filters: Some(filters.collect()),
+            }),
+            function_arn: self.function_arn(),
+            last_modified: Some(Timestamp::from_millis(self.modified_ms)),
+            state: Some(state.into()),
+            state_transition_reason: Some("USER_INITIATED".into()),
+            function_response_types: Some(match self.report_failures {
+                true => vec!["ReportBatchItemFailures".into()],
+                false => Vec::new(),
+            }),
+            scaling_config: self.max_concurrency.map(|most| ScalingConfig {
+                maximum_concurrency: Some(most.cast_signed()),
+            }),
+            event_source_mapping_arn: self
+                .scope()
+                .map(|scope| Arn::new("lambda", &scope, format!("event-source-mapping:{}", self.uuid)).to_string()),
+            ..EventSourceMappingConfiguration::default()
+        }
+    }
+
+    fn function_arn(&self) -> Option<String> {
+        self.reference().map(|reference| match &reference.qualifier {
+            Some(_) => reference.arn().to_string(),
+            None => reference.id.arn().to_string(),
+        })
     }
 
     fn state(&self) -> &'static str {
@@ -176,7 +268,6 @@ fn check_new(input: &CreateEventSourceMappingRequest) -> Result<Arn, Error> {
         (input.kms_key_arn.is_some(), "KMSKeyArn"),
         (input.metrics_config.is_some(), "MetricsConfig"),
         (input.logging_config.is_some(), "LoggingConfig"),
-        (input.scaling_config.is_some(), "ScalingConfig"),
         (input.provisioned_poller_config.is_some(), "ProvisionedPollerConfig"),
         (input.tags.as_ref().is_some_and(|tags| !tags.is_empty()), "Tags"),
         (input.topics.is_some(), "Topics"),
@@ -198,6 +289,15 @@ fn check_new(input: &CreateEventSourceMappingRequest) -> Result<Arn, Error> {
     let arn: Arn = source
         .parse()
         .map_err(|_| invalid(format!("Unrecognized event source: {source}")))?;
+    if arn.service == "sqs" {
+        return match input.starting_position {
+            Some(_) => Err(invalid("StartingPosition is not valid for SQS event sources.")),
+            None => Ok(arn),
+        };
+    }
+    if input.scaling_config.is_some() {
+        return Err(invalid("ScalingConfig is only supported for SQS event sources."));
+    }
     if arn.service != "dynamodb" {
         return Err(unsupported(&format!("an event source of {}", arn.service)));
     }
@@ -238,7 +338,7 @@ pub(crate) async fn create(
         source: source.to_string(),
         starting_position: input.starting_position.clone().unwrap_or_default(),
         enabled: true,
-        batch_size: BATCH_SIZE,
+        batch_size: if source.service == "sqs" { QUEUE_BATCH_SIZE } else { BATCH_SIZE },
         window_secs: 0,
         parallel: 1,
         max_retries: -1,
@@ -247,6 +347,7 @@ pub(crate) async fn create(
         report_failures: false,
         filters: Vec::new(),
         on_failure: None,
+        max_concurrency: None,
         modified_ms: lambda.now_ms(),
         revision: new_revision(),
     };
@@ -261,13 +362,18 @@ pub(crate) async fn create(
         filters: input.filter_criteria.as_ref(),
         destination: input.destination_config.as_ref(),
         enabled: input.enabled,
+        scaling: input.scaling_config.as_ref(),
     })?;
-    // The stream is read in the account's name from now on; whoever asks for that must be allowed to read it.
-    for action in [
-        "dynamodb:DescribeStream",
-        "dynamodb:GetShardIterator",
-        "dynamodb:GetRecords",
-    ] {
+    // The source is read in the account's name from now on; whoever asks for that must be allowed to read it.
+    let actions = match mapping.is_of_queue() {
+        true => ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+        false => [
+            "dynamodb:DescribeStream",
+            "dynamodb:GetShardIterator",
+            "dynamodb:GetRecords",
+        ],
+    };
+    for action in actions {
         let access = Access::new(action, mapping.source.as_str());
         lambda
             .authorizer
@@ -275,7 +381,13 @@ pub(crate) async fn create(
             .await
             .map_err(Error::Other)?;
     }
-    let positions = lambda.positions(&mapping).await?;
+    let positions = match mapping.is_of_queue() {
+        true => {
+            lambda.check_queue(&mapping, lambda.timeout_of(&reference).await?).await?;
+            Vec::new()
+        }
+        false => lambda.positions(&mapping).await?,
+    };
     let (mapping, positions) = (&mapping, &positions);
     lambda
         .store
@@ -301,6 +413,12 @@ pub(crate) async fn create(
 }
 
 impl Lambda {
+    /// How long the function may run, in seconds.
+    async fn timeout_of(&self, reference: &FunctionRef) -> Result<u32, Error> {
+        let view = self.snapshot().await?;
+        Ok(self.choose(&view, reference).await?.1.configuration.timeout_secs)
+    }
+
     /// Where each shard of a new mapping's stream is read from.
     async fn positions(&self, mapping: &Mapping) -> Result<Vec<(String, Checkpoint)>, Error> {
         let shards = self.shards_of(mapping).await.map_err(|error| match error {
@@ -409,7 +527,6 @@ pub(crate) async fn update(
         (input.kms_key_arn.is_some(), "KMSKeyArn"),
         (input.metrics_config.is_some(), "MetricsConfig"),
         (input.logging_config.is_some(), "LoggingConfig"),
-        (input.scaling_config.is_some(), "ScalingConfig"),
         (input.provisioned_poller_config.is_some(), "ProvisionedPollerConfig"),
         (
             input.source_access_configurations.is_some(),
@@ -436,6 +553,7 @@ pub(crate) async fn update(
         filters: input.filter_criteria.as_ref(),
         destination: input.destination_config.as_ref(),
         enabled: input.enabled,
+        scaling: input.scaling_config.as_ref(),
     };
     let (now, revision) = (lambda.now_ms(), new_revision());
     let (changed, was_enabled) = lambda

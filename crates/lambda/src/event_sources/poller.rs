@@ -105,7 +105,11 @@ impl Lambda {
         }
         let (stop, stopped) = watch::channel(false);
         let (uuid, revision) = (mapping.uuid.clone(), mapping.revision.clone());
-        let task = tokio::spawn(Arc::clone(self).read_source(Arc::new(mapping), stopped));
+        let (lambda, mapping) = (Arc::clone(self), Arc::new(mapping));
+        let task = match mapping.is_of_queue() {
+            true => tokio::spawn(lambda.read_queue(mapping, stopped)),
+            false => tokio::spawn(lambda.read_source(mapping, stopped)),
+        };
         working.insert(uuid, Working { revision, stop, task });
     }
 

@@ -12,7 +12,7 @@ use crate::protocol::{
     event_body, format_timestamp,
 };
 use crate::sigv4::{Dialect, Payload, RequestView, Rules, SigV4Error, sha256};
-use crate::{Service, s3};
+use crate::{Service, s3, sqs};
 use bytes::Bytes;
 use danbi_core::{Body, Principal, Region, RequestContext, RequestId, Scope, ServiceError, empty_body, full_body};
 use futures_util::FutureExt;
@@ -127,7 +127,8 @@ impl<'d> Exchange<'d> {
             body: &whole,
         };
         let input = decode_request(model, operation, self.protocol, request);
-        let input = input.map_err(|error| incoming::malformed(model, self.protocol, error))?;
+        let mut input = input.map_err(|error| incoming::malformed(model, self.protocol, error))?;
+        sqs::address(model, operation, self.protocol, self.parts.uri.path(), &mut input);
         if s3::is_s3(model) {
             if body.is_none() {
                 incoming::check_md5(self.parts, &whole)?;

@@ -4,7 +4,7 @@ use crate::Service;
 use crate::model::{Kind, Member, Model, OperationModel};
 use crate::protocol::{Protocol, parse_form};
 use crate::route::{Match, NoMatch};
-use crate::s3;
+use crate::{s3, sqs};
 use bytes::Bytes;
 use danbi_core::{Region, ServiceError};
 use http::Method;
@@ -289,10 +289,13 @@ pub(super) fn unknown_operation(message: &str) -> ServiceError {
 
 fn invalid_action(model: &Model, action: &str) -> ServiceError {
     let action: String = action.chars().take(128).collect();
-    let message = format!(
-        "Could not find operation {action} for version {}",
-        model.metadata.api_version
-    );
+    let message = match sqs::is_sqs(model) {
+        true => format!("The action {action} is not valid for this endpoint."),
+        false => format!(
+            "Could not find operation {action} for version {}",
+            model.metadata.api_version
+        ),
+    };
     ServiceError::client("InvalidAction", 400, message)
 }
 

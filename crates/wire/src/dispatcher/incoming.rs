@@ -182,5 +182,6 @@ pub(super) fn facts(parts: &Parts, claim: &Signed, now: Timestamp) -> RequestFac
         encryption: text(HeaderName::from_static("x-amz-server-side-encryption")).map(str::to_owned),
         if_range: text(IF_RANGE).map(|text| text[..text.len().min(MAX_IF_RANGE)].to_owned()),
         environment: text(ENVIRONMENT).map(|text| text[..text.len().min(MAX_ENVIRONMENT)].to_owned()),
+        client: parts.extensions.get().cloned().unwrap_or_default(),
     }
 }

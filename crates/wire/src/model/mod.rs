@@ -16,6 +16,7 @@ pub struct LazyModel {
     name: &'static str,
     json: &'static str,
     validation_code: Option<&'static str>,
+    pub(crate) judges_itself: bool,
     parsed: OnceLock<Model>,
 }
 
@@ -26,6 +27,7 @@ impl LazyModel {
             name,
             json,
             validation_code: None,
+            judges_itself: false,
             parsed: OnceLock::new(),
         }
     }
@@ -34,6 +36,14 @@ impl LazyModel {
     #[must_use]
     pub const fn validation_code(mut self, code: &'static str) -> Self {
         self.validation_code = Some(code);
+        self
+    }
+
+    /// The service judges every member itself, in words of its own: the model's constraints are not checked. Members that
+    /// are missing are what the typed shapes have for nothing.
+    #[must_use]
+    pub const fn judges_itself(mut self) -> Self {
+        self.judges_itself = true;
         self
     }
 
@@ -205,6 +215,9 @@ pub struct Member {
     pub location_name: Option<String>,
     /// Its name in ec2 queries.
     pub query_name: Option<String>,
+    /// Its name in forms and in the XML that answers them, where the service speaks JSON as well and names it otherwise
+    /// there (SQS).
+    pub form_name: Option<String>,
     /// Lists and maps of XML without a wrapper.
     pub flattened: bool,
     /// Carried as an attribute of its parent's element.
@@ -231,6 +244,11 @@ impl Member {
     /// Its name on the wire.
     pub fn wire_name(&self) -> &str {
         self.location_name.as_deref().unwrap_or(&self.name)
+    }
+
+    /// Its name in forms and in XML.
+    pub fn form_name(&self) -> &str {
+        self.form_name.as_deref().unwrap_or_else(|| self.wire_name())
     }
 }
 

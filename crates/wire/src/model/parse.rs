@@ -174,6 +174,7 @@ impl Parser<'_> {
             },
             location_name: text(&raw["locationName"]).or_else(|| self.flat_item_name(raw, target)),
             query_name: text(&raw["queryName"]),
+            form_name: text(&raw["formName"]),
             flattened: flag("flattened"),
             xml_attribute: flag("xmlAttribute"),
             xml_namespace: namespace(either("xmlNamespace")),

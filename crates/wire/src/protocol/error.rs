@@ -5,7 +5,7 @@ use super::rest::write_header;
 use super::xml::{XmlWriter, scalar};
 use super::{Members, Protocol, cbor, is_set, json};
 use crate::model::{Kind, Location, Model, Shape, Structure};
-use crate::s3;
+use crate::{s3, sqs};
 use crate::value::{self, Value};
 use danbi_core::{Fault, ServiceError};
 use http::header::{HeaderName, RETRY_AFTER};
@@ -235,7 +235,12 @@ impl ErrorContext<'_> {
             .or_else(|| members.get("Message"))
             .and_then(Value::as_str);
         if let Some(message) = message {
-            xml.text("Message", message);
+            let is_sqs = sqs::is_sqs(model);
+            let worded = if is_sqs { sqs::worded(shape.map_or(code, |shape| &shape.name), message) } else { message.into() };
+            xml.text("Message", &worded);
+            if is_sqs {
+                xml.text("Detail", "");
+            }
         }
         let is_message = |name: &str| name.eq_ignore_ascii_case("message");
         // S3's errors say more than its model does.

@@ -121,7 +121,7 @@ impl Decoder<'_> {
 
     fn name(&self, member: &Member) -> String {
         if !self.ec2 {
-            return member.wire_name().to_owned();
+            return member.form_name().to_owned();
         }
         member.query_name.clone().unwrap_or_else(|| {
             let mut letters = member.wire_name().chars();

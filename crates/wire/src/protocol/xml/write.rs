@@ -123,7 +123,7 @@ impl<'m> XmlWriter<'m> {
     }
 
     fn structure_member(&mut self, member: &Member, value: &Value) {
-        let name = member.wire_name();
+        let name = member.form_name();
         match (&self.model.shape(member.shape).kind, value) {
             (Kind::List(item), Value::List(items)) if member.flattened => {
                 let namespaced = Member {
