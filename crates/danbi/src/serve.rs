@@ -291,7 +291,10 @@ async fn serve_until_told(
     })
     .await
     .map_err(|error| ServeError::Lambda(error.into()))?;
-    s3.tell_events_to(Arc::clone(&lambda) as _);
+    s3.tell_events_to(danbi_s3::Listeners {
+        invoker: Arc::clone(&lambda) as _,
+        api: Arc::clone(&api) as _,
+    });
 
     let dynamodb = DynamoDb::start(danbi_dynamodb::Parts {
         store: store.clone(),

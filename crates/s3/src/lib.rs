@@ -88,7 +88,7 @@ pub use authority::Authority;
 pub use dialect::Dialect;
 pub use error::Error;
 pub use lifecycle::Days;
-pub use s3::{NewBuckets, Options, Parts, S3};
+pub use s3::{Listeners, NewBuckets, Options, Parts, S3};
 pub use table::service;
 pub use website::WebsiteRequest;
 

@@ -5,7 +5,7 @@ use crate::records::{Bucket, View};
 use crate::{Days, Dialect};
 use crate::{Error, Result, keys};
 use danbi_blobs::{BlobId, Blobs};
-use danbi_core::{Accounts, Authorizer, Clock, DataKeys, Invoker, PolicyLanguage, RequestContext, Timestamp};
+use danbi_core::{Accounts, Api, Authorizer, Clock, DataKeys, Invoker, PolicyLanguage, RequestContext, Timestamp};
 use danbi_store::{Direction, Snapshot, Store};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -90,9 +90,18 @@ pub struct S3 {
     pub(crate) doomed: Notify,
     /// Rung when there is an event to tell.
     pub(crate) told: Notify,
-    invoker: OnceLock<Arc<dyn Invoker>>,
+    listeners: OnceLock<Listeners>,
     stopping: watch::Sender<bool>,
     tasks: Mutex<JoinSet<()>>,
+}
+
+/// Who can be told of events.
+#[derive(Clone)]
+pub struct Listeners {
+    /// Functions.
+    pub invoker: Arc<dyn Invoker>,
+    /// Queues and topics.
+    pub api: Arc<dyn Api>,
 }
 
 impl std::fmt::Debug for S3 {
@@ -137,7 +146,7 @@ impl S3 {
             hot: Hot::default(),
             doomed: Notify::new(),
             told: Notify::new(),
-            invoker: OnceLock::new(),
+            listeners: OnceLock::new(),
             stopping: watch::Sender::new(false),
             tasks: Mutex::default(),
         });
@@ -159,8 +168,8 @@ impl S3 {
 
     /// Gives the service what it tells events to, which may need the service itself, and starts telling. The first one
     /// counts.
-    pub fn tell_events_to(self: &Arc<Self>, invoker: Arc<dyn Invoker>) {
-        if self.invoker.set(invoker).is_ok() {
+    pub fn tell_events_to(self: &Arc<Self>, listeners: Listeners) {
+        if self.listeners.set(listeners).is_ok() {
             self.spawn(crate::notifications::run(Arc::clone(self)));
         }
     }
@@ -168,10 +177,10 @@ impl S3 {
     /// What events are told to.
     ///
     /// # Errors
-    /// `NotImplemented`, on a platform without functions.
-    pub(crate) fn invoker(&self) -> Result<Arc<dyn Invoker>> {
-        self.invoker.get().cloned().ok_or_else(|| {
-            let message = "There are no functions here that events could be sent to.";
+    /// `NotImplemented`, on a platform without functions, queues and topics.
+    pub(crate) fn listeners(&self) -> Result<&Listeners> {
+        self.listeners.get().ok_or_else(|| {
+            let message = "There is nothing here that events could be sent to.";
             Error::client("NotImplemented", 501, message)
         })
     }

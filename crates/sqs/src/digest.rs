@@ -2,24 +2,16 @@
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html#sqs-attributes-md5-message-digest-calculation>.
 
 use crate::content::Attribute;
+use danbi_core::hex;
 use md5::{Digest, Md5};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 /// What stands before the value of an attribute: how it travels.
 const AS_TEXT: u8 = 1;
 const AS_BYTES: u8 = 2;
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(32), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 pub(crate) fn of_body(body: &str) -> String {
-    hex(&Md5::digest(body))
+    hex::encode(Md5::digest(body))
 }
 
 fn with_length(digest: &mut Md5, bytes: &[u8]) {
@@ -48,7 +40,7 @@ pub(crate) fn of_attributes(attributes: &BTreeMap<String, Attribute>) -> Option<
             }
         }
     }
-    Some(hex(&digest.finalize()))
+    Some(hex::encode(digest.finalize()))
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use crate::names::QueueName;
 use crate::records::Queue;
 use crate::shapes::{MessageAttributeValue, MessageSystemAttributeValue, SendMessageBatchRequestEntry, SendMessageRequest};
 use crate::{Error, digest};
+use danbi_core::hex;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 /// Attributes of one message. Source:
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>.
@@ -166,11 +166,7 @@ pub(crate) fn no_deduplication() -> Error {
 
 /// The deduplication id that a body gives.
 fn content_id(body: &str) -> String {
-    Sha256::digest(body).iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(Sha256::digest(body))
 }
 
 fn attributes(given: BTreeMap<String, MessageAttributeValue>) -> Result<BTreeMap<String, Attribute>, Error> {

@@ -1,22 +1,24 @@
 //! GetBucketNotificationConfiguration and PutBucketNotificationConfiguration.
 
-use super::rules::{self, EVENTS, Filter};
+use super::outbox;
+use super::record::iso_time;
+use super::rules::{self, EVENTS, Filter, Rule};
 use crate::bucket_config::{self, kind};
 use crate::shapes::{
-    GetBucketNotificationConfigurationRequest, LambdaFunctionConfiguration, NotificationConfiguration,
-    PutBucketNotificationConfigurationRequest,
+    GetBucketNotificationConfigurationRequest, NotificationConfiguration, PutBucketNotificationConfigurationRequest,
 };
-use crate::{Error, Result, S3, names, notifications};
+use crate::{Error, Result, S3, names};
 use bytes::Bytes;
 use danbi_core::{Arn, InvocationType, InvokeRequest, RequestContext};
 use danbi_wire::Empty;
+use serde_json::json;
 use std::collections::HashSet;
 use std::sync::Arc;
 use uuid::Uuid;
 
 const MAX_CONFIGURATIONS: usize = 100;
 
-/// PutBucketNotificationConfiguration. Queues, topics and event buses are refused by name until there are any.
+/// PutBucketNotificationConfiguration. Event buses are refused by name until they are built.
 pub(crate) async fn put(
     s3: Arc<S3>,
     context: RequestContext,
@@ -26,17 +28,17 @@ pub(crate) async fn put(
     let expected = input.expected_bucket_owner.as_deref();
     let bucket = s3.bucket(&s3.snapshot().await?, &context, name, expected).await?;
     let mut given = input.notification_configuration.clone();
-    let functions = check(&mut given)?;
+    let destinations = check(&mut given)?;
     if input.skip_destination_validation != Some(true) {
         let account = bucket.owner.as_str();
-        for function in functions {
-            check_destination(&s3, name, account, &function).await?;
+        for destination in destinations {
+            check_destination(&s3, &context, name, account, destination).await?;
         }
     }
     s3.store
         .transact(async |tx| {
             let mut bucket = s3.bucket(&tx, &context, name, expected).await?;
-            if given.lambda_function_configurations.as_ref().is_none_or(Vec::is_empty) {
+            if rules::all(&given).next().is_none() {
                 bucket_config::delete(&tx, name, &mut bucket, kind::NOTIFICATION)?;
             } else {
                 bucket_config::put(&tx, name, &mut bucket, kind::NOTIFICATION, &given)?;
@@ -59,65 +61,71 @@ pub(crate) async fn get(
     Ok(kept.unwrap_or_default())
 }
 
-/// Checks the form, names what has no name, and gives the functions that are to be told.
+/// Checks the form, names what has no name, and gives who is to be told.
 fn check(given: &mut NotificationConfiguration) -> Result<Vec<Arn>> {
     let none = |what: &str| {
-        let message = format!("{what} are not built yet: events can be sent to Lambda functions.");
+        let message = format!("{what} are not built yet: events can be sent to functions, queues and topics.");
         Error::client("NotImplemented", 501, message)
     };
-    if let Some(queue) = given.queue_configurations.iter().flatten().next() {
-        arn("Queue", &queue.queue_arn, "sqs")?;
-        return Err(none("Queues as destinations of events"));
-    }
-    if let Some(topic) = given.topic_configurations.iter().flatten().next() {
-        arn("Topic", &topic.topic_arn, "sns")?;
-        return Err(none("Topics as destinations of events"));
-    }
     if given.event_bridge_configuration.is_some() {
         return Err(none("Event buses as destinations of events"));
     }
-    let Some(configurations) = &mut given.lambda_function_configurations else {
-        return Ok(Vec::new());
-    };
-    if configurations.len() > MAX_CONFIGURATIONS {
+    macro_rules! complete {
+        ($list:ident) => {
+            for one in given.$list.iter_mut().flatten() {
+                one.id.get_or_insert_with(|| Uuid::new_v4().to_string());
+                rules::check_filter(one.filter.as_mut())?;
+            }
+        };
+    }
+    // A macro because the three generated types have nothing in common but the names of their members.
+    complete!(lambda_function_configurations);
+    complete!(queue_configurations);
+    complete!(topic_configurations);
+    let rules: Vec<Rule<'_>> = rules::all(given).collect();
+    if rules.len() > MAX_CONFIGURATIONS {
         let message = format!("Number of notification configurations cannot exceed {MAX_CONFIGURATIONS}.");
         return Err(Error::client("InvalidArgument", 400, message));
     }
-    let mut functions = Vec::with_capacity(configurations.len());
+    let mut destinations = Vec::with_capacity(rules.len());
+    for list in [
+        ("CloudFunction", "lambda", given.lambda_function_configurations.iter().flatten().map(|one| &one.lambda_function_arn).collect::<Vec<_>>()),
+        ("Queue", "sqs", given.queue_configurations.iter().flatten().map(|one| &one.queue_arn).collect()),
+        ("Topic", "sns", given.topic_configurations.iter().flatten().map(|one| &one.topic_arn).collect()),
+    ] {
+        let (argument, service, arns) = list;
+        for text in arns {
+            destinations.push(arn(argument, text, service)?);
+        }
+    }
     let mut ids = HashSet::new();
-    for configuration in configurations.iter_mut() {
-        if configuration.events.is_empty() {
+    for rule in &rules {
+        if rule.events.is_empty() {
             return Err(Error::malformed_xml());
         }
-        if let Some(event) = configuration
-            .events
-            .iter()
-            .find(|event| !EVENTS.contains(&event.as_str()))
-        {
+        if let Some(event) = rule.events.iter().find(|event| !EVENTS.contains(&event.as_str())) {
             let message = "The event is not supported for notifications";
             return Err(Error::invalid_argument("Event", event, message));
         }
-        functions.push(arn("CloudFunction", &configuration.lambda_function_arn, "lambda")?);
-        rules::check_filter(configuration.filter.as_mut())?;
-        let id = configuration.id.get_or_insert_with(|| Uuid::new_v4().to_string());
-        if id.is_empty() || id.len() > 255 || !ids.insert(id.clone()) {
+        let id = rule.id.unwrap_or_default();
+        if id.is_empty() || id.len() > 255 || !ids.insert(id) {
             let message = "Same ID used for multiple configurations. IDs must be unique";
             return Err(Error::invalid_argument("Id", id, message));
         }
     }
-    refuse_overlaps(configurations)?;
-    Ok(functions)
+    refuse_overlaps(&rules)?;
+    Ok(destinations)
 }
 
 /// The same event of the same key may be told to one destination only.
-fn refuse_overlaps(configurations: &[LambdaFunctionConfiguration]) -> Result<()> {
-    for (at, one) in configurations.iter().enumerate() {
-        for other in &configurations[..at] {
+fn refuse_overlaps(rules: &[Rule<'_>]) -> Result<()> {
+    for (at, one) in rules.iter().enumerate() {
+        for other in &rules[..at] {
             let events = one
                 .events
                 .iter()
                 .any(|a| other.events.iter().any(|b| rules::means(a, b) || rules::means(b, a)));
-            let filters = Filter::of(one.filter.as_ref()).zip(Filter::of(other.filter.as_ref()));
+            let filters = Filter::of(one.filter).zip(Filter::of(other.filter));
             if events && filters.is_some_and(|(a, b)| a.overlaps(&b)) {
                 let message =
                     "Configurations overlap. Configurations on the same bucket cannot share a common event type.";
@@ -137,27 +145,50 @@ fn arn(argument: &str, text: &str, service: &str) -> Result<Arn> {
     Ok(arn)
 }
 
-/// S3 asks whether it may invoke the function for this bucket before it takes the configuration.
-async fn check_destination(s3: &S3, bucket: &str, account: &str, function: &Arn) -> Result<()> {
-    let invoker = s3.invoker()?;
-    let context = notifications::outbox::context(bucket, account, function);
-    let request = InvokeRequest {
-        function: function.clone(),
-        invocation_type: InvocationType::DryRun,
-        payload: Bytes::new(),
-        trace_id: None,
+/// S3 asks whether it may invoke a function for this bucket before it takes the configuration, and sends queues and topics
+/// an event that says nothing but that it could.
+async fn check_destination(
+    s3: &S3,
+    asking: &RequestContext,
+    bucket: &str,
+    account: &str,
+    destination: Arn,
+) -> Result<()> {
+    let listeners = s3.listeners()?;
+    let context = outbox::context(bucket, account, &destination);
+    let shown = destination.to_string();
+    let is_function = destination.service == "lambda";
+    let checked = if is_function {
+        let request = InvokeRequest {
+            function: destination,
+            invocation_type: InvocationType::DryRun,
+            payload: Bytes::new(),
+            trace_id: None,
+        };
+        listeners.invoker.invoke(&context, request).await.map(drop)
+    } else {
+        let request_id = asking.request_id.to_string();
+        let document = json!({
+            "Service": "Amazon S3", "Event": "s3:TestEvent", "Time": iso_time(s3.now()), "Bucket": bucket,
+            "RequestId": request_id, "HostId": request_id,
+        });
+        outbox::send(listeners, &context, destination, document.to_string()).await
     };
-    match invoker.invoke(&context, request).await {
-        Ok(_) => Ok(()),
+    match checked {
+        Ok(()) => Ok(()),
         Err(error) if error.fault == danbi_core::Fault::Client => {
-            tracing::debug!(%error, %function, bucket = names::bucket_arn(bucket), "a destination of events is refused");
+            tracing::debug!(%error, shown, bucket = names::bucket_arn(bucket), "a destination of events is refused");
             let message = "Unable to validate the following destination configurations";
-            Err(Error::client("InvalidArgument", 400, message)
-                .with("ArgumentName1", format!("{function}, null"))
-                .with(
+            let error = Error::client("InvalidArgument", 400, message);
+            Err(match is_function {
+                true => error
+                    .with("ArgumentName1", format!("{shown}, null"))
+                    .with("ArgumentValue1", format!("Not authorized to invoke function [{shown}]")),
+                false => error.with("ArgumentName1", shown).with(
                     "ArgumentValue1",
-                    format!("Not authorized to invoke function [{function}]"),
-                ))
+                    "The destination does not exist, or S3 is not permitted to publish to it".to_owned(),
+                ),
+            })
         }
         Err(error) => Err(error.into()),
     }

@@ -26,7 +26,7 @@ pub(crate) struct Happened<'h> {
 /// An event that waits to be told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Waiting {
-    /// The function's ARN.
+    /// The ARN of the function, queue or topic.
     pub function: String,
     pub bucket: String,
     /// The account that owns the bucket.
@@ -53,10 +53,9 @@ pub(crate) async fn emit(
     let Some(kept) = kept else { return Ok(false) };
     let now = s3.now();
     let mut told = false;
-    let functions = kept.lambda_function_configurations.iter().flatten();
-    for configuration in functions.filter(|one| rules::wants(one, happened.event, happened.key)) {
+    for rule in rules::all(&kept).filter(|rule| rule.wants(happened.event, happened.key)) {
         let waiting = Waiting {
-            function: configuration.lambda_function_arn.clone(),
+            function: rule.arn.to_owned(),
             bucket: name.to_owned(),
             owner: bucket.owner.clone(),
             since: now.as_millis(),
@@ -67,7 +66,7 @@ pub(crate) async fn emit(
                 name,
                 bucket,
                 happened,
-                configuration.id.as_deref().unwrap_or_default(),
+                rule.id.unwrap_or_default(),
             ),
         };
         tx.put(

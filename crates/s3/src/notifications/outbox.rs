@@ -10,8 +10,12 @@ use crate::lease::Lease;
 use crate::records::{self, View};
 use crate::{Error, Result, S3, keys, names};
 use bytes::Bytes;
-use danbi_core::{Arn, InvocationType, InvokeRequest, Principal, RequestContext, Scope, SourceResource};
+use crate::s3::Listeners;
+use danbi_core::{
+    ApiCall, Arn, InvocationType, InvokeRequest, Principal, RequestContext, Scope, ServiceError, SourceResource,
+};
 use danbi_store::Direction;
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +25,7 @@ const AT_ONCE: usize = 32;
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long a node may be silent before another takes over.
 const LEASE: Duration = Duration::from_secs(30);
-/// How long a function may take to accept an event.
+/// How long a function, a queue or a topic may take to accept an event.
 const ACCEPT: Duration = Duration::from_secs(10);
 /// The first pause before another attempt; it doubles up to the longest.
 const FIRST_PAUSE_MS: i64 = 1_000;
@@ -60,9 +64,9 @@ async fn round(s3: &S3, lease: &Lease) -> Result<bool> {
     let mut telling = tokio::task::JoinSet::new();
     for (key, value) in page.entries {
         let waiting: Waiting = records::decode(&value)?;
-        let invoker = s3.invoker()?;
+        let listeners = s3.listeners()?.clone();
         telling.spawn(async move {
-            let told = tell(&*invoker, &waiting).await;
+            let told = tell(&listeners, &waiting).await;
             (key, waiting, told)
         });
     }
@@ -73,24 +77,49 @@ async fn round(s3: &S3, lease: &Lease) -> Result<bool> {
     Ok(page.more)
 }
 
-async fn tell(invoker: &dyn danbi_core::Invoker, waiting: &Waiting) -> std::result::Result<(), String> {
-    let function: Arn = waiting.function.parse().map_err(|error| format!("{error}"))?;
+async fn tell(listeners: &Listeners, waiting: &Waiting) -> std::result::Result<(), String> {
+    let to: Arn = waiting.function.parse().map_err(|error| format!("{error}"))?;
     let document = Document {
         records: [&waiting.record],
     };
-    let payload = serde_json::to_vec(&document).map_err(|error| error.to_string())?;
-    let context = context(&waiting.bucket, &waiting.owner, &function);
-    let request = InvokeRequest {
-        function,
-        invocation_type: InvocationType::Event,
-        payload: Bytes::from(payload),
-        trace_id: None,
-    };
-    match tokio::time::timeout(ACCEPT, invoker.invoke(&context, request)).await {
-        Ok(Ok(_)) => Ok(()),
+    let payload = serde_json::to_string(&document).map_err(|error| error.to_string())?;
+    let context = context(&waiting.bucket, &waiting.owner, &to);
+    match tokio::time::timeout(ACCEPT, send(listeners, &context, to, payload)).await {
+        Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(_) => Err("the function did not take the event in time".into()),
+        Err(_) => Err("the event was not taken in time".into()),
     }
+}
+
+/// Sends a document to a function, a queue or a topic.
+pub(super) async fn send(
+    listeners: &Listeners,
+    context: &RequestContext,
+    to: Arn,
+    document: String,
+) -> std::result::Result<(), ServiceError> {
+    let call = match to.service.as_str() {
+        "sqs" => {
+            let url = format!("https://sqs.{}.amazonaws.com/{}/{}", to.region, to.account, to.resource);
+            ApiCall::new("sqs", "SendMessage", json!({ "QueueUrl": url, "MessageBody": document }))
+        }
+        "sns" => {
+            let input = json!({
+                "TopicArn": to.to_string(), "Subject": "Amazon S3 Notification", "Message": document,
+            });
+            ApiCall::new("sns", "Publish", input)
+        }
+        _ => {
+            let request = InvokeRequest {
+                function: to,
+                invocation_type: InvocationType::Event,
+                payload: Bytes::from(document),
+                trace_id: None,
+            };
+            return listeners.invoker.invoke(context, request).await.map(drop);
+        }
+    };
+    listeners.api.call(context, call).await.map(drop)
 }
 
 /// Forgets an event that was told, and puts off one that was not.

@@ -1,6 +1,6 @@
 //! Who wants to know of what.
 
-use crate::shapes::{FilterRule, LambdaFunctionConfiguration, NotificationConfigurationFilter};
+use crate::shapes::{FilterRule, NotificationConfiguration, NotificationConfigurationFilter};
 use crate::{Error, Result};
 
 /// The events that S3 tells of.
@@ -45,10 +45,41 @@ pub(super) fn means(wanted: &str, event: &str) -> bool {
     }
 }
 
-/// Whether a configuration wants to know that `event` happened to `key`.
-pub(super) fn wants(configuration: &LambdaFunctionConfiguration, event: &str, key: &str) -> bool {
-    configuration.events.iter().any(|wanted| means(wanted, event))
-        && (Filter::of(configuration.filter.as_ref())).is_some_and(|filter| filter.fits(key))
+/// Who wants to know of what: one configuration of a function, a queue or a topic.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rule<'c> {
+    pub id: Option<&'c str>,
+    /// Who is told.
+    pub arn: &'c str,
+    /// What of, and of which keys.
+    pub events: &'c [String],
+    pub filter: Option<&'c NotificationConfigurationFilter>,
+}
+
+/// All rules of a configuration.
+pub(super) fn all(given: &NotificationConfiguration) -> impl Iterator<Item = Rule<'_>> {
+    macro_rules! rules {
+        ($list:ident, $arn:ident) => {
+            given.$list.iter().flatten().map(|one| Rule {
+                id: one.id.as_deref(),
+                arn: &one.$arn,
+                events: &one.events,
+                filter: one.filter.as_ref(),
+            })
+        };
+    }
+    // A macro because the three generated types have nothing in common but the names of their members.
+    rules!(lambda_function_configurations, lambda_function_arn)
+        .chain(rules!(queue_configurations, queue_arn))
+        .chain(rules!(topic_configurations, topic_arn))
+}
+
+impl Rule<'_> {
+    /// Whether somebody wants to know that `event` happened to `key`.
+    pub(super) fn wants(&self, event: &str, key: &str) -> bool {
+        self.events.iter().any(|wanted| means(wanted, event))
+            && Filter::of(self.filter).is_some_and(|filter| filter.fits(key))
+    }
 }
 
 /// The part of the keys that a configuration is about.
