@@ -253,8 +253,11 @@ impl Run<'_> {
                         tx.delete(key)?;
                         self.bury(tx, &message, state, target, name).await?;
                     }
-                    Fate::Fine if self.take(tx, &message, state)?.is_none() => break 'line,
-                    Fate::Fine => {}
+                    Fate::Fine => {
+                        if self.take(tx, &message, state)?.is_none() {
+                            break 'line;
+                        }
+                    }
                 }
             }
             if !page.more {

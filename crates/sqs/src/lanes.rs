@@ -197,14 +197,15 @@ async fn drive(sqs: Arc<Sqs>, name: QueueName, lane: Arc<Lane>) {
 }
 
 /// Answers those who got something, and those whose time is over; whether anybody was.
-async fn hand_out(sqs: &Sqs, name: &QueueName, waiting: &mut Vec<Ask>, serving: usize, round: Round) -> bool {
+async fn hand_out(sqs: &Sqs, name: &QueueName, waiting: &mut Vec<Ask>, serving: usize, mut round: Round) -> bool {
     let mut still = Vec::with_capacity(waiting.len());
     let mut left = Vec::new();
     let mut served = false;
-    let mut shares = round.shares.into_iter();
+    let mut shares = round.shares.iter_mut();
     for (at, ask) in waiting.drain(..).enumerate() {
-        let share = if at < serving { shares.next().unwrap_or_default() } else { Vec::new() };
-        let is_over = at < serving && ask.until <= Instant::now();
+        let share = shares.next().map(std::mem::take).unwrap_or_default();
+        // All of them had come before the look, so what it found to be empty is empty for those behind as well.
+        let is_over = (at < serving || round.exhausted) && ask.until <= Instant::now();
         if share.is_empty() && !is_over {
             still.push(ask);
             continue;

@@ -29,3 +29,78 @@ pub(crate) fn worded<'m>(code: &str, message: &'m str) -> std::borrow::Cow<'m, s
         _ => message.into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::SQS;
+    use crate::protocol::{ErrorContext, RoutedRequest, decode_request, encode_response};
+    use bytes::Bytes;
+    use danbi_core::ServiceError;
+    use http::HeaderMap;
+
+    fn encoded(protocol: Protocol, error: &ServiceError) -> (HeaderMap, String) {
+        let context = ErrorContext {
+            model: Some(SQS.get()),
+            protocol,
+            request_id: "r",
+            query_mode: true,
+        };
+        let encoded = context.encode(error);
+        (encoded.headers, String::from_utf8(encoded.body.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn errors_bear_old_codes_beside_new_names() {
+        let error = ServiceError::client("QueueDoesNotExist", 400, "The specified queue does not exist.");
+        let (headers, body) = encoded(Protocol::Json10, &error);
+        assert_eq!(headers["x-amzn-query-error"], "AWS.SimpleQueueService.NonExistentQueue;Sender");
+        assert_eq!(
+            body,
+            r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"The specified queue does not exist."}"#
+        );
+        let (_, body) = encoded(Protocol::Query, &error);
+        assert!(body.contains("<Code>AWS.SimpleQueueService.NonExistentQueue</Code>"), "{body}");
+        assert!(body.contains("<Message>The specified queue does not exist for this wsdl version.</Message>"), "{body}");
+        let error = ServiceError::client("InvalidParameterValueException", 400, "wrong");
+        let (headers, _) = encoded(Protocol::Json10, &error);
+        assert_eq!(headers["x-amzn-query-error"], "InvalidParameterValue;Sender");
+    }
+
+    #[test]
+    fn forms_and_documents_name_the_same_members() {
+        let (model, headers) = (SQS.get(), HeaderMap::new());
+        let operation = model.operation("SendMessage").unwrap();
+        let decode = |protocol, body: &'static str| {
+            let request = RoutedRequest {
+                labels: &[],
+                query: "",
+                headers: &headers,
+                body: &Bytes::from_static(body.as_bytes()),
+            };
+            let mut input = decode_request(model, operation, protocol, request).unwrap();
+            address(model, operation, protocol, "/1/q", &mut input);
+            input
+        };
+        let form = decode(
+            Protocol::Query,
+            "Action=SendMessage&MessageBody=b&MessageAttribute.1.Name=a&MessageAttribute.1.Value.DataType=String\
+             &MessageAttribute.1.Value.StringValue=v",
+        );
+        let document = decode(
+            Protocol::Json10,
+            r#"{"MessageBody":"b","MessageAttributes":{"a":{"DataType":"String","StringValue":"v"}},"QueueUrl":"/1/q"}"#,
+        );
+        for member in ["MessageBody", "QueueUrl"] {
+            assert_eq!(form.get(member), document.get(member), "{member}");
+        }
+        let value = |input: &Value| input.get("MessageAttributes").and_then(|map| map.get("a")?.get("StringValue").cloned());
+        assert_eq!(value(&form), value(&document));
+        assert!(value(&form).is_some());
+        let operation = model.operation("ListQueues").unwrap();
+        let urls = Value::Map(vec![("QueueUrls".into(), Value::List(vec![Value::String("u".into())]))]);
+        let answer = |protocol| String::from_utf8(encode_response(model, operation, protocol, &urls, "r").body.to_vec()).unwrap();
+        assert!(answer(Protocol::Query).contains("<ListQueuesResult><QueueUrl>u</QueueUrl></ListQueuesResult>"));
+        assert_eq!(answer(Protocol::Json10), r#"{"QueueUrls":["u"]}"#);
+    }
+}

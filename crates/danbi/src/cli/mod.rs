@@ -19,6 +19,7 @@ mod logs;
 mod open;
 mod output;
 mod platform;
+mod queue;
 mod rollback;
 mod status;
 mod table;
@@ -72,6 +73,8 @@ pub enum Command {
     Files(files::FilesArgs),
     /// Make tables; store, fetch, query, import and export items (DynamoDB)
     Table(table::TableArgs),
+    /// Make queues; send and receive messages (SQS)
+    Queue(queue::QueueArgs),
     /// Make databases that sleep when nobody uses them; back them up, restore them to any second (RDS)
     Db(db::DbArgs),
     /// Print export lines that point AWS tools at the platform
@@ -216,6 +219,7 @@ pub fn run(cli: Cli, serve: fn(ServeArgs) -> ExitCode) -> ExitCode {
         Command::Files(args) => (args.json(), in_runtime(files::run(args))),
         Command::Db(args) => (args.json(), in_runtime(db::run(args))),
         Command::Table(args) => (args.json(), in_runtime(table::run(args))),
+        Command::Queue(args) => (args.json(), in_runtime(queue::run(args))),
         Command::Env(args) => (args.target.json, in_runtime(env::run(args))),
         Command::Exec(args) => (false, in_runtime(exec::run(args))),
         Command::Init(args) => (args.json, init::run(&args)),

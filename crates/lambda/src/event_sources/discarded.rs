@@ -88,6 +88,11 @@ fn call(
             let input = json!({"TopicArn": destination, "Message": document.to_string()});
             Some(ApiCall::new("sns", "Publish", input))
         }
+        "sqs" => {
+            let url = format!("https://sqs.{}.amazonaws.com/{}/{}", arn.region, arn.account, arn.resource);
+            let input = json!({"QueueUrl": url, "MessageBody": document.to_string()});
+            Some(ApiCall::new("sqs", "SendMessage", input))
+        }
         "s3" => {
             // Only a bucket is told what the records were.
             document["payload"] = json!({"Records": records}).to_string().into();

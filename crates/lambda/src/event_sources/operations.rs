@@ -123,7 +123,7 @@ impl Mapping {
                 .map(|arn| arn.parse::<Arn>().map(|arn| arn.service));
             match service {
                 None => {}
-                Some(Ok(service)) if service == "sns" || service == "s3" => {}
+                Some(Ok(service)) if ["sns", "sqs", "s3"].contains(&service.as_str()) => {}
                 Some(Ok(service)) => return Err(unsupported(&format!("an OnFailure destination of {service}"))),
                 Some(Err(_)) => return Err(invalid("The destination ARN of OnFailure is invalid.")),
             }

@@ -8,6 +8,7 @@ mod lambda;
 mod logs;
 mod rds;
 mod s3;
+mod sqs;
 mod start;
 mod xml;
 
