@@ -55,7 +55,9 @@ fn unknown(attribute: &str) -> Error {
 fn is_known(attribute: &str) -> bool {
     NUMBERS.iter().any(|(name, ..)| *name == attribute)
         || FIFO_CHOICES.iter().any(|(name, ..)| *name == attribute)
-        || [&BOOLEANS[..], &READ_ONLY[..], &OPTIONAL[..]].iter().any(|names| names.contains(&attribute))
+        || [&BOOLEANS[..], &READ_ONLY[..], &OPTIONAL[..]]
+            .iter()
+            .any(|names| names.contains(&attribute))
 }
 
 fn boolean(attribute: &str, value: &str) -> Result<String, Error> {
@@ -77,7 +79,9 @@ pub(crate) fn set(
     queue: &mut Queue,
     given: &BTreeMap<String, String>,
 ) -> Result<(), Error> {
-    let managed = given.get("SqsManagedSseEnabled").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let managed = given
+        .get("SqsManagedSseEnabled")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
     if managed && given.get("KmsMasterKeyId").is_some_and(|key| !key.is_empty()) {
         return Err(Error::AttributeName(
             "You can use one type of server-side encryption (SSE) at one time. You can either enable KMS SSE or SQS SSE."
@@ -172,16 +176,21 @@ pub(crate) fn shown(name: &QueueName, queue: &Queue) -> BTreeMap<String, String>
         all.entry("KmsDataKeyReusePeriodSeconds".into())
             .or_insert_with(|| default_number("KmsDataKeyReusePeriodSeconds").to_string());
     }
-    all.entry("SqsManagedSseEnabled".into()).or_insert_with(|| "true".into());
+    all.entry("SqsManagedSseEnabled".into())
+        .or_insert_with(|| "true".into());
     if name.is_fifo() {
         for (attribute, default, _) in FIFO_CHOICES {
             all.entry(attribute.into()).or_insert_with(|| default.into());
         }
-        all.entry("ContentBasedDeduplication".into()).or_insert_with(|| "false".into());
+        all.entry("ContentBasedDeduplication".into())
+            .or_insert_with(|| "false".into());
     }
     all.insert("QueueArn".into(), name.arn().to_string());
     all.insert("CreatedTimestamp".into(), queue.created_ms.div_euclid(1000).to_string());
-    all.insert("LastModifiedTimestamp".into(), queue.modified_ms.div_euclid(1000).to_string());
+    all.insert(
+        "LastModifiedTimestamp".into(),
+        queue.modified_ms.div_euclid(1000).to_string(),
+    );
     all
 }
 
@@ -207,7 +216,10 @@ pub(crate) async fn get(
         let counts = counts::of(&sqs, &queue).await?;
         attributes.insert("ApproximateNumberOfMessages".into(), counts.visible.to_string());
         attributes.insert("ApproximateNumberOfMessagesDelayed".into(), counts.delayed.to_string());
-        attributes.insert("ApproximateNumberOfMessagesNotVisible".into(), counts.in_flight.to_string());
+        attributes.insert(
+            "ApproximateNumberOfMessagesNotVisible".into(),
+            counts.in_flight.to_string(),
+        );
     }
     attributes.retain(|attribute, _| all || wanted.contains(attribute));
     Ok(GetQueueAttributesResult {

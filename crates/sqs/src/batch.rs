@@ -20,7 +20,10 @@ pub(crate) fn check<'i>(ids: impl Iterator<Item = &'i str>, kind: &'static str) 
         return Err(Error::TooManyEntries(ids.len()));
     }
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    if ids.iter().any(|id| id.is_empty() || id.len() > MAX_ID || !id.bytes().all(letter)) {
+    if ids
+        .iter()
+        .any(|id| id.is_empty() || id.len() > MAX_ID || !id.bytes().all(letter))
+    {
         return Err(Error::EntryId);
     }
     let mut seen = BTreeSet::new();

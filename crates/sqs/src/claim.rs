@@ -195,8 +195,15 @@ impl Run<'_> {
     fn remember(&self, tx: &Transaction) -> Result<(), Error> {
         for (want, share) in self.wants.iter().zip(&self.round.shares) {
             if let Some(id) = want.attempt.as_ref().filter(|_| !share.is_empty()) {
-                let messages = share.iter().map(|taken| (taken.message, taken.state.received)).collect();
-                put(tx, &keys::attempt(&self.queue.id, id), &Attempt { messages, at: self.now })?;
+                let messages = share
+                    .iter()
+                    .map(|taken| (taken.message, taken.state.received))
+                    .collect();
+                put(
+                    tx,
+                    &keys::attempt(&self.queue.id, id),
+                    &Attempt { messages, at: self.now },
+                )?;
             }
         }
         Ok(())

@@ -35,7 +35,9 @@ pub(crate) struct Kept(Mutex<HashMap<QueueId, (Counts, Instant)>>);
 pub(crate) async fn of(sqs: &Sqs, queue: &Queue) -> Result<Counts, Error> {
     let kept = |kept: &Kept| {
         let kept = kept.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(&queue.id).filter(|(_, until)| *until > Instant::now()).map(|(counts, _)| *counts)
+        kept.get(&queue.id)
+            .filter(|(_, until)| *until > Instant::now())
+            .map(|(counts, _)| *counts)
     };
     if let Some(counts) = kept(&sqs.counts) {
         return Ok(counts);

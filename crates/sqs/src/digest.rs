@@ -53,10 +53,17 @@ mod tests {
         let attribute = Attribute {
             kind: "Binary".into(),
             text: None,
-            bytes: Some(b"traceparent\x1e00-774062d6c37081a5a0b9b5b88e30627c-2d2482211f6489da-01".to_vec().into()),
+            bytes: Some(
+                b"traceparent\x1e00-774062d6c37081a5a0b9b5b88e30627c-2d2482211f6489da-01"
+                    .to_vec()
+                    .into(),
+            ),
         };
         let attributes = BTreeMap::from([("attr1".to_owned(), attribute)]);
-        assert_eq!(of_attributes(&attributes).as_deref(), Some("8cbe4db156db8a94db8b801b7addb984"));
+        assert_eq!(
+            of_attributes(&attributes).as_deref(),
+            Some("8cbe4db156db8a94db8b801b7addb984")
+        );
         let attribute = Attribute {
             kind: "String".into(),
             text: Some("Me".into()),

@@ -83,7 +83,9 @@ impl Error {
 
     /// `Value 3 for parameter Name is invalid. Reason: why`.
     pub(crate) fn value(value: impl std::fmt::Display, parameter: &str, reason: &str) -> Self {
-        Self::Parameter(format!("Value {value} for parameter {parameter} is invalid. Reason: {reason}"))
+        Self::Parameter(format!(
+            "Value {value} for parameter {parameter} is invalid. Reason: {reason}"
+        ))
     }
 
     pub(crate) fn attribute_value(parameter: &str) -> Self {
@@ -169,7 +171,11 @@ impl From<Error> for ServiceError {
             Error::Kms(_) => ("KmsInvalidState", 400),
             Error::Internal(cause) => {
                 tracing::error!(%cause, "sqs: an operation failed in the platform");
-                return Self::server("InternalFailure", 500, "We encountered an internal error. Please try again.");
+                return Self::server(
+                    "InternalFailure",
+                    500,
+                    "We encountered an internal error. Please try again.",
+                );
             }
         };
         Self::client(code, status, error.to_string())

@@ -92,6 +92,9 @@ mod tests {
         ] {
             assert!(matches!(Receipt::read(&key, &queue, handle), Err(Error::Handle(_))));
         }
-        assert!(matches!(Receipt::read(&SecretKey::random().unwrap(), &queue("q"), &handle), Err(Error::Handle(_))));
+        assert!(matches!(
+            Receipt::read(&SecretKey::random().unwrap(), &queue("q"), &handle),
+            Err(Error::Handle(_))
+        ));
     }
 }

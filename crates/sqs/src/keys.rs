@@ -312,6 +312,9 @@ mod tests {
         assert_eq!(ready_of(&queue, &late), Ok((6, message(1))));
         let line_key = line(&queue, "g", &message(3));
         assert_eq!(line_of(&queue, "g", &line_key), Ok(message(3)));
-        assert_eq!(message(MessageKey::sequence_at(1_700_000_000_123)).sent_ms(), 1_700_000_000_123);
+        assert_eq!(
+            message(MessageKey::sequence_at(1_700_000_000_123)).sent_ms(),
+            1_700_000_000_123
+        );
     }
 }

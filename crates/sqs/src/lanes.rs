@@ -263,10 +263,7 @@ async fn next_visible(sqs: &Sqs, name: &QueueName) -> Result<Option<i64>, Error>
     let queue = view.queue(name).await?;
     let behind = keys::ready_between(&queue.id, sqs.now_ms(), i64::MAX - 1);
     let end = KeyRange::prefix(keys::all_ready(&queue.id));
-    let range = KeyRange::new(
-        behind.start().clone(),
-        end.end().cloned().unwrap_or_default(),
-    );
+    let range = KeyRange::new(behind.start().clone(), end.end().cloned().unwrap_or_default());
     let page = view.first(range, 1).await?;
     let first = page.entries.first().map(|(key, _)| keys::ready_of(&queue.id, key));
     Ok(first.transpose().map_err(Error::internal)?.map(|(at, _)| at))

@@ -1,8 +1,8 @@
 //! The order of message groups: who is first in a line says when its group is visible.
 
+use crate::Error;
 use crate::keys::{self, MessageKey, QueueId};
 use crate::records::{Read, State, put};
-use crate::Error;
 use danbi_store::{Direction, KeyRange, Transaction};
 
 /// The first message of a line, and when it is visible.
@@ -21,12 +21,7 @@ pub(crate) async fn head(tx: &Transaction, queue: &QueueId, group: &str) -> Resu
 
 /// Brings the entry by which a group is visible into step with its line, which had this head before it was changed; when
 /// it is visible now, if it is there at all.
-pub(crate) async fn settle(
-    tx: &Transaction,
-    queue: &QueueId,
-    group: &str,
-    before: Head,
-) -> Result<Option<i64>, Error> {
+pub(crate) async fn settle(tx: &Transaction, queue: &QueueId, group: &str, before: Head) -> Result<Option<i64>, Error> {
     let after = head(tx, queue, group).await?;
     if before != after {
         if let Some((message, at)) = before {

@@ -3,7 +3,9 @@
 use crate::content::Attribute;
 use crate::names::QueueName;
 use crate::records::Queue;
-use crate::shapes::{MessageAttributeValue, MessageSystemAttributeValue, SendMessageBatchRequestEntry, SendMessageRequest};
+use crate::shapes::{
+    MessageAttributeValue, MessageSystemAttributeValue, SendMessageBatchRequestEntry, SendMessageRequest,
+};
 use crate::{Error, digest};
 use danbi_core::hex;
 use sha2::{Digest, Sha256};
@@ -121,7 +123,11 @@ pub(crate) fn check(name: &QueueName, queue: &Queue, given: Given) -> Result<Che
     let mut deduplication = given.deduplication;
     let delay = given.delay;
     if let Some(delay) = delay.filter(|delay| !(0..=MAX_DELAY).contains(delay)) {
-        return Err(Error::value(delay, "DelaySeconds", "DelaySeconds must be >= 0 and <= 900."));
+        return Err(Error::value(
+            delay,
+            "DelaySeconds",
+            "DelaySeconds must be >= 0 and <= 900.",
+        ));
     }
     let mut delay_ms = queue.millis("DelaySeconds");
     if name.is_fifo() {
@@ -197,7 +203,9 @@ fn attributes(given: BTreeMap<String, MessageAttributeValue>) -> Result<BTreeMap
 
 fn check_name(name: &str) -> Result<(), Error> {
     if name.len() >= MAX_NAME {
-        return Err(Error::parameter("Message (user) attribute names must be shorter than 256 Bytes"));
+        return Err(Error::parameter(
+            "Message (user) attribute names must be shorter than 256 Bytes",
+        ));
     }
     // Letters with accents are not documented and taken all the same.
     let letter = |letter: char| {
@@ -229,10 +237,14 @@ fn attribute(
     whose: &str,
 ) -> Result<Attribute, Error> {
     if kind.is_empty() {
-        return Err(Error::parameter(format!("The message attribute '{name}' must contain non-empty message attribute type.")));
+        return Err(Error::parameter(format!(
+            "The message attribute '{name}' must contain non-empty message attribute type."
+        )));
     }
     if kind.len() >= MAX_NAME {
-        return Err(Error::parameter(format!("Message ({whose}) attribute types must be shorter than 256 Bytes")));
+        return Err(Error::parameter(format!(
+            "Message ({whose}) attribute types must be shorter than 256 Bytes"
+        )));
     }
     let base = kind.split('.').next().unwrap_or_default();
     let empty = |base: &str| {
@@ -279,17 +291,19 @@ fn attribute(
 }
 
 /// `AWSTraceHeader`, the one system attribute that can be sent, and its MD5.
-fn trace(
-    given: BTreeMap<String, MessageSystemAttributeValue>,
-) -> Result<(Option<String>, Option<String>), Error> {
+fn trace(given: BTreeMap<String, MessageSystemAttributeValue>) -> Result<(Option<String>, Option<String>), Error> {
     let mut kept = BTreeMap::new();
     for (name, value) in given {
         if name != "AWSTraceHeader" {
-            return Err(Error::parameter(format!("Message system attribute name '{name}' is invalid.")));
+            return Err(Error::parameter(format!(
+                "Message system attribute name '{name}' is invalid."
+            )));
         }
         let checked = attribute(&name, value.data_type, value.string_value, value.binary_value, "system")?;
         if checked.text.is_none() {
-            return Err(Error::parameter("Message (system) attribute 'AWSTraceHeader' must be of type 'String'."));
+            return Err(Error::parameter(
+                "Message (system) attribute 'AWSTraceHeader' must be of type 'String'.",
+            ));
         }
         kept.insert(name, checked);
     }
@@ -312,7 +326,11 @@ mod tests {
     #[test]
     fn attributes_have_names_types_and_values() {
         let check = |name: &str, value: MessageAttributeValue| attributes(BTreeMap::from([(name.to_owned(), value)]));
-        for (name, kind, text) in [("a", "String", "x"), ("a.b-c_d", "Number.int", "-1.5e3"), ("ä", "String.label", "x")] {
+        for (name, kind, text) in [
+            ("a", "String", "x"),
+            ("a.b-c_d", "Number.int", "-1.5e3"),
+            ("ä", "String.label", "x"),
+        ] {
             check(name, value(kind, text)).unwrap();
         }
         for (name, kind, text) in [

@@ -45,7 +45,11 @@ pub(crate) async fn run(sqs: Arc<Sqs>) {
 }
 
 async fn look(sqs: &Sqs, holder: &str) -> Result<(), Error> {
-    let page = sqs.snapshot().await?.first(KeyRange::prefix(keys::all_moving()), PAGE).await?;
+    let page = sqs
+        .snapshot()
+        .await?
+        .first(KeyRange::prefix(keys::all_moving()), PAGE)
+        .await?;
     for (place, task) in &page.entries {
         let source = keys::moving_of(place).map_err(Error::internal)?;
         while !sqs.is_closing() {

@@ -79,7 +79,11 @@ pub(crate) async fn start(
     input: StartMessageMoveTaskRequest,
 ) -> Result<StartMessageMoveTaskResult, Error> {
     let source = &named(&input.source_arn, "SourceArn")?;
-    let destination = input.destination_arn.as_deref().map(|arn| named(arn, "DestinationArn")).transpose()?;
+    let destination = input
+        .destination_arn
+        .as_deref()
+        .map(|arn| named(arn, "DestinationArn"))
+        .transpose()?;
     let destination = &destination;
     let rate = input.max_number_of_messages_per_second;
     if let Some(rate) = rate.filter(|rate| !(1..=MAX_RATE).contains(rate)) {
@@ -165,7 +169,9 @@ pub(crate) async fn list(
         let task: Move = decode(value)?;
         let number = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         results.push(ListMessageMoveTasksResultEntry {
-            task_handle: (task.status == RUNNING).then(|| Handle::of(&source, &task.id)).transpose()?,
+            task_handle: (task.status == RUNNING)
+                .then(|| Handle::of(&source, &task.id))
+                .transpose()?,
             status: Some(task.status),
             source_arn: Some(source.arn().to_string()),
             destination_arn: task.destination,

@@ -33,7 +33,11 @@ const MAX_POLICY: usize = 20_480;
 /// Checks a policy that a client gives.
 pub(crate) fn check(language: &dyn PolicyLanguage, text: &str) -> Result<(), Error> {
     let good = text.len() <= MAX_POLICY && language.check_resource_policy(text).is_ok();
-    if good { Ok(()) } else { Err(Error::attribute_value("Policy")) }
+    if good {
+        Ok(())
+    } else {
+        Err(Error::attribute_value("Policy"))
+    }
 }
 
 /// The policy of a queue to be changed, and its statements as a list.
@@ -96,7 +100,11 @@ pub(crate) async fn add(sqs: Arc<Sqs>, context: RequestContext, input: AddPermis
         let id = id.map_err(|_| Error::value(format!("[{}]", shown()), "PrincipalId", reason))?;
         principals.push(format!("arn:aws:iam::{id}:root").into());
     }
-    let actions = input.actions.iter().map(|action| format!("SQS:{action}").into()).collect();
+    let actions = input
+        .actions
+        .iter()
+        .map(|action| format!("SQS:{action}").into())
+        .collect();
     let statement = &json!({
         "Sid": label, "Effect": "Allow", "Principal": { "AWS": one_or_all(principals) },
         "Action": one_or_all(actions), "Resource": name.arn().to_string(),

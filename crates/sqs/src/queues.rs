@@ -3,8 +3,8 @@
 use crate::names::{self, QueueName};
 use crate::records::{Queue, Read, put};
 use crate::shapes::{
-    CreateQueueRequest, CreateQueueResult, DeleteQueueRequest, GetQueueUrlRequest, GetQueueUrlResult, ListQueuesRequest,
-    ListQueuesResult, PurgeQueueRequest,
+    CreateQueueRequest, CreateQueueResult, DeleteQueueRequest, GetQueueUrlRequest, GetQueueUrlResult,
+    ListQueuesRequest, ListQueuesResult, PurgeQueueRequest,
 };
 use crate::{Error, Sqs, attributes, keys, redrive, tags};
 use base64::Engine;
@@ -60,7 +60,9 @@ pub(crate) async fn create(
         return Err(Error::Missing("QueueName"));
     }
     let given = &input.attributes.unwrap_or_default();
-    let fifo = given.get("FifoQueue").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let fifo = given
+        .get("FifoQueue")
+        .is_some_and(|value| value.eq_ignore_ascii_case("true"));
     names::check(&input.queue_name, fifo)?;
     let name = &QueueName::of(&context, input.queue_name);
     let now = sqs.now_ms();
@@ -74,13 +76,18 @@ pub(crate) async fn create(
     };
     tags::check(&new.tags)?;
     attributes::set(&*sqs.language, name, &mut new, given)?;
-    let (new, rest) = (&new, i64::try_from(sqs.options.rest_of_names.as_millis()).unwrap_or(i64::MAX));
+    let (new, rest) = (
+        &new,
+        i64::try_from(sqs.options.rest_of_names.as_millis()).unwrap_or(i64::MAX),
+    );
     sqs.store
         .transact(async |tx| {
             let key = keys::queue(name);
             if let Some(before) = tx.record::<Queue>(&key).await? {
                 let (before, wanted) = (attributes::shown(name, &before), attributes::shown(name, new));
-                let differs = given.keys().find(|attribute| before.get(*attribute) != wanted.get(*attribute));
+                let differs = given
+                    .keys()
+                    .find(|attribute| before.get(*attribute) != wanted.get(*attribute));
                 return match differs {
                     Some(attribute) => Err(Error::NameExists(attribute.clone())),
                     None => Ok(()),
@@ -143,7 +150,13 @@ pub(crate) fn named(context: &RequestContext, input: &GetQueueUrlRequest) -> Res
     let mut name = QueueName::of(context, input.queue_name.as_str());
     if let Some(owner) = &input.queue_owner_aws_account_id {
         let reason = "QueueOwnerAWSAccountId must be an account id of 12 digits.";
-        let wrong = |_| Error::value(owner.chars().take(64).collect::<String>(), "QueueOwnerAWSAccountId", reason);
+        let wrong = |_| {
+            Error::value(
+                owner.chars().take(64).collect::<String>(),
+                "QueueOwnerAWSAccountId",
+                reason,
+            )
+        };
         name.scope.account = owner.parse().map_err(wrong)?;
     }
     Ok(name)
@@ -163,11 +176,21 @@ pub(crate) async fn list(
     }
     let page = sqs.snapshot().await?.first(range, limit).await?;
     let prefix = keys::queues(scope);
-    let names: Result<Vec<String>, _> = page.entries.iter().map(|(key, _)| keys::name_behind(key, &prefix)).collect();
+    let names: Result<Vec<String>, _> = page
+        .entries
+        .iter()
+        .map(|(key, _)| keys::name_behind(key, &prefix))
+        .collect();
     let names = names.map_err(Error::internal)?;
     // Without a number of results there is no next page, as AWS says.
-    let next = names.last().filter(|_| page.more && input.max_results.is_some()).map(|name| token_of(name));
-    let urls: Vec<String> = names.into_iter().map(|name| QueueName::of(&context, name).url(&context)).collect();
+    let next = names
+        .last()
+        .filter(|_| page.more && input.max_results.is_some())
+        .map(|name| token_of(name));
+    let urls: Vec<String> = names
+        .into_iter()
+        .map(|name| QueueName::of(&context, name).url(&context))
+        .collect();
     Ok(ListQueuesResult {
         queue_urls: (!urls.is_empty()).then_some(urls),
         next_token: next,

@@ -49,7 +49,9 @@ impl Queue {
 
     /// Whether deduplication ids count in their group alone.
     pub(crate) fn scopes_by_group(&self) -> bool {
-        self.attributes.get("DeduplicationScope").is_some_and(|scope| scope == "messageGroup")
+        self.attributes
+            .get("DeduplicationScope")
+            .is_some_and(|scope| scope == "messageGroup")
     }
 }
 

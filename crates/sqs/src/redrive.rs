@@ -28,21 +28,29 @@ impl RedrivePolicy {
     /// [`Error::Parameter`] in AWS's words.
     pub(crate) fn parse(text: &str) -> Result<Self, Error> {
         let wrong = |reason: &str| Error::value(text, "RedrivePolicy", reason);
-        let policy: Value =
-            serde_json::from_str(text).map_err(|_| wrong("Redrive policy is not a valid JSON map."))?;
+        let policy: Value = serde_json::from_str(text).map_err(|_| wrong("Redrive policy is not a valid JSON map."))?;
         let policy = policy
             .as_object()
             .ok_or_else(|| wrong("Redrive policy is not a valid JSON map."))?;
         let target = policy.get("deadLetterTargetArn");
         let most = policy.get("maxReceiveCount");
         let (Some(target), Some(most)) = (target, most) else {
-            let missing = if target.is_none() { "deadLetterTargetArn" } else { "maxReceiveCount" };
+            let missing = if target.is_none() {
+                "deadLetterTargetArn"
+            } else {
+                "maxReceiveCount"
+            };
             return Err(wrong(&format!(
                 "Redrive policy does not contain mandatory attribute: {missing}."
             )));
         };
-        if let Some(other) = policy.keys().find(|key| !["deadLetterTargetArn", "maxReceiveCount"].contains(&key.as_str())) {
-            return Err(wrong(&format!("Only following attributes are allowed: [deadLetterTargetArn, maxReceiveCount], got {other}.")));
+        if let Some(other) = policy
+            .keys()
+            .find(|key| !["deadLetterTargetArn", "maxReceiveCount"].contains(&key.as_str()))
+        {
+            return Err(wrong(&format!(
+                "Only following attributes are allowed: [deadLetterTargetArn, maxReceiveCount], got {other}."
+            )));
         }
         let number = most.as_i64().or_else(|| most.as_str()?.parse().ok());
         let number = number.filter(|number| (1..=MOST_RECEIVES).contains(number));
@@ -77,17 +85,28 @@ fn allows(text: &str, source: &QueueName) -> bool {
 /// Checks the attribute `RedriveAllowPolicy`.
 pub(crate) fn check_allow(text: &str) -> Result<(), Error> {
     let wrong = |reason: &str| Error::value(text, "RedriveAllowPolicy", reason);
-    let policy: Value = serde_json::from_str(text).map_err(|_| wrong("Redrive allow policy is not a valid JSON map."))?;
+    let policy: Value =
+        serde_json::from_str(text).map_err(|_| wrong("Redrive allow policy is not a valid JSON map."))?;
     let sources = policy.get("sourceQueueArns").map(|list| list.as_array());
     match (policy["redrivePermission"].as_str(), sources) {
         (Some("allowAll" | "denyAll"), None) => Ok(()),
         (Some("byQueue"), Some(Some(list))) if !list.is_empty() && list.len() <= MOST_SOURCES => {
-            let all = list.iter().all(|arn| arn.as_str().and_then(QueueName::of_arn).is_some());
-            if all { Ok(()) } else { Err(wrong("Invalid value for sourceQueueArns.")) }
+            let all = list
+                .iter()
+                .all(|arn| arn.as_str().and_then(QueueName::of_arn).is_some());
+            if all {
+                Ok(())
+            } else {
+                Err(wrong("Invalid value for sourceQueueArns."))
+            }
         }
-        (Some("byQueue"), _) => Err(wrong("sourceQueueArns must name 1 to 10 queues when redrivePermission is byQueue.")),
+        (Some("byQueue"), _) => Err(wrong(
+            "sourceQueueArns must name 1 to 10 queues when redrivePermission is byQueue.",
+        )),
         (Some("allowAll" | "denyAll"), Some(_)) => Err(wrong("sourceQueueArns is allowed with byQueue alone.")),
-        _ => Err(wrong("Amazon SQS can't create the redrive allow policy, as redrivePermission is not one of [allowAll, denyAll, byQueue].")),
+        _ => Err(wrong(
+            "Amazon SQS can't create the redrive allow policy, as redrivePermission is not one of [allowAll, denyAll, byQueue].",
+        )),
     }
 }
 
@@ -117,7 +136,11 @@ pub(crate) async fn connect(
     if new.target.is_fifo() != name.is_fifo() {
         return Err(wrong("Dead-letter queue must be same type of queue as the source."));
     }
-    if target.attributes.get("RedriveAllowPolicy").is_some_and(|policy| !allows(policy, name)) {
+    if target
+        .attributes
+        .get("RedriveAllowPolicy")
+        .is_some_and(|policy| !allows(policy, name))
+    {
         return Err(wrong("Dead-letter queue does not allow this queue as its source."));
     }
     tx.put(&keys::source(&new.target, &name.name), "")?;
@@ -189,7 +212,12 @@ mod tests {
         check_allow(by_queue).unwrap();
         assert!(allows(by_queue, &source("a")) && !allows(by_queue, &source("b")));
         assert!(!allows(r#"{"redrivePermission":"denyAll"}"#, &source("a")));
-        for text in ["{}", "x", r#"{"redrivePermission":"byQueue"}"#, r#"{"redrivePermission":"some"}"#] {
+        for text in [
+            "{}",
+            "x",
+            r#"{"redrivePermission":"byQueue"}"#,
+            r#"{"redrivePermission":"some"}"#,
+        ] {
             assert!(check_allow(text).is_err(), "{text}");
         }
     }

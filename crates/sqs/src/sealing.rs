@@ -45,7 +45,11 @@ fn caller(context: &RequestContext) -> String {
         Principal::Service(name) => name.clone(),
         principal => principal.arn().unwrap_or_default(),
     };
-    let key = context.facts.signature.as_ref().map_or("", |signature| &signature.access_key_id);
+    let key = context
+        .facts
+        .signature
+        .as_ref()
+        .map_or("", |signature| &signature.access_key_id);
     format!("{who} {key}")
 }
 
@@ -102,7 +106,11 @@ impl Sealing {
             out.extend_from_slice(&body);
             return Ok(out.into());
         }
-        if queue.attributes.get("SqsManagedSseEnabled").is_some_and(|value| value == "false") {
+        if queue
+            .attributes
+            .get("SqsManagedSseEnabled")
+            .is_some_and(|value| value == "false")
+        {
             return Ok(with(PLAIN, plain));
         }
         Ok(with(MANAGED, &self.key.seal(PURPOSE, plain, &[])?))
@@ -151,7 +159,8 @@ impl Sealing {
         // What AWS would manage for the service is asked for by no name.
         let named = Some(key_id).filter(|id| *id != "alias/aws/sqs");
         let made = self.kms()?.generate(context, named, usage).await.map_err(Error::Kms)?;
-        let key = SecretKey::from_bytes(made.plain.expose()).ok_or_else(|| Error::internal("a data key of 256 bits"))?;
+        let key =
+            SecretKey::from_bytes(made.plain.expose()).ok_or_else(|| Error::internal("a data key of 256 bits"))?;
         Ok(self.remember(place, queue, key, &made.sealed))
     }
 

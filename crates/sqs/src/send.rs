@@ -6,8 +6,7 @@ use crate::message::{Checked, Given};
 use crate::names::QueueName;
 use crate::records::{Queue, Read, Seen, State, decode, put};
 use crate::shapes::{
-    SendMessageBatchRequest, SendMessageBatchResult, SendMessageBatchResultEntry,
-    SendMessageRequest, SendMessageResult,
+    SendMessageBatchRequest, SendMessageBatchResult, SendMessageBatchResultEntry, SendMessageRequest, SendMessageResult,
 };
 use crate::{Error, Sqs, attributes, batch, keys, lines, message};
 use bytes::Bytes;
@@ -67,7 +66,9 @@ pub(crate) async fn send(
     check_size(&queue, given.size(), "are invalid")?;
     let message = message::check(&name, &queue, given)?;
     let mut sent = deliver(&sqs, &context, &name, (queue, bytes), vec![message]).await?;
-    let sent = sent.pop().ok_or_else(|| Error::internal("a message was not answered"))?;
+    let sent = sent
+        .pop()
+        .ok_or_else(|| Error::internal("a message was not answered"))?;
     Ok(SendMessageResult {
         md5_of_message_body: Some(sent.message.body_md5),
         md5_of_message_attributes: sent.message.attributes_md5,
@@ -95,7 +96,10 @@ pub(crate) async fn send_batch(
 ) -> Result<SendMessageBatchResult, Error> {
     let name = QueueName::of_url(&context, &input.queue_url)?;
     let (queue, bytes) = queue_and_bytes(&sqs, &name).await?;
-    batch::check(input.entries.iter().map(|entry| entry.id.as_str()), "SendMessageBatchRequestEntry")?;
+    batch::check(
+        input.entries.iter().map(|entry| entry.id.as_str()),
+        "SendMessageBatchRequestEntry",
+    )?;
     let entries: Vec<(String, Given)> = input
         .entries
         .into_iter()
@@ -108,7 +112,10 @@ pub(crate) async fn send_batch(
     }
     if name.is_fifo() {
         // What a FIFO queue needs of every message is asked for before any is looked at.
-        if entries.iter().any(|(_, given)| given.group.as_ref().is_none_or(String::is_empty)) {
+        if entries
+            .iter()
+            .any(|(_, given)| given.group.as_ref().is_none_or(String::is_empty))
+        {
             return Err(Error::parameter(Error::Missing("MessageGroupId").to_string()));
         }
         let explicit = |(_, given): &(String, Given)| given.deduplication.is_some();
@@ -118,8 +125,8 @@ pub(crate) async fn send_batch(
     }
     let (mut ids, mut good, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     for (id, given) in entries {
-        let checked = check_size(&queue, given.size(), "cannot be validated")
-            .and_then(|()| message::check(&name, &queue, given));
+        let checked =
+            check_size(&queue, given.size(), "cannot be validated").and_then(|()| message::check(&name, &queue, given));
         match checked {
             Ok(message) => {
                 ids.push(id);
@@ -250,7 +257,14 @@ async fn write(
     state.group = Some(group.clone());
     let key = lines::append(tx, &queue.id, group, id, sequence, &state).await?;
     content::write(tx, &key, &one.kept)?;
-    put(tx, &place, &Seen { message: key, at: sent_ms })?;
+    put(
+        tx,
+        &place,
+        &Seen {
+            message: key,
+            at: sent_ms,
+        },
+    )?;
     tx.put(&keys::seen_at(&queue.id, sent_ms, scope, deduplication), "")?;
     Ok((key, Some(state.visible_ms)))
 }

@@ -55,7 +55,13 @@ impl Held {
 type Visible = Option<i64>;
 
 /// Deletes a message as a receiver asks for it.
-async fn delete_one(tx: &Transaction, name: &QueueName, queue: &Queue, held: &Held, now: i64) -> Result<Visible, Error> {
+async fn delete_one(
+    tx: &Transaction,
+    name: &QueueName,
+    queue: &Queue,
+    held: &Held,
+    now: i64,
+) -> Result<Visible, Error> {
     let message = &held.receipt.message;
     let state: Option<State> = tx.record(&keys::message(&queue.id, message)).await?;
     let Some(state) = state else { return Ok(None) };
@@ -123,7 +129,11 @@ fn check_seconds(seconds: Option<i32>) -> Result<i32, Error> {
     let seconds = seconds.ok_or(Error::Missing("VisibilityTimeout"))?;
     match seconds {
         0..=43_200 => Ok(seconds),
-        _ => Err(Error::value(seconds, "VisibilityTimeout", "VisibilityTimeout must be between 0 and 43200.")),
+        _ => Err(Error::value(
+            seconds,
+            "VisibilityTimeout",
+            "VisibilityTimeout must be between 0 and 43200.",
+        )),
     }
 }
 
@@ -188,7 +198,11 @@ pub(crate) async fn give_back(sqs: &Sqs, name: &QueueName, taken: &[Taken]) -> R
 }
 
 /// DeleteMessage.
-pub(crate) async fn delete(sqs: Arc<Sqs>, context: RequestContext, input: DeleteMessageRequest) -> Result<Empty, Error> {
+pub(crate) async fn delete(
+    sqs: Arc<Sqs>,
+    context: RequestContext,
+    input: DeleteMessageRequest,
+) -> Result<Empty, Error> {
     let name = QueueName::of_url(&context, &input.queue_url)?;
     sqs.snapshot().await?.queue(&name).await?;
     let held = Held::read(&sqs, &name, input.receipt_handle)?;
@@ -250,7 +264,10 @@ pub(crate) async fn delete_batch(
 ) -> Result<DeleteMessageBatchResult, Error> {
     let name = QueueName::of_url(&context, &input.queue_url)?;
     sqs.snapshot().await?.queue(&name).await?;
-    batch::check(input.entries.iter().map(|entry| entry.id.as_str()), "DeleteMessageBatchRequestEntry")?;
+    batch::check(
+        input.entries.iter().map(|entry| entry.id.as_str()),
+        "DeleteMessageBatchRequestEntry",
+    )?;
     let entries = input.entries.into_iter().map(|entry| {
         let held = Held::read(&sqs, &name, entry.receipt_handle);
         (entry.id, held.map(Act::Delete))

@@ -82,7 +82,9 @@ impl Story {
     }
 
     async fn queue(&self, name: &str, attributes: &[(&str, &str)]) -> String {
-        let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let attributes = attributes
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let input = CreateQueueRequest {
             queue_name: name.into(),
             attributes: Some(attributes.collect()),
@@ -175,7 +177,10 @@ async fn change(sqs: &Arc<Sqs>, url: &str, message: &Message, seconds: i32) -> R
 }
 
 fn bodies(messages: &[Message]) -> Vec<&str> {
-    messages.iter().map(|message| message.body.as_deref().unwrap()).collect()
+    messages
+        .iter()
+        .map(|message| message.body.as_deref().unwrap())
+        .collect()
 }
 
 fn system<'m>(message: &'m Message, name: &str) -> Option<&'m str> {
@@ -189,7 +194,10 @@ async fn a_message_is_received_again_until_it_is_deleted() {
     let sent = story.send(&url, "hello").await;
     let first = story.receive(&url, 10).await;
     assert_eq!(bodies(&first), ["hello"]);
-    assert_eq!((&first[0].message_id, &first[0].md5_of_body), (&sent.message_id, &sent.md5_of_message_body));
+    assert_eq!(
+        (&first[0].message_id, &first[0].md5_of_body),
+        (&sent.message_id, &sent.md5_of_message_body)
+    );
     assert_eq!(story.counts(&url).await, ["0", "1", "0"]);
     assert!(story.receive(&url, 10).await.is_empty());
     story.pass(10 * SECOND);
@@ -202,7 +210,10 @@ async fn a_message_is_received_again_until_it_is_deleted() {
     delete_from(&story.sqs, &url, &second[0]).await.unwrap();
     delete_from(&story.sqs, &url, &second[0]).await.unwrap();
     assert_eq!(story.counts(&url).await, ["0", "0", "0"]);
-    assert!(matches!(change(&story.sqs, &url, &second[0], 1).await, Err(Error::Parameter(_))));
+    assert!(matches!(
+        change(&story.sqs, &url, &second[0], 1).await,
+        Err(Error::Parameter(_))
+    ));
     story.end().await;
 }
 
@@ -252,7 +263,12 @@ async fn many_receivers_on_two_nodes_get_each_message_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn groups_keep_their_order_whoever_sends_and_receives() {
     let story = Story::begin().await;
-    let url = story.queue("q.fifo", &[("FifoQueue", "true"), ("ContentBasedDeduplication", "true")]).await;
+    let url = story
+        .queue(
+            "q.fifo",
+            &[("FifoQueue", "true"), ("ContentBasedDeduplication", "true")],
+        )
+        .await;
     let nodes = [Arc::clone(&story.sqs), story.node().await];
     let mut work = tokio::task::JoinSet::new();
     for (at, group) in ["a", "b", "c"].into_iter().enumerate() {
@@ -260,7 +276,13 @@ async fn groups_keep_their_order_whoever_sends_and_receives() {
         work.spawn(async move {
             // A group's sender goes from node to node.
             for number in 0..30 {
-                send_to(&nodes[(at + number) % 2], &url, &format!("{group}{number:02}"), Some(group)).await;
+                send_to(
+                    &nodes[(at + number) % 2],
+                    &url,
+                    &format!("{group}{number:02}"),
+                    Some(group),
+                )
+                .await;
             }
             Vec::new()
         });
@@ -275,7 +297,10 @@ async fn groups_keep_their_order_whoever_sends_and_receives() {
                     return Vec::<String>::new();
                 }
                 // Before anything is deleted nobody else can have what is behind.
-                order.lock().unwrap().extend(messages.iter().map(|message| message.body.clone().unwrap()));
+                order
+                    .lock()
+                    .unwrap()
+                    .extend(messages.iter().map(|message| message.body.clone().unwrap()));
                 for message in &messages {
                     delete_from(&sqs, &url, message).await.unwrap();
                 }
@@ -298,7 +323,11 @@ async fn groups_keep_their_order_whoever_sends_and_receives() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_stands_behind_a_message_in_flight_waits() {
     let story = Story::begin().await;
-    let fifo = [("FifoQueue", "true"), ("ContentBasedDeduplication", "true"), ("VisibilityTimeout", "30")];
+    let fifo = [
+        ("FifoQueue", "true"),
+        ("ContentBasedDeduplication", "true"),
+        ("VisibilityTimeout", "30"),
+    ];
     let url = story.queue("q.fifo", &fifo).await;
     for (body, group) in [("a1", "a"), ("a2", "a"), ("b1", "b"), ("a3", "a")] {
         story.pass(1);
@@ -318,7 +347,10 @@ async fn what_stands_behind_a_message_in_flight_waits() {
     assert_eq!(bodies(&last), ["a3"]);
     story.pass(31 * SECOND);
     let expired = delete_from(&story.sqs, &url, &last[0]).await.unwrap_err();
-    assert!(expired.to_string().ends_with("The receipt handle has expired."), "{expired}");
+    assert!(
+        expired.to_string().ends_with("The receipt handle has expired."),
+        "{expired}"
+    );
     assert_eq!(bodies(&story.receive(&url, 10).await), ["b1", "a3"]);
     story.end().await;
 }
@@ -326,10 +358,18 @@ async fn what_stands_behind_a_message_in_flight_waits() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fifo_queue_takes_a_message_once_in_five_minutes_and_a_receive_can_be_repeated() {
     let story = Story::begin().await;
-    let url = story.queue("q.fifo", &[("FifoQueue", "true"), ("ContentBasedDeduplication", "true")]).await;
+    let url = story
+        .queue(
+            "q.fifo",
+            &[("FifoQueue", "true"), ("ContentBasedDeduplication", "true")],
+        )
+        .await;
     let first = send_to(&story.sqs, &url, "same", Some("a")).await;
     let second = send_to(&story.sqs, &url, "same", Some("b")).await;
-    assert_eq!((first.message_id, first.sequence_number), (second.message_id, second.sequence_number));
+    assert_eq!(
+        (first.message_id, first.sequence_number),
+        (second.message_id, second.sequence_number)
+    );
     let attempt = |id: &str| ReceiveMessageRequest {
         queue_url: url.clone(),
         receive_request_attempt_id: Some(id.into()),
@@ -337,11 +377,15 @@ async fn a_fifo_queue_takes_a_message_once_in_five_minutes_and_a_receive_can_be_
     };
     let mut ids = BTreeSet::new();
     for _ in 0..2 {
-        let got = receive::receive(Arc::clone(&story.sqs), context(), attempt("one")).await.unwrap();
+        let got = receive::receive(Arc::clone(&story.sqs), context(), attempt("one"))
+            .await
+            .unwrap();
         ids.insert(got.messages.unwrap()[0].message_id.clone());
     }
     assert_eq!(ids.len(), 1);
-    let other = receive::receive(Arc::clone(&story.sqs), context(), attempt("two")).await.unwrap();
+    let other = receive::receive(Arc::clone(&story.sqs), context(), attempt("two"))
+        .await
+        .unwrap();
     assert_eq!(other.messages, None);
     story.pass(5 * MINUTE + 1);
     sweep::all(&story.sqs).await.unwrap();
@@ -359,7 +403,10 @@ async fn a_long_poll_wakes_when_something_is_sent_and_gives_nothing_to_who_left(
         tokio::spawn(async move { receive_from(&sqs, &url, 1, None, 20).await.unwrap() })
     };
     story.send(&url, "news").await;
-    let got = tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it wakes").unwrap();
+    let got = tokio::time::timeout(Duration::from_secs(10), waiting)
+        .await
+        .expect("it wakes")
+        .unwrap();
     assert_eq!(bodies(&got), ["news"]);
 
     struct Gone(watch::Receiver<()>);
@@ -380,7 +427,10 @@ async fn a_long_poll_wakes_when_something_is_sent_and_gives_nothing_to_who_left(
     };
     let waiting = tokio::spawn(receive::receive(Arc::clone(&story.sqs), asking, input));
     drop(here);
-    let answer = tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it is let go").unwrap();
+    let answer = tokio::time::timeout(Duration::from_secs(10), waiting)
+        .await
+        .expect("it is let go")
+        .unwrap();
     assert_eq!(answer.unwrap().messages, None);
     story.send(&url, "for others").await;
     assert_eq!(bodies(&story.receive(&url, 1).await), ["for others"]);
@@ -392,7 +442,11 @@ async fn dead_letters_go_to_their_queue_and_back() {
     for fifo in [false, true] {
         let story = Story::begin().await;
         let suffix = if fifo { ".fifo" } else { "" };
-        let kind: &[(&str, &str)] = if fifo { &[("FifoQueue", "true"), ("ContentBasedDeduplication", "true")] } else { &[] };
+        let kind: &[(&str, &str)] = if fifo {
+            &[("FifoQueue", "true"), ("ContentBasedDeduplication", "true")]
+        } else {
+            &[]
+        };
         let dead = story.queue(&format!("dead{suffix}"), kind).await;
         let policy = format!(
             r#"{{"deadLetterTargetArn":"arn:aws:sqs:us-east-1:000000000000:dead{suffix}","maxReceiveCount":1}}"#
@@ -413,7 +467,9 @@ async fn dead_letters_go_to_their_queue_and_back() {
             source_arn: format!("arn:aws:sqs:us-east-1:000000000000:dead{suffix}"),
             ..StartMessageMoveTaskRequest::default()
         };
-        moves::start(Arc::clone(&story.sqs), context(), input.clone()).await.unwrap();
+        moves::start(Arc::clone(&story.sqs), context(), input.clone())
+            .await
+            .unwrap();
         let back = receive_from(&story.sqs, &url, 1, None, 20).await.unwrap();
         assert_eq!(bodies(&back), ["poison"]);
         assert_ne!(back[0].message_id, sent.message_id);
@@ -424,7 +480,9 @@ async fn dead_letters_go_to_their_queue_and_back() {
         };
         let ended = async {
             loop {
-                let tasks = moves::list(Arc::clone(&story.sqs), context(), listed.clone()).await.unwrap();
+                let tasks = moves::list(Arc::clone(&story.sqs), context(), listed.clone())
+                    .await
+                    .unwrap();
                 let task = tasks.results.unwrap().remove(0);
                 if task.status.as_deref() == Some("COMPLETED") {
                     return task.approximate_number_of_messages_moved;
@@ -432,7 +490,12 @@ async fn dead_letters_go_to_their_queue_and_back() {
                 tokio::task::yield_now().await;
             }
         };
-        assert_eq!(tokio::time::timeout(Duration::from_secs(20), ended).await.expect("it ends"), Some(1));
+        assert_eq!(
+            tokio::time::timeout(Duration::from_secs(20), ended)
+                .await
+                .expect("it ends"),
+            Some(1)
+        );
         story.end().await;
     }
 }
@@ -446,15 +509,22 @@ async fn time_takes_old_messages_and_a_purge_takes_all() {
     story.send(&url, "new").await;
     story.pass(30 * SECOND);
     assert_eq!(story.counts(&url).await, ["1", "0", "0"]);
-    assert_eq!(bodies(&receive_from(&story.sqs, &url, 10, Some(0), 0).await.unwrap()), ["new"]);
+    assert_eq!(
+        bodies(&receive_from(&story.sqs, &url, 10, Some(0), 0).await.unwrap()),
+        ["new"]
+    );
     story.pass(30 * SECOND);
     sweep::all(&story.sqs).await.unwrap();
     assert_eq!(left_behind(&story).await, 0);
     story.send(&url, "purged").await;
     let input = PurgeQueueRequest { queue_url: url.clone() };
-    queues::purge(Arc::clone(&story.sqs), context(), input.clone()).await.unwrap();
+    queues::purge(Arc::clone(&story.sqs), context(), input.clone())
+        .await
+        .unwrap();
     assert!(story.receive(&url, 10).await.is_empty());
-    let early = queues::purge(Arc::clone(&story.sqs), context(), input).await.unwrap_err();
+    let early = queues::purge(Arc::clone(&story.sqs), context(), input)
+        .await
+        .unwrap_err();
     assert!(matches!(early, Error::PurgeInProgress(_)));
     sweep::all(&story.sqs).await.unwrap();
     assert_eq!(left_behind(&story).await, 0);
@@ -466,7 +536,11 @@ async fn left_behind(story: &Story) -> usize {
     let view = story.store.snapshot().await.unwrap();
     let prefix = danbi_store::key::KeyBuilder::new().str("sqs").build();
     let page = view
-        .scan(danbi_store::KeyRange::prefix(prefix), danbi_store::Direction::Forward, 1_000)
+        .scan(
+            danbi_store::KeyRange::prefix(prefix),
+            danbi_store::Direction::Forward,
+            1_000,
+        )
         .await
         .unwrap();
     let keys = [crate::keys::master_keys(), crate::keys::data_key()];
@@ -492,7 +566,9 @@ async fn large_messages_travel_whole_and_nothing_is_kept_in_the_clear() {
         queue_url: url.clone(),
         entries: entries.collect(),
     };
-    let sent = send::send_batch(Arc::clone(&story.sqs), context(), input).await.unwrap();
+    let sent = send::send_batch(Arc::clone(&story.sqs), context(), input)
+        .await
+        .unwrap();
     assert_eq!((sent.successful.len(), sent.failed.len()), (10, 0));
     assert_eq!(story.receive(&url, 10).await.len(), 10);
     let view = story.store.snapshot().await.unwrap();
@@ -500,7 +576,11 @@ async fn large_messages_travel_whole_and_nothing_is_kept_in_the_clear() {
         .scan(danbi_store::KeyRange::all(), danbi_store::Direction::Forward, 1_000)
         .await
         .unwrap();
-    assert!(page.entries.iter().all(|(_, value)| !value.windows(8).any(|part| part == b"a secret")));
+    assert!(
+        page.entries
+            .iter()
+            .all(|(_, value)| !value.windows(8).any(|part| part == b"a secret"))
+    );
     story.end().await;
 }
 
@@ -515,7 +595,10 @@ async fn delays_hold_messages_back_and_wake_those_who_wait() {
         tokio::spawn(async move { receive_from(&sqs, &url, 1, None, 20).await.unwrap() })
     };
     story.pass(5 * SECOND);
-    let got = tokio::time::timeout(Duration::from_secs(15), waiting).await.expect("it wakes").unwrap();
+    let got = tokio::time::timeout(Duration::from_secs(15), waiting)
+        .await
+        .expect("it wakes")
+        .unwrap();
     assert_eq!(bodies(&got), ["later"]);
     story.end().await;
 }
@@ -526,8 +609,10 @@ async fn a_queue_made_again_is_the_same_or_refused() {
     let url = story.queue("q", &[("DelaySeconds", "5")]).await;
     assert_eq!(story.queue("q", &[("DelaySeconds", "5")]).await, url);
     let make = |attributes: &[(&str, &str)]| {
-        let attributes: BTreeMap<String, String> =
-            attributes.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let attributes: BTreeMap<String, String> = attributes
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         let input = CreateQueueRequest {
             queue_name: "q".into(),
             attributes: Some(attributes),
@@ -536,7 +621,10 @@ async fn a_queue_made_again_is_the_same_or_refused() {
         queues::create(Arc::clone(&story.sqs), context(), input)
     };
     assert!(make(&[]).await.is_ok());
-    assert!(matches!(make(&[("DelaySeconds", "6")]).await, Err(Error::NameExists(_))));
+    assert!(matches!(
+        make(&[("DelaySeconds", "6")]).await,
+        Err(Error::NameExists(_))
+    ));
     let gone = crate::shapes::DeleteQueueRequest { queue_url: url };
     queues::delete(Arc::clone(&story.sqs), context(), gone).await.unwrap();
     assert!(matches!(make(&[]).await, Err(Error::DeletedRecently)));

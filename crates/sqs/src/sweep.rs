@@ -89,7 +89,11 @@ async fn expired(sqs: &Sqs, queue: &Queue) -> Result<(), Error> {
 
 /// Removes what deleted and purged queues have left.
 async fn trash(sqs: &Sqs) -> Result<(), Error> {
-    let page = sqs.snapshot().await?.first(KeyRange::prefix(keys::all_trash()), PAGE).await?;
+    let page = sqs
+        .snapshot()
+        .await?
+        .first(KeyRange::prefix(keys::all_trash()), PAGE)
+        .await?;
     for (key, _) in &page.entries {
         let queue = keys::trash_of(key).map_err(Error::internal)?;
         while !sqs.is_closing() && empty_some(sqs, &queue).await? {}

@@ -16,11 +16,15 @@ const MAX_VALUE: usize = 256;
 /// Checks the tags of a queue.
 pub(crate) fn check(tags: &BTreeMap<String, String>) -> Result<(), Error> {
     if tags.len() > MOST_TAGS {
-        return Err(Error::parameter(format!("Too many tags added for queue. Maximum is {MOST_TAGS}.")));
+        return Err(Error::parameter(format!(
+            "Too many tags added for queue. Maximum is {MOST_TAGS}."
+        )));
     }
     for (key, value) in tags {
         if key.is_empty() || key.chars().count() > MAX_KEY {
-            return Err(Error::parameter("Tag keys must be between 1 and 128 characters in length."));
+            return Err(Error::parameter(
+                "Tag keys must be between 1 and 128 characters in length.",
+            ));
         }
         if value.chars().count() > MAX_VALUE {
             return Err(Error::parameter("Tag values may not be longer than 256 characters."));

@@ -54,14 +54,23 @@ mod tests {
     fn errors_bear_old_codes_beside_new_names() {
         let error = ServiceError::client("QueueDoesNotExist", 400, "The specified queue does not exist.");
         let (headers, body) = encoded(Protocol::Json10, &error);
-        assert_eq!(headers["x-amzn-query-error"], "AWS.SimpleQueueService.NonExistentQueue;Sender");
+        assert_eq!(
+            headers["x-amzn-query-error"],
+            "AWS.SimpleQueueService.NonExistentQueue;Sender"
+        );
         assert_eq!(
             body,
             r#"{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"The specified queue does not exist."}"#
         );
         let (_, body) = encoded(Protocol::Query, &error);
-        assert!(body.contains("<Code>AWS.SimpleQueueService.NonExistentQueue</Code>"), "{body}");
-        assert!(body.contains("<Message>The specified queue does not exist for this wsdl version.</Message>"), "{body}");
+        assert!(
+            body.contains("<Code>AWS.SimpleQueueService.NonExistentQueue</Code>"),
+            "{body}"
+        );
+        assert!(
+            body.contains("<Message>The specified queue does not exist for this wsdl version.</Message>"),
+            "{body}"
+        );
         let error = ServiceError::client("InvalidParameterValueException", 400, "wrong");
         let (headers, _) = encoded(Protocol::Json10, &error);
         assert_eq!(headers["x-amzn-query-error"], "InvalidParameterValue;Sender");
@@ -94,12 +103,18 @@ mod tests {
         for member in ["MessageBody", "QueueUrl"] {
             assert_eq!(form.get(member), document.get(member), "{member}");
         }
-        let value = |input: &Value| input.get("MessageAttributes").and_then(|map| map.get("a")?.get("StringValue").cloned());
+        let value = |input: &Value| {
+            input
+                .get("MessageAttributes")
+                .and_then(|map| map.get("a")?.get("StringValue").cloned())
+        };
         assert_eq!(value(&form), value(&document));
         assert!(value(&form).is_some());
         let operation = model.operation("ListQueues").unwrap();
         let urls = Value::Map(vec![("QueueUrls".into(), Value::List(vec![Value::String("u".into())]))]);
-        let answer = |protocol| String::from_utf8(encode_response(model, operation, protocol, &urls, "r").body.to_vec()).unwrap();
+        let answer = |protocol| {
+            String::from_utf8(encode_response(model, operation, protocol, &urls, "r").body.to_vec()).unwrap()
+        };
         assert!(answer(Protocol::Query).contains("<ListQueuesResult><QueueUrl>u</QueueUrl></ListQueuesResult>"));
         assert_eq!(answer(Protocol::Json10), r#"{"QueueUrls":["u"]}"#);
     }

@@ -41,7 +41,10 @@ const ITEMS: [(&str, &str); 23] = [
 
 /// Errors whose old codes are not their names.
 const CODES: [(&str, &str); 13] = [
-    ("BatchEntryIdsNotDistinct", "AWS.SimpleQueueService.BatchEntryIdsNotDistinct"),
+    (
+        "BatchEntryIdsNotDistinct",
+        "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+    ),
     ("BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong"),
     ("EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest"),
     ("InvalidBatchEntryId", "AWS.SimpleQueueService.InvalidBatchEntryId"),
@@ -52,7 +55,10 @@ const CODES: [(&str, &str); 13] = [
     ("QueueDeletedRecently", "AWS.SimpleQueueService.QueueDeletedRecently"),
     ("QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"),
     ("QueueNameExists", "QueueAlreadyExists"),
-    ("TooManyEntriesInBatchRequest", "AWS.SimpleQueueService.TooManyEntriesInBatchRequest"),
+    (
+        "TooManyEntriesInBatchRequest",
+        "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+    ),
     ("UnsupportedOperation", "AWS.SimpleQueueService.UnsupportedOperation"),
 ];
 
@@ -65,7 +71,8 @@ pub fn speak_query(model: &mut Value) -> Result<(), Failure> {
     model["metadata"]["xmlNamespace"] = json!("http://queue.amazonaws.com/doc/2012-11-05/");
     let shapes = model["shapes"].as_object_mut().ok_or("the model has no shapes")?;
     for name in UNMODELLED {
-        let shape = json!({"type": "structure", "members": {"message": {"shape": "ExceptionMessage"}}, "exception": true});
+        let shape =
+            json!({"type": "structure", "members": {"message": {"shape": "ExceptionMessage"}}, "exception": true});
         shapes.insert(name.into(), shape);
     }
     for (name, code) in CODES {
@@ -78,7 +85,11 @@ pub fn speak_query(model: &mut Value) -> Result<(), Failure> {
             shape["key"]["locationName"] = json!(if name == "TagMap" { "Key" } else { "Name" });
             shape["value"]["locationName"] = json!("Value");
         }
-        for member in shape["members"].as_object_mut().into_iter().flat_map(|members| members.values_mut()) {
+        for member in shape["members"]
+            .as_object_mut()
+            .into_iter()
+            .flat_map(|members| members.values_mut())
+        {
             let target = member["shape"].as_str().unwrap_or_default();
             if let Some((_, item)) = ITEMS.iter().find(|(list, _)| *list == target) {
                 member["formName"] = json!(item);

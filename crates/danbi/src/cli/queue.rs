@@ -233,7 +233,8 @@ async fn receive(args: ReceiveArgs) -> Result<(), Failure> {
     }
     if args.keep {
         for message in &received {
-            let seen = json!({"QueueUrl": args.queue, "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0});
+            let seen =
+                json!({"QueueUrl": args.queue, "ReceiptHandle": message["ReceiptHandle"], "VisibilityTimeout": 0});
             platform.sqs(&what, "ChangeMessageVisibility", &seen).await?;
         }
     }
@@ -252,7 +253,9 @@ async fn purge(args: NameArgs) -> Result<(), Failure> {
     let output = args.target.output();
     let platform = Platform::find(&args.target).await?;
     let what = format!("cannot empty the queue {}", args.queue);
-    platform.sqs(&what, "PurgeQueue", &json!({"QueueUrl": args.queue})).await?;
+    platform
+        .sqs(&what, "PurgeQueue", &json!({"QueueUrl": args.queue}))
+        .await?;
     output.line(format!("emptied the queue {}", args.queue));
     output.document(&json!({"queue": args.queue}));
     Ok(())
@@ -262,7 +265,9 @@ async fn rm(args: NameArgs) -> Result<(), Failure> {
     let output = args.target.output();
     let platform = Platform::find(&args.target).await?;
     let what = format!("cannot remove the queue {}", args.queue);
-    platform.sqs(&what, "DeleteQueue", &json!({"QueueUrl": args.queue})).await?;
+    platform
+        .sqs(&what, "DeleteQueue", &json!({"QueueUrl": args.queue}))
+        .await?;
     output.line(format!("removed the queue {}", args.queue));
     output.document(&json!({"queue": args.queue}));
     Ok(())

@@ -338,7 +338,11 @@ pub(crate) async fn create(
         source: source.to_string(),
         starting_position: input.starting_position.clone().unwrap_or_default(),
         enabled: true,
-        batch_size: if source.service == "sqs" { QUEUE_BATCH_SIZE } else { BATCH_SIZE },
+        batch_size: if source.service == "sqs" {
+            QUEUE_BATCH_SIZE
+        } else {
+            BATCH_SIZE
+        },
         window_secs: 0,
         parallel: 1,
         max_retries: -1,
@@ -383,7 +387,9 @@ pub(crate) async fn create(
     }
     let positions = match mapping.is_of_queue() {
         true => {
-            lambda.check_queue(&mapping, lambda.timeout_of(&reference).await?).await?;
+            lambda
+                .check_queue(&mapping, lambda.timeout_of(&reference).await?)
+                .await?;
             Vec::new()
         }
         false => lambda.positions(&mapping).await?,

@@ -51,7 +51,10 @@ fn failed(answer: &[u8], messages: &[Value]) -> Option<BTreeSet<String>> {
         b"" | b"null" => Report { failures: None },
         answer => serde_json::from_slice(answer).ok()?,
     };
-    let known: BTreeSet<&str> = messages.iter().filter_map(|message| message["messageId"].as_str()).collect();
+    let known: BTreeSet<&str> = messages
+        .iter()
+        .filter_map(|message| message["messageId"].as_str())
+        .collect();
     let mut failed = BTreeSet::new();
     for failure in report.failures.unwrap_or_default() {
         let id = failure.identifier.filter(|id| known.contains(id.as_str()))?;
@@ -96,7 +99,9 @@ fn record(message: &Value, source: &Arn) -> Value {
 
 /// Whether a message is wanted: patterns see a body that is a JSON document as such.
 fn keeps(filters: &Filters, record: &Value) -> bool {
-    let body = record["body"].as_str().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let body = record["body"]
+        .as_str()
+        .and_then(|text| serde_json::from_str::<Value>(text).ok());
     match body.filter(|body| body.is_object() || body.is_array()) {
         Some(body) => {
             let mut parsed = record.clone();
@@ -108,7 +113,10 @@ fn keeps(filters: &Filters, record: &Value) -> bool {
 }
 
 fn url(source: &Arn) -> String {
-    format!("https://sqs.{}.amazonaws.com/{}/{}", source.region, source.account, source.resource)
+    format!(
+        "https://sqs.{}.amazonaws.com/{}/{}",
+        source.region, source.account, source.resource
+    )
 }
 
 impl Lambda {
@@ -243,7 +251,11 @@ impl Lambda {
         let is_done = |record: &&Value| record["messageId"].as_str().is_none_or(|id| !failed.contains(id));
         let done: Vec<Value> = batch.iter().filter(is_done).cloned().collect();
         self.delete_messages(mapping, source, &done).await;
-        let result = if failed.is_empty() { "OK" } else { "PROBLEM: Function call failed" };
+        let result = if failed.is_empty() {
+            "OK"
+        } else {
+            "PROBLEM: Function call failed"
+        };
         self.note_result(mapping, result).await;
     }
 
@@ -285,7 +297,9 @@ impl Lambda {
             )),
             _ => Error::Other(error),
         })?;
-        let visibility = answer["Attributes"]["VisibilityTimeout"].as_str().and_then(|text| text.parse::<u32>().ok());
+        let visibility = answer["Attributes"]["VisibilityTimeout"]
+            .as_str()
+            .and_then(|text| text.parse::<u32>().ok());
         match visibility {
             Some(visibility) if visibility < timeout_secs => Err(Error::InvalidParameter(format!(
                 "Queue visibility timeout: {visibility} seconds is less than Function timeout: {timeout_secs} seconds"
@@ -303,10 +317,19 @@ mod tests {
     fn a_report_names_what_stays_in_the_queue() {
         let messages: Vec<Value> = ["a", "b"].iter().map(|id| json!({"messageId": id})).collect();
         let failed = |answer: &str| failed(answer.as_bytes(), &messages).map(|ids| ids.into_iter().collect::<Vec<_>>());
-        for answer in ["", "null", "{}", r#"{"batchItemFailures":[]}"#, r#"{"batchItemFailures":null}"#] {
+        for answer in [
+            "",
+            "null",
+            "{}",
+            r#"{"batchItemFailures":[]}"#,
+            r#"{"batchItemFailures":null}"#,
+        ] {
             assert_eq!(failed(answer), Some(Vec::new()), "{answer}");
         }
-        assert_eq!(failed(r#"{"batchItemFailures":[{"itemIdentifier":"b"}]}"#), Some(vec!["b".to_owned()]));
+        assert_eq!(
+            failed(r#"{"batchItemFailures":[{"itemIdentifier":"b"}]}"#),
+            Some(vec!["b".to_owned()])
+        );
         for answer in [
             r#"{"batchItemFailures":[{"itemIdentifier":""}]}"#,
             r#"{"batchItemFailures":[{"itemIdentifier":null}]}"#,

@@ -89,9 +89,36 @@ fn check(given: &mut NotificationConfiguration) -> Result<Vec<Arn>> {
     }
     let mut destinations = Vec::with_capacity(rules.len());
     for list in [
-        ("CloudFunction", "lambda", given.lambda_function_configurations.iter().flatten().map(|one| &one.lambda_function_arn).collect::<Vec<_>>()),
-        ("Queue", "sqs", given.queue_configurations.iter().flatten().map(|one| &one.queue_arn).collect()),
-        ("Topic", "sns", given.topic_configurations.iter().flatten().map(|one| &one.topic_arn).collect()),
+        (
+            "CloudFunction",
+            "lambda",
+            given
+                .lambda_function_configurations
+                .iter()
+                .flatten()
+                .map(|one| &one.lambda_function_arn)
+                .collect::<Vec<_>>(),
+        ),
+        (
+            "Queue",
+            "sqs",
+            given
+                .queue_configurations
+                .iter()
+                .flatten()
+                .map(|one| &one.queue_arn)
+                .collect(),
+        ),
+        (
+            "Topic",
+            "sns",
+            given
+                .topic_configurations
+                .iter()
+                .flatten()
+                .map(|one| &one.topic_arn)
+                .collect(),
+        ),
     ] {
         let (argument, service, arns) = list;
         for text in arns {

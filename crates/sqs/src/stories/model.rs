@@ -53,10 +53,18 @@ impl Model {
     fn visible(&self, now: i64, count: usize) -> Vec<String> {
         let mut found: Vec<(i64, usize)> = Vec::new();
         if !self.fifo {
-            let visible = self.letters.iter().enumerate().filter(|(_, letter)| letter.visible <= now);
+            let visible = self
+                .letters
+                .iter()
+                .enumerate()
+                .filter(|(_, letter)| letter.visible <= now);
             found.extend(visible.map(|(at, letter)| (letter.visible, at)));
             found.sort_unstable();
-            return found.iter().take(count).map(|(_, at)| self.letters[*at].body.clone()).collect();
+            return found
+                .iter()
+                .take(count)
+                .map(|(_, at)| self.letters[*at].body.clone())
+                .collect();
         }
         for group in 0..3 {
             let head = self.letters.iter().position(|letter| letter.group == group);
@@ -66,7 +74,8 @@ impl Model {
         let line = |(_, at): &(i64, usize)| {
             let group = self.letters[*at].group;
             let line = self.letters.iter().filter(move |letter| letter.group == group);
-            line.take_while(move |letter| letter.visible <= now).map(|letter| letter.body.clone())
+            line.take_while(move |letter| letter.visible <= now)
+                .map(|letter| letter.body.clone())
         };
         found.iter().flat_map(line).take(count).collect()
     }
@@ -119,12 +128,17 @@ async fn follow(fifo: bool, steps: Vec<Step>) {
                     letter.received += 1;
                     letter.visible = now + i64::from(seconds) * SECOND;
                     let count = letter.received;
-                    assert_eq!(system(&message, "ApproximateReceiveCount"), Some(count.to_string().as_str()));
+                    assert_eq!(
+                        system(&message, "ApproximateReceiveCount"),
+                        Some(count.to_string().as_str())
+                    );
                     receipts.push(Receipt { message, body, count });
                 }
             }
             Step::Delete { receipt } => {
-                let Some(at) = receipts.len().checked_sub(receipt + 1) else { continue };
+                let Some(at) = receipts.len().checked_sub(receipt + 1) else {
+                    continue;
+                };
                 let held = &receipts[at];
                 let deleted = delete_from(&story.sqs, &url, &held.message).await;
                 let mine = model
@@ -141,7 +155,9 @@ async fn follow(fifo: bool, steps: Vec<Step>) {
                 }
             }
             Step::Change { receipt, seconds } => {
-                let Some(at) = receipts.len().checked_sub(receipt + 1) else { continue };
+                let Some(at) = receipts.len().checked_sub(receipt + 1) else {
+                    continue;
+                };
                 let held = &receipts[at];
                 let changed = change(&story.sqs, &url, &held.message, seconds).await;
                 let letter = model.letter(&held.body).filter(|letter| letter.received == held.count);
