@@ -304,7 +304,11 @@ mod tests {
             operation("replace", "/description", Some("d")),
         ];
         let api = apply(&RestApi::default(), Some(&operations), &rules, Words::Short).unwrap();
-        assert_eq!(api.binary_media_types.unwrap(), ["image/gif", "image/jpeg"]);
+        assert_eq!(
+            api.binary_media_types.unwrap(),
+            ["image/jpeg", "image/gif"],
+            "what replaces comes last"
+        );
         assert_eq!(api.description.unwrap(), "d");
     }
 
