@@ -64,6 +64,7 @@ def test_what_is_exported_can_be_imported(cli, table, tmp_path, name):  # noqa: 
 
 
 def test_mistakes_are_explained(cli, table, tmp_path):  # noqa: F811
+    assert "more digits" in cli("table", "put", table, '{"id": "a", "at": 1, "n": 1234567890123456789012}', expect=2).stderr
     assert "quotes included" in cli("table", "put", table, "{id: 1}", expect=2).stderr
     assert "it has no at" in cli("table", "put", table, '{"id": "a"}', expect=1).stderr
     assert "the value of at is missing" in cli("table", "get", table, "a", expect=2).stderr

@@ -63,18 +63,18 @@ pub fn record(fields: &[String]) -> String {
     fields.iter().map(quoted).collect::<Vec<_>>().join(",")
 }
 
-/// What a field stands for: nothing when empty; JSON when it is JSON other than a bare word; else text.
+/// What a field stands for: nothing when empty; JSON when it is JSON that is kept as it is; else text.
 pub fn value(field: &str) -> Option<Value> {
     if field.is_empty() {
         return None;
     }
-    Some(serde_json::from_str(field).unwrap_or_else(|_| Value::String(field.to_owned())))
+    Some(super::plain::read(field).unwrap_or_else(|_| Value::String(field.to_owned())))
 }
 
 /// The field that [`value`] reads as this value.
 pub fn field(value: &Value) -> String {
     match value {
-        Value::String(text) if !text.is_empty() && serde_json::from_str::<Value>(text).is_err() => text.clone(),
+        Value::String(text) if !text.is_empty() && super::plain::read(text).is_err() => text.clone(),
         other => other.to_string(),
     }
 }

@@ -1,6 +1,6 @@
 //! `danbi table put`, `get`, `delete`, `query` and `scan`.
 
-use super::plain::{key_value, plain_item, typed_item};
+use super::plain::{NotTaken, key_value, plain_item, read, typed_item};
 use super::{ItemArgs, PutArgs, QueryArgs, ScanArgs};
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -19,14 +19,16 @@ pub async fn put(args: PutArgs) -> Result<(), Failure> {
     let text = match args.item.as_str() {
         "-" => {
             let mut text = String::new();
-            let read = std::io::stdin().take(MAX_INPUT).read_to_string(&mut text);
-            read.map_err(|error| Failure::new("cannot read the item from standard input", error))?;
+            let taken = std::io::stdin().take(MAX_INPUT).read_to_string(&mut text);
+            taken.map_err(|error| Failure::new("cannot read the item from standard input", error))?;
             text
         }
         text => text.to_owned(),
     };
-    let item: Value = serde_json::from_str(&text).map_err(|error| {
-        Failure::usage("the item is no JSON", error).next("write it as '{\"id\": \"a\", \"n\": 1}', quotes included")
+    let item = read(&text).map_err(|error| match error {
+        NotTaken::Json(error) => Failure::usage("the item is no JSON", error)
+            .next("write it as '{\"id\": \"a\", \"n\": 1}', quotes included"),
+        rounded => Failure::usage("cannot take the item", rounded),
     })?;
     let platform = Platform::find(&args.target).await?;
     let key = platform.table_key(&args.table, None).await?;

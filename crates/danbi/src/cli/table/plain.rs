@@ -8,6 +8,76 @@ use crate::cli::failure::Failure;
 use crate::cli::platform::TableKey;
 use serde_json::{Map, Number, Value, json};
 
+/// Why text is not taken as JSON.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTaken {
+    /// It is none.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// A number has more digits than would be kept.
+    #[error("the number {0} has more digits than JSON keeps here; write it as text if its digits count")]
+    Rounded(String),
+}
+
+/// Reads JSON, but for numbers that would be rounded.
+///
+/// # Errors
+/// [`NotTaken`].
+pub fn read(text: &str) -> Result<Value, NotTaken> {
+    let value = serde_json::from_str(text)?;
+    let mut rest = text.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        rest = match first {
+            b'"' => behind_text(behind),
+            b'-' | b'0'..=b'9' => {
+                let length = rest.iter().take_while(|byte| is_of_number(**byte)).count();
+                let number = String::from_utf8_lossy(&rest[..length]);
+                if !is_exact(&number) {
+                    return Err(NotTaken::Rounded(number.into_owned()));
+                }
+                &rest[length..]
+            }
+            _ => behind,
+        };
+    }
+    Ok(value)
+}
+
+fn is_of_number(byte: u8) -> bool {
+    byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.' | b'e' | b'E')
+}
+
+/// What stands behind the closing quote of a text.
+fn behind_text(mut rest: &[u8]) -> &[u8] {
+    loop {
+        rest = match rest {
+            [] => return rest,
+            [b'"', behind @ ..] => return behind,
+            [b'\\', _, behind @ ..] | [_, behind @ ..] => behind,
+        };
+    }
+}
+
+/// Whether a number of JSON is kept digit by digit.
+fn is_exact(text: &str) -> bool {
+    if text.parse::<i64>().is_ok() || text.parse::<u64>().is_ok() {
+        return true;
+    }
+    let kept = text.parse::<f64>().ok().filter(|kept| kept.is_finite());
+    kept.is_some_and(|kept| digits(&format!("{kept:e}")) == digits(text))
+}
+
+/// The digits of a number without zeros around them, and the power of ten of the last one.
+fn digits(text: &str) -> Option<(String, i64)> {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{}{fraction}", whole.trim_start_matches(['-', '+']));
+    let shown = all.trim_end_matches('0');
+    let power = exponent.parse::<i64>().ok()? - fraction.len() as i64 + (all.len() - shown.len()) as i64;
+    let shown = shown.trim_start_matches('0');
+    Some((shown.to_owned(), if shown.is_empty() { 0 } else { power }))
+}
+
 /// A typed item of a plain one.
 ///
 /// # Errors
@@ -122,6 +192,34 @@ mod tests {
             "list": [1, "b", {"c": []}], "map": {"d": {}},
         });
         assert_eq!(plain_item(&typed_item(&item, &key()).unwrap()), item);
+    }
+
+    #[test]
+    fn numbers_are_kept_or_refused() {
+        for kept in [
+            "0",
+            "-0.0",
+            "1.50",
+            "1e22",
+            "12345678901234567890",
+            "0.1",
+            "-9007199254740993",
+            "1E-5",
+            "100000000000000000000000",
+            r#"{"a\"1": "12345678901234567890123", "b": [1, 2.5e-3]}"#,
+        ] {
+            assert!(read(kept).is_ok(), "{kept}");
+        }
+        for lost in [
+            "123456789012345678901",
+            "[0.1234567890123456789]",
+            "-1.00000000000000000001",
+        ] {
+            assert!(matches!(read(lost), Err(NotTaken::Rounded(_))), "{lost}");
+        }
+        for none in ["1e400", "{", "12a"] {
+            assert!(read(none).is_err(), "{none}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `danbi table import` and `export`: files of items, a page at a time.
 
-use super::plain::{plain_item, typed_item};
+use super::plain::{plain_item, read, typed_item};
 use super::{Format, TransferArgs, csv};
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -97,7 +97,8 @@ impl<R: BufRead> ItemSource<R> {
                 ));
             }
             if !line.trim().is_empty() {
-                return Ok(Some(serde_json::from_str(&line)?));
+                let item = read(&line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+                return Ok(Some(item));
             }
         }
     }
