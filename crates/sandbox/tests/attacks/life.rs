@@ -412,7 +412,7 @@ fn platform_killed() {
     story(async {
         let marker = format!("8{}", std::process::id());
         let mut platform = start_doomed(&marker);
-        assert!(processes_with(&marker).len() >= 2);
+        eventually("both programs have begun", || processes_with(&marker).len() >= 2).await;
         platform.kill().unwrap();
         assert_eq!(platform.wait().unwrap().signal(), Some(9));
         eventually("every sandbox dies with its platform", || {
