@@ -362,6 +362,11 @@ fn denied(code: &'static str, principal: &Principal, action: &str, resource: &st
         Principal::Service(name) => name.clone(),
         other => other.arn().unwrap_or_else(|| "anonymous".into()),
     };
+    // AWS writes SNS's actions so in its refusals, whatever a policy calls them.
+    let action = &match action.strip_prefix("sns:") {
+        Some(name) => format!("SNS:{name}"),
+        None => action.to_owned(),
+    };
     let why = match decision {
         Decision::ExplicitDeny(kind) => format!("with an explicit deny in {} {kind}", article(kind)),
         Decision::ImplicitDeny(kind) => format!("because no {kind} allows the {action} action"),
