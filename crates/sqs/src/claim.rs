@@ -217,6 +217,7 @@ impl Run<'_> {
             let group = std::str::from_utf8(group).map_err(Error::internal)?;
             return self.line(tx, group).await;
         }
+        let Some(at) = self.open() else { return Ok(()) };
         tx.delete(key)?;
         let state: Option<State> = tx.record(&keys::message(&self.queue.id, message)).await?;
         let Some(state) = state else { return Ok(()) };
@@ -224,7 +225,7 @@ impl Run<'_> {
             Fate::Expired => self.remove(tx, message, &state),
             Fate::Dead(target, name) => self.bury(tx, message, state, target, name).await,
             Fate::Fine => {
-                if let Some(state) = self.take(tx, message, state)? {
+                if let Some(state) = self.take(at, tx, message, state)? {
                     tx.put(&keys::ready(&self.queue.id, state.visible_ms, message), "")?;
                 }
                 Ok(())
@@ -232,14 +233,15 @@ impl Run<'_> {
         }
     }
 
-    /// Takes what can be taken from the front of a group's line.
+    /// Takes what can be taken from the front of a group's line, for one receiver: what is behind waits until that one is
+    /// done with what it has, also for those who ask in the same round.
     async fn line(&mut self, tx: &Transaction, group: &str) -> Result<(), Error> {
+        let Some(at) = self.open() else { return Ok(()) };
         let queue = self.queue.id;
         let before = lines::head(tx, &queue, group).await?;
         let mut rest = KeyRange::prefix(keys::lines(&queue, group));
         'line: loop {
-            let left: usize = self.wants.iter().map(|want| want.count).sum();
-            let page = tx.first(rest.clone(), left + 1).await?;
+            let page = tx.first(rest.clone(), self.wants[at].count + 1).await?;
             for (key, _) in &page.entries {
                 rest = rest.after(key);
                 let message = keys::line_of(&queue, group, key).map_err(Error::internal)?;
@@ -261,7 +263,7 @@ impl Run<'_> {
                         self.bury(tx, &message, state, target, name).await?;
                     }
                     Fate::Fine => {
-                        if self.take(tx, &message, state)?.is_none() {
+                        if self.take(at, tx, &message, state)?.is_none() {
                             break 'line;
                         }
                     }
@@ -294,9 +296,17 @@ impl Run<'_> {
         })
     }
 
-    /// Gives the message to the first who wants one; `None` when nobody does.
-    fn take(&mut self, tx: &Transaction, message: &MessageKey, mut state: State) -> Result<Option<State>, Error> {
-        let Some(at) = self.open() else { return Ok(None) };
+    /// Gives the message to the receiver `at`; `None` when that one has all it asked for.
+    fn take(
+        &mut self,
+        at: usize,
+        tx: &Transaction,
+        message: &MessageKey,
+        mut state: State,
+    ) -> Result<Option<State>, Error> {
+        if self.round.shares[at].len() >= self.wants[at].count {
+            return Ok(None);
+        }
         state.received += 1;
         state.taken = true;
         if state.first_ms == 0 {
