@@ -2,9 +2,9 @@
 
 use crate::gateway::route::{Door, door};
 use crate::gateway::{Handler, Peer};
+use async_trait::async_trait;
 use danbi_apigateway::{ApiGateway, DomainVisit, Visit};
 use danbi_cloudformation::Callbacks;
-use async_trait::async_trait;
 use danbi_core::{Body, Client, Presence, Principal, RequestId, ServiceError, full_body};
 use danbi_lambda::{FunctionUrls, Lambda, UrlCaller, UrlEndpoint};
 use danbi_runtime::{EnvironmentState, Runtime, StartCounts};

@@ -1,7 +1,8 @@
 use crate::handler::{AccessOf, Answer, Call, Completion, FormHandler, Registered, admit, authorize, encode};
 use crate::model::Member;
 use crate::{
-    CrossOrigin, EventStream, FormRequest, LazyModel, Operation, ResponseParts, StreamOperation, Value, direct_json, validate,
+    CrossOrigin, EventStream, FormRequest, LazyModel, Operation, ResponseParts, StreamOperation, Value, direct_json,
+    validate,
 };
 use bytes::Bytes;
 use danbi_core::{Access, RequestContext, ServiceError};

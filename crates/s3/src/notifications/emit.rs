@@ -60,14 +60,7 @@ pub(crate) async fn emit(
             owner: bucket.owner.clone(),
             since: now.as_millis(),
             attempts: 0,
-            record: record(
-                s3,
-                context,
-                name,
-                bucket,
-                happened,
-                rule.id.unwrap_or_default(),
-            ),
+            record: record(s3, context, name, bucket, happened, rule.id.unwrap_or_default()),
         };
         tx.put(
             &keys::event(now.as_millis(), &ContentId::new(now)),

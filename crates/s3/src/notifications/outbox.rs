@@ -8,9 +8,9 @@ use super::record::Document;
 use crate::ids::ContentId;
 use crate::lease::Lease;
 use crate::records::{self, View};
+use crate::s3::Listeners;
 use crate::{Error, Result, S3, keys, names};
 use bytes::Bytes;
-use crate::s3::Listeners;
 use danbi_core::{
     ApiCall, Arn, InvocationType, InvokeRequest, Principal, RequestContext, Scope, ServiceError, SourceResource,
 };
@@ -101,7 +101,11 @@ pub(super) async fn send(
     let call = match to.service.as_str() {
         "sqs" => {
             let url = format!("https://sqs.{}.amazonaws.com/{}/{}", to.region, to.account, to.resource);
-            ApiCall::new("sqs", "SendMessage", json!({ "QueueUrl": url, "MessageBody": document }))
+            ApiCall::new(
+                "sqs",
+                "SendMessage",
+                json!({ "QueueUrl": url, "MessageBody": document }),
+            )
         }
         "sns" => {
             let input = json!({

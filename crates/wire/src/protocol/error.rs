@@ -5,8 +5,8 @@ use super::rest::write_header;
 use super::xml::{XmlWriter, scalar};
 use super::{Members, Protocol, cbor, is_set, json};
 use crate::model::{Kind, Location, Model, Shape, Structure};
-use crate::{s3, sqs};
 use crate::value::{self, Value};
+use crate::{s3, sqs};
 use danbi_core::{Fault, ServiceError};
 use http::header::{HeaderName, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
@@ -236,7 +236,11 @@ impl ErrorContext<'_> {
             .and_then(Value::as_str);
         if let Some(message) = message {
             let is_sqs = sqs::is_sqs(model);
-            let worded = if is_sqs { sqs::worded(shape.map_or(code, |shape| &shape.name), message) } else { message.into() };
+            let worded = if is_sqs {
+                sqs::worded(shape.map_or(code, |shape| &shape.name), message)
+            } else {
+                message.into()
+            };
             xml.text("Message", &worded);
             if is_sqs {
                 xml.text("Detail", "");

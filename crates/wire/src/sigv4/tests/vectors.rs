@@ -167,10 +167,7 @@ impl Vector {
         let (mut query, signature) = signer.presigned(&self.view(&self.headers, &self.query), &rules, expires, &hash);
         assert_eq!(hex::encode(signature), self.expected("query-signature.txt"), "{name}");
         if let (true, Some(token)) = (self.token_comes_late(), token) {
-            query.push_str(&format!(
-                "&X-Amz-Security-Token={}",
-                canonical::encode(token)
-            ));
+            query.push_str(&format!("&X-Amz-Security-Token={}", canonical::encode(token)));
         }
         self.verify(&self.view(&self.headers, &query))
             .unwrap_or_else(|error| panic!("{name}, query: {error}"));
