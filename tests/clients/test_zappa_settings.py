@@ -64,7 +64,8 @@ class Shop:
         if self.has_queues:
             sqs = danbi.client("sqs")
             self.failures = sqs.create_queue(QueueName="failures")["QueueUrl"]
-            self.orders = sqs.create_queue(QueueName="orders", Attributes={"VisibilityTimeout": "60"})["QueueUrl"]
+            # Not less than `timeout_seconds`: otherwise Lambda refuses the mapping, as it does on AWS.
+            self.orders = sqs.create_queue(QueueName="orders", Attributes={"VisibilityTimeout": "120"})["QueueUrl"]
             orders = [{"function": "jobs.taken", "event_source": {"arn": ACCOUNT.format(service="sqs", name="orders"), "batch_size": 5, "enabled": True}}]
         stock = dynamodb.create_table(
             TableName="stock", KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}], AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
@@ -264,6 +265,7 @@ def test_an_event_of_a_topic(shop):
 @shared
 def test_an_event_of_a_queue(shop):
     shop.needs_queues()
+    assert "Created sqs event schedule for jobs.taken!" in shop.said
     shop.danbi.client("sqs").send_message(QueueUrl=shop.orders, MessageBody="two umbrellas")
     assert shop.noted("sqs") == ["two umbrellas"]
 
