@@ -74,6 +74,8 @@ pub struct RequestFacts {
     pub if_range: Option<String>,
     /// `X-Danbi-Environment`, cut to 32 bytes: which execution environment an invocation is to have, for measuring.
     pub environment: Option<String>,
+    /// `X-Amzn-Trace-Id`, unless it is longer than 1 KiB: what is handed on with a message or an event.
+    pub trace: Option<String>,
     /// Whether somebody still waits for the answer: what a long poll asks before it hands anything out.
     pub client: crate::Client,
 }

@@ -245,6 +245,7 @@ pub(crate) async fn put_all(
             set(&*sqs.language, name, &mut queue, given)?;
             redrive::connect(&tx, name, Some(&before), &queue).await?;
             queue.modified_ms = sqs.now_ms();
+            queue.note_scope(&before, queue.modified_ms);
             put(&tx, &keys::queue(name), &queue)?;
             Ok(Empty {})
         })

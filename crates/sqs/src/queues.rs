@@ -73,6 +73,7 @@ pub(crate) async fn create(
         created_ms: now,
         modified_ms: now,
         purged_ms: 0,
+        scope_changed_ms: 0,
     };
     tags::check(&new.tags)?;
     attributes::set(&*sqs.language, name, &mut new, given)?;

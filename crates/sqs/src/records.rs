@@ -4,6 +4,7 @@ use crate::Error;
 use crate::keys::{self, MessageKey, QueueId};
 use crate::names::QueueName;
 use crate::redrive::RedrivePolicy;
+use crate::send::DEDUPLICATION_MS;
 use bytes::Bytes;
 use danbi_store::{Direction, KeyRange, Page, Snapshot, StoreError, Transaction};
 use serde::de::DeserializeOwned;
@@ -25,6 +26,9 @@ pub(crate) struct Queue {
     pub modified_ms: i64,
     #[serde(default)]
     pub purged_ms: i64,
+    /// When `DeduplicationScope` became what it is, if that was not when the queue was made.
+    #[serde(default, skip_serializing_if = "is_never")]
+    pub scope_changed_ms: i64,
 }
 
 impl Queue {
@@ -48,10 +52,36 @@ impl Queue {
     }
 
     /// Whether deduplication ids count in their group alone.
-    pub(crate) fn scopes_by_group(&self) -> bool {
-        self.attributes
-            .get("DeduplicationScope")
-            .is_some_and(|scope| scope == "messageGroup")
+    fn scopes_by_group(&self) -> bool {
+        let scope = self.attributes.get("DeduplicationScope");
+        scope.is_some_and(|scope| scope == "messageGroup")
+    }
+
+    /// Where a deduplication id of `group` is looked for and kept at `now`: the first scope decides. After a change the
+    /// former goes on deciding until all ids that count were kept in both, so that none is taken twice for the change.
+    pub(crate) fn scopes<'g>(&self, group: &'g str, now: i64) -> (&'g str, Option<&'g str>) {
+        let (scope, former) = if self.scopes_by_group() {
+            (group, "")
+        } else {
+            ("", group)
+        };
+        if self.in_transition(now) {
+            (former, Some(scope))
+        } else {
+            (scope, None)
+        }
+    }
+
+    fn in_transition(&self, now: i64) -> bool {
+        self.scope_changed_ms > now - DEDUPLICATION_MS
+    }
+
+    /// Notes that `DeduplicationScope` is not what it was in `before`.
+    pub(crate) fn note_scope(&mut self, before: &Self, now: i64) {
+        if self.scopes_by_group() != before.scopes_by_group() {
+            // Changed back in time, nothing has changed.
+            self.scope_changed_ms = if before.in_transition(now) { 0 } else { now };
+        }
     }
 }
 

@@ -163,7 +163,9 @@ async fn deliver(
 ) -> Result<Vec<Sent>, Error> {
     let sender = sender(context);
     let mut outgoing = Vec::with_capacity(messages.len());
-    for message in messages {
+    for mut message in messages {
+        // A trace goes on with the message, whether the message says so or its request.
+        message.trace = message.trace.or_else(|| context.facts.trace.clone());
         outgoing.push(Outgoing {
             message,
             id: Uuid::new_v4(),
@@ -186,7 +188,7 @@ async fn deliver(
             one.kept = sqs.sealing.seal(context, name, &queue, &content.encode()?).await?;
             (one.message.body, one.message.attributes) = (content.body, content.attributes);
         }
-        let (all, known, kept, by_group) = (&outgoing, &bytes, &queue, queue.scopes_by_group());
+        let (all, known, kept) = (&outgoing, &bytes, &queue);
         let written = sqs
             .store
             .transact(async |tx| {
@@ -196,7 +198,7 @@ async fn deliver(
                 let mut keys_of = Vec::with_capacity(all.len());
                 let mut earliest: Option<i64> = None;
                 for one in all {
-                    let (key, visible) = write(sqs, &tx, kept, one, sent_ms, by_group).await?;
+                    let (key, visible) = write(sqs, &tx, kept, one, sent_ms).await?;
                     keys_of.push(key);
                     if let Some(at) = visible {
                         earliest = Some(earliest.map_or(at, |earliest| earliest.min(at)));
@@ -231,7 +233,6 @@ async fn write(
     queue: &Queue,
     one: &Outgoing,
     sent_ms: i64,
-    by_group: bool,
 ) -> Result<(MessageKey, Option<i64>), Error> {
     let mut state = State {
         visible_ms: sent_ms + one.message.delay_ms,
@@ -246,25 +247,22 @@ async fn write(
         content::write(tx, &key, &one.kept)?;
         return Ok((key, Some(state.visible_ms)));
     };
-    let scope = if by_group { group.as_str() } else { "" };
-    let place = keys::seen(&queue.id, scope, deduplication);
-    if let Some(seen) = tx.record::<Seen>(&place).await? {
-        if seen.at > sent_ms - DEDUPLICATION_MS {
-            return Ok((seen.message, None));
-        }
-        tx.delete(&keys::seen_at(&queue.id, seen.at, scope, deduplication))?;
+    let (scope, beside) = queue.scopes(group, sent_ms);
+    let seen: Option<Seen> = tx.record(&keys::seen(&queue.id, scope, deduplication)).await?;
+    if let Some(seen) = seen.filter(|seen| seen.at > sent_ms - DEDUPLICATION_MS) {
+        return Ok((seen.message, None));
     }
     state.group = Some(group.clone());
     let key = lines::append(tx, &queue.id, group, id, sequence, &state).await?;
     content::write(tx, &key, &one.kept)?;
-    put(
-        tx,
-        &place,
-        &Seen {
-            message: key,
-            at: sent_ms,
-        },
-    )?;
-    tx.put(&keys::seen_at(&queue.id, sent_ms, scope, deduplication), "")?;
+    let seen = Seen {
+        message: key,
+        at: sent_ms,
+    };
+    for scope in [Some(scope), beside].into_iter().flatten() {
+        // The sweep takes what stands at an earlier time, and sees that the id was seen again.
+        put(tx, &keys::seen(&queue.id, scope, deduplication), &seen)?;
+        tx.put(&keys::seen_at(&queue.id, sent_ms, scope, deduplication), "")?;
+    }
     Ok((key, Some(state.visible_ms)))
 }

@@ -2,8 +2,8 @@
 //!
 //! A handle is of one receive. While its receiver has the message it can do everything. Once the time is over:
 //! - in a FIFO queue the handle has expired;
-//! - in a standard queue it still deletes the message and makes it invisible again, unless somebody else has received it
-//!   since: then deleting does nothing, as AWS warns, and changing is refused.
+//! - in a standard queue it still deletes the message, unless somebody else has received it since: then deleting does
+//!   nothing, as AWS warns; and it changes how long the message stays invisible, whoever has it now, as at AWS.
 
 use crate::claim::{self, Taken};
 use crate::content;
@@ -110,10 +110,10 @@ async fn change_one(
     let message = &held.receipt.message;
     let state: Option<State> = tx.record(&keys::message(&queue.id, message)).await?;
     let mut state = state.ok_or_else(|| held.gone())?;
-    if !held.is_last(&state) {
+    if !state.taken {
         return Err(held.gone());
     }
-    if name.is_fifo() && !state.in_flight(now) {
+    if name.is_fifo() && !(held.is_last(&state) && state.in_flight(now)) {
         return Err(held.expired());
     }
     let until = now + i64::from(seconds) * 1000;

@@ -1,11 +1,14 @@
 //! Stories of queues, told through the operations: several nodes over one store, and a clock by hand.
 
+mod deduplication;
 mod model;
+mod receipts;
 
 use crate::shapes::{
     ChangeMessageVisibilityRequest, CreateQueueRequest, DeleteMessageRequest, GetQueueAttributesRequest,
-    ListMessageMoveTasksRequest, Message, PurgeQueueRequest, ReceiveMessageRequest, SendMessageBatchRequest,
-    SendMessageBatchRequestEntry, SendMessageRequest, SendMessageResult, StartMessageMoveTaskRequest,
+    ListMessageMoveTasksRequest, Message, MessageSystemAttributeValue, PurgeQueueRequest, ReceiveMessageRequest,
+    SendMessageBatchRequest, SendMessageBatchRequestEntry, SendMessageRequest, SendMessageResult,
+    StartMessageMoveTaskRequest,
 };
 use crate::{Error, Options, Parts, Sqs, attributes, moves, queues, receive, send, settle, sweep};
 use async_trait::async_trait;

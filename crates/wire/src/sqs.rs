@@ -3,6 +3,7 @@
 use crate::model::{Model, OperationModel};
 use crate::protocol::Protocol;
 use crate::value::Value;
+use danbi_core::ServiceError;
 
 const QUEUE_URL: &str = "QueueUrl";
 
@@ -10,16 +11,40 @@ pub(crate) fn is_sqs(model: &Model) -> bool {
     model.metadata.signing_name == "sqs"
 }
 
+/// What a queue's own path does not do.
+const OF_THE_SERVICE: [&str; 2] = ["CreateQueue", "ListQueues"];
+
 /// A form that was sent to a queue's own path is about that queue, unless it names another.
-pub(crate) fn address(model: &Model, operation: &OperationModel, protocol: Protocol, path: &str, input: &mut Value) {
+///
+/// # Errors
+/// `InvalidAction` for what is asked of the service alone.
+pub(crate) fn address(
+    model: &Model,
+    operation: &OperationModel,
+    protocol: Protocol,
+    path: &str,
+    input: &mut Value,
+) -> Result<(), ServiceError> {
     if protocol != Protocol::Query || !is_sqs(model) || path == "/" {
-        return;
+        return Ok(());
+    }
+    if OF_THE_SERVICE.contains(&operation.name.as_str()) {
+        return Err(ServiceError::client(
+            "InvalidAction",
+            400,
+            invalid_action(&operation.name),
+        ));
     }
     let structure = operation.input.as_ref().and_then(|member| model.structure(member));
     let takes = structure.is_some_and(|structure| structure.members.iter().any(|member| member.name == QUEUE_URL));
     if let (true, Value::Map(members)) = (takes && input.get(QUEUE_URL).is_none(), input) {
         members.push((QUEUE_URL.to_owned(), Value::String(path.to_owned())));
     }
+    Ok(())
+}
+
+pub(crate) fn invalid_action(action: &str) -> String {
+    format!("The action {action} is not valid for this endpoint.")
 }
 
 /// What the query protocol adds to the message of an error.
@@ -36,7 +61,6 @@ mod tests {
     use crate::models::SQS;
     use crate::protocol::{ErrorContext, RoutedRequest, decode_request, encode_response};
     use bytes::Bytes;
-    use danbi_core::ServiceError;
     use http::HeaderMap;
 
     fn encoded(protocol: Protocol, error: &ServiceError) -> (HeaderMap, String) {
@@ -48,6 +72,24 @@ mod tests {
         };
         let encoded = context.encode(error);
         (encoded.headers, String::from_utf8(encoded.body.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn a_queues_own_url_is_for_what_concerns_the_queue() {
+        let model = SQS.get();
+        let mut input = Value::Map(Vec::new());
+        let mut asked = |operation: &str, protocol, path| {
+            address(model, model.operation(operation).unwrap(), protocol, path, &mut input)
+        };
+        for operation in ["CreateQueue", "ListQueues"] {
+            let error = asked(operation, Protocol::Query, "/1/q").unwrap_err();
+            let message = format!("The action {operation} is not valid for this endpoint.");
+            assert_eq!((error.code, error.message), ("InvalidAction", message));
+            asked(operation, Protocol::Query, "/").unwrap();
+            // SDKs of PHP send documents there too.
+            asked(operation, Protocol::Json10, "/1/q").unwrap();
+        }
+        asked("GetQueueUrl", Protocol::Query, "/1/q").unwrap();
     }
 
     #[test]
@@ -88,7 +130,7 @@ mod tests {
                 body: &Bytes::from_static(body.as_bytes()),
             };
             let mut input = decode_request(model, operation, protocol, request).unwrap();
-            address(model, operation, protocol, "/1/q", &mut input);
+            address(model, operation, protocol, "/1/q", &mut input).unwrap();
             input
         };
         let form = decode(
@@ -117,5 +159,12 @@ mod tests {
         };
         assert!(answer(Protocol::Query).contains("<ListQueuesResult><QueueUrl>u</QueueUrl></ListQueuesResult>"));
         assert_eq!(answer(Protocol::Json10), r#"{"QueueUrls":["u"]}"#);
+        let operation = model.operation("ReceiveMessage").unwrap();
+        let nothing = encode_response(model, operation, Protocol::Query, &Value::Map(Vec::new()), "r").body;
+        assert_eq!(
+            String::from_utf8(nothing.to_vec()).unwrap(),
+            "<?xml version=\"1.0\"?><ReceiveMessageResponse xmlns=\"http://queue.amazonaws.com/doc/2012-11-05/\">\
+             <ReceiveMessageResult/><ResponseMetadata><RequestId>r</RequestId></ResponseMetadata></ReceiveMessageResponse>"
+        );
     }
 }

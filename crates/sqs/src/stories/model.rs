@@ -160,8 +160,9 @@ async fn follow(fifo: bool, steps: Vec<Step>) {
                 };
                 let held = &receipts[at];
                 let changed = change(&story.sqs, &url, &held.message, seconds).await;
-                let letter = model.letter(&held.body).filter(|letter| letter.received == held.count);
-                match letter.filter(|letter| !fifo || letter.visible > now) {
+                let letter = model.letter(&held.body);
+                let mine = |letter: &Letter| letter.received == held.count && letter.visible > now;
+                match letter.filter(|letter| !fifo || mine(letter)) {
                     Some(letter) => {
                         changed.unwrap();
                         letter.visible = now + i64::from(seconds) * SECOND;

@@ -128,7 +128,7 @@ impl<'d> Exchange<'d> {
         };
         let input = decode_request(model, operation, self.protocol, request);
         let mut input = input.map_err(|error| incoming::malformed(model, self.protocol, error))?;
-        sqs::address(model, operation, self.protocol, self.parts.uri.path(), &mut input);
+        sqs::address(model, operation, self.protocol, self.parts.uri.path(), &mut input)?;
         if s3::is_s3(model) {
             if body.is_none() {
                 incoming::check_md5(self.parts, &whole)?;

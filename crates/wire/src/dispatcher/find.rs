@@ -290,7 +290,7 @@ pub(super) fn unknown_operation(message: &str) -> ServiceError {
 fn invalid_action(model: &Model, action: &str) -> ServiceError {
     let action: String = action.chars().take(128).collect();
     let message = match sqs::is_sqs(model) {
-        true => format!("The action {action} is not valid for this endpoint."),
+        true => sqs::invalid_action(&action),
         false => format!(
             "Could not find operation {action} for version {}",
             model.metadata.api_version

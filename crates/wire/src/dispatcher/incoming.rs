@@ -24,6 +24,9 @@ const CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256
 const MAX_REFERER: usize = 4096;
 /// Bytes of an `If-Range` that count: an entity tag or a date.
 const MAX_IF_RANGE: usize = 256;
+const TRACE: HeaderName = HeaderName::from_static("x-amzn-trace-id");
+/// Bytes of a trace header that is handed on.
+const MAX_TRACE: usize = 1024;
 const ENVIRONMENT: HeaderName = HeaderName::from_static("x-danbi-environment");
 /// The most bytes of it that a context keeps.
 const MAX_ENVIRONMENT: usize = 32;
@@ -182,6 +185,9 @@ pub(super) fn facts(parts: &Parts, claim: &Signed, now: Timestamp) -> RequestFac
         encryption: text(HeaderName::from_static("x-amz-server-side-encryption")).map(str::to_owned),
         if_range: text(IF_RANGE).map(|text| text[..text.len().min(MAX_IF_RANGE)].to_owned()),
         environment: text(ENVIRONMENT).map(|text| text[..text.len().min(MAX_ENVIRONMENT)].to_owned()),
+        trace: text(TRACE)
+            .filter(|text| !text.is_empty() && text.len() <= MAX_TRACE)
+            .map(str::to_owned),
         client: parts.extensions.get().cloned().unwrap_or_default(),
     }
 }

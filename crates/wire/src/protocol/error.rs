@@ -214,7 +214,10 @@ impl ErrorContext<'_> {
         let Some(model) = self.model.or(empty.as_ref()) else {
             return Vec::new();
         };
-        let mut xml = XmlWriter::declared(model);
+        let mut xml = match self.protocol {
+            Protocol::Query | Protocol::Ec2 => XmlWriter::of_query(model),
+            _ => XmlWriter::declared(model),
+        };
         let is_s3 = s3::is_s3(model);
         let namespace = model.metadata.xml_namespace.as_ref();
         match self.protocol {

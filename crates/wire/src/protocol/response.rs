@@ -97,7 +97,7 @@ fn encode_query(
     output: &Value,
     request_id: &str,
 ) -> Vec<u8> {
-    let mut xml = XmlWriter::new(model);
+    let mut xml = XmlWriter::of_query(model);
     let root = format!("{}Response", operation.name);
     xml.open(&root, model.metadata.xml_namespace.as_ref(), &[]);
     if let Some(member) = &operation.output {

@@ -8,6 +8,8 @@ use quick_xml::escape::escape;
 pub(in super::super) struct XmlWriter<'m> {
     model: &'m Model,
     out: String,
+    /// Whether an element without content is one tag.
+    short: bool,
 }
 
 impl<'m> XmlWriter<'m> {
@@ -15,7 +17,18 @@ impl<'m> XmlWriter<'m> {
         Self {
             model,
             out: String::with_capacity(512),
+            short: false,
         }
+    }
+
+    /// A document of a query service: an element without content is written `<name/>`, as AWS does.
+    pub(in super::super) fn of_query(model: &'m Model) -> Self {
+        let mut writer = Self::new(model);
+        writer.short = true;
+        if crate::sqs::is_sqs(model) {
+            writer.out.push_str("<?xml version=\"1.0\"?>");
+        }
+        writer
     }
 
     /// The same; a document of S3 begins with the declaration, as it does at AWS.
@@ -52,9 +65,21 @@ impl<'m> XmlWriter<'m> {
     }
 
     pub(in super::super) fn close(&mut self, name: &str) {
+        // Text never ends in this letter, so it is the end of a tag: of the one that is to be closed, unless that tag
+        // closed another.
+        if self.short && self.out.ends_with('>') && self.last_tag_opens() {
+            self.out.pop();
+            self.out.push_str("/>");
+            return;
+        }
         self.out.push_str("</");
         self.out.push_str(name);
         self.out.push('>');
+    }
+
+    fn last_tag_opens(&self) -> bool {
+        let tag = self.out.rfind('<').map(|at| &self.out[at..]);
+        tag.is_some_and(|tag| !tag.starts_with("</") && !tag.starts_with("<?") && !tag.ends_with("/>"))
     }
 
     /// An element that holds text.
