@@ -58,6 +58,9 @@ pub struct Group {
     pub bytes: u64,
 }
 
+/// The most events that one environment takes at once, as the Lambda API has it.
+const MAX_EVENTS: u32 = 256;
+
 /// Builds the package of `plan`. Blocks, for minutes when dependencies have to be installed.
 ///
 /// # Errors
@@ -82,6 +85,7 @@ pub fn package(plan: &Plan, config: &Config, progress: &dyn Progress) -> Result<
     files.extend(built.own.iter().map(|file| (file.path.as_str(), file)));
     let files: Vec<Selected> = files.into_values().cloned().collect();
     check_serving(plan, &files)?;
+    check_concurrency(plan, config)?;
     let archive = archive::write(&files)?;
     let mut warnings = plan.warnings.clone();
     warnings.extend(built.warnings);
@@ -141,6 +145,18 @@ fn check_serving(plan: &Plan, files: &[Selected]) -> Result<(), DeployError> {
     }
 }
 
+/// What a handler may ask for is less than what a server may.
+fn check_concurrency(plan: &Plan, config: &Config) -> Result<(), DeployError> {
+    let events = config.concurrency.unwrap_or(1);
+    match &plan.serving {
+        Serving::Handler { .. } | Serving::Bootstrap if events > MAX_EVENTS => Err(DeployError::Unclear {
+            problem: format!("`concurrency` is {events}, and one environment takes {MAX_EVENTS} events at most"),
+            advice: format!("use {MAX_EVENTS}: more environments are started when there are more events"),
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn check_handler(plan: &Plan, handler: &str, has: &dyn Fn(&str) -> bool) -> Result<(), DeployError> {
     let module = handler.rsplit_once('.').map_or(handler, |(module, _)| module);
     let path = module.replace('.', "/");
@@ -164,6 +180,9 @@ fn check_handler(plan: &Plan, handler: &str, has: &dyn Fn(&str) -> bool) -> Resu
 
 fn settings(plan: &Plan, config: &Config) -> FunctionSettings {
     let mut environment = config.env.clone();
+    if let (Some(events), Serving::Handler { .. } | Serving::Bootstrap) = (config.concurrency, &plan.serving) {
+        environment.insert("DANBI_CONCURRENCY".into(), events.to_string());
+    }
     let handler = match &plan.serving {
         Serving::Handler { handler } => handler.clone(),
         Serving::Bootstrap => "bootstrap".into(),

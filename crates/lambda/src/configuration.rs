@@ -9,6 +9,7 @@ use crate::shapes::{
 use crate::{Error, runtimes};
 use base64::Engine;
 use danbi_core::{Arn, hex};
+use danbi_runtime::MAX_CONCURRENCY;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
@@ -286,6 +287,13 @@ fn check_environment(variables: &BTreeMap<String, String>) -> Result<(), Error> 
             reserved.join(", ")
         )));
     }
+    if let Some(said) = variables.get("DANBI_CONCURRENCY")
+        && !said.trim().parse().is_ok_and(|places: u32| (1..=MAX_CONCURRENCY).contains(&places))
+    {
+        return Err(Error::InvalidParameter(format!(
+            "DANBI_CONCURRENCY is how many events an environment takes at once, from 1 to {MAX_CONCURRENCY}, not {said:?}."
+        )));
+    }
     let measured = serde_json::to_string(variables).map_err(Error::internal)?;
     if measured.len() > MAX_ENVIRONMENT_BYTES {
         return Err(Error::InvalidParameter(format!(
@@ -533,6 +541,14 @@ mod tests {
             refusal(&with_variables(&[("AWS_REGION", "x"), ("OK", "y")])),
             "Lambda was unable to configure your environment variables because the environment variables you have provided contains reserved keys that are currently not supported for modification. Reserved keys used in this request: AWS_REGION"
         );
+    }
+
+    #[test]
+    fn concurrency_is_a_number_in_its_bounds() {
+        for (said, taken) in [("1", true), ("256", true), ("0", false), ("257", false), ("many", false)] {
+            let checked = check_environment(&BTreeMap::from([("DANBI_CONCURRENCY".to_owned(), said.to_owned())]));
+            assert_eq!(checked.is_ok(), taken, "{said}");
+        }
     }
 
     #[test]

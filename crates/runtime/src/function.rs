@@ -118,7 +118,23 @@ pub struct FunctionSpec {
     pub max_concurrency: Option<u32>,
 }
 
+/// The most events that one environment takes at once: each is a connection of its process, which may have 1,024 files.
+pub const MAX_CONCURRENCY: u32 = 256;
+
 impl FunctionSpec {
+    /// How many events an environment is to be given at once (`DANBI_CONCURRENCY`, 1 to [`MAX_CONCURRENCY`]), when the
+    /// function says so. As many are given as the process asks for at the same time, and no more than this.
+    pub fn concurrency(&self) -> Option<u32> {
+        let said = self.environment.get("DANBI_CONCURRENCY")?;
+        let places = said.trim().parse::<u32>().ok()?;
+        Some(places.clamp(1, MAX_CONCURRENCY))
+    }
+
+    /// The same, where nothing said is one.
+    pub(crate) fn places(&self) -> usize {
+        self.concurrency().unwrap_or(1) as usize
+    }
+
     /// The command of an HTTP-server app (`DANBI_HTTP_COMMAND`), when the function is one.
     pub fn http_command(&self) -> Option<&str> {
         self.environment

@@ -5,7 +5,7 @@
 //! unmodified; writes the function's log the way AWS does; and ends what overstays. HTTP-server apps run in the same
 //! sandboxes and are proxied to.
 //!
-//! It promises: one event at a time in an environment; an environment is never shared by two revisions; nothing runs
+//! It promises: one event at a time in an environment, unless the function asks for more (`DANBI_CONCURRENCY`); an environment is never shared by two revisions; nothing runs
 //! between events; every bound in [`Options`] holds; what a function prints costs bounded memory. It never stores
 //! anything, never decides who may invoke, and never queues an event: with no room it says [`RuntimeError::NoCapacity`].
 
@@ -31,7 +31,7 @@ mod workers;
 
 pub use counts::StartCounts;
 pub use error::RuntimeError;
-pub use function::{FunctionSpec, LogFormat, LogLevel, LogLevelError};
+pub use function::{FunctionSpec, LogFormat, LogLevel, LogLevelError, MAX_CONCURRENCY};
 pub use invocation::{EnvironmentChoice, Invocation, Outcome, StreamEnd, StreamingOutcome, Usage};
 pub use options::{MAX_DATABASE_PORTS, Options, PlatformDoor};
 pub use runtime::Runtime;

@@ -49,6 +49,40 @@ pub(crate) struct Handle {
     pub(crate) expires: Timestamp,
 }
 
+/// From which more handles of an environment are made, when it takes more than one event. It keeps nothing alive.
+#[derive(Debug, Clone)]
+pub(crate) struct Door {
+    id: u64,
+    jobs: mpsc::WeakSender<Job>,
+    key: Arc<str>,
+    expires: Timestamp,
+}
+
+impl Handle {
+    pub(crate) fn door(&self) -> Door {
+        Door {
+            id: self.id,
+            jobs: self.jobs.downgrade(),
+            key: self.key.clone(),
+            expires: self.expires,
+        }
+    }
+}
+
+impl Door {
+    /// One more handle, as long as there are less than `places`; `None` when the environment is about to end, too.
+    pub(crate) fn open(&self, places: usize) -> Option<Handle> {
+        let jobs = self.jobs.upgrade()?;
+        // Counted with the new one, so two who open at once cannot both have the last place.
+        (jobs.strong_count() <= places).then(|| Handle {
+            id: self.id,
+            jobs,
+            key: self.key.clone(),
+            expires: self.expires,
+        })
+    }
+}
+
 struct Idle {
     handle: Handle,
     since: Instant,
@@ -63,11 +97,13 @@ struct Occupant {
     started: Instant,
     retired: watch::Sender<bool>,
     task: Option<AbortHandle>,
+    /// How events come in before it has initialised, when it takes more than one.
+    door: Option<Door>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Idle environments by key; the last one was used last.
+    /// Free places of environments by key; the last one was used last.
     idle: HashMap<Arc<str>, Vec<Idle>>,
     seats: HashMap<u64, Occupant>,
     memory_mib: u64,
@@ -208,6 +244,7 @@ impl Pool {
             started: Instant::now(),
             retired: sender,
             task: None,
+            door: None,
         };
         state.seats.insert(id, occupant);
         state.memory_mib += needed;
@@ -226,6 +263,28 @@ impl Pool {
         if let Some(occupant) = self.lock().seats.get_mut(&id) {
             occupant.task = Some(task);
         }
+    }
+
+    /// The environment of this seat takes more than one event, and those that come while it starts may wait for it.
+    pub(crate) fn opens(&self, id: u64, door: Door) {
+        if let Some(occupant) = self.lock().seats.get_mut(&id) {
+            occupant.door = Some(door);
+        }
+    }
+
+    /// A place at an environment of this key that is being started, when it has one and its credentials last.
+    pub(crate) fn join(&self, key: &str, places: usize, until: Timestamp) -> Option<Handle> {
+        let state = self.lock();
+        let starting = state.seats.values().filter(|seat| {
+            &*seat.key == key && seat.gauge.state() == EnvironmentState::Starting && !*seat.retired.borrow()
+        });
+        let mut doors = starting.filter_map(|seat| seat.door.as_ref());
+        doors.find_map(|door| (door.expires > until).then(|| door.open(places))?)
+    }
+
+    /// The environment takes no more events; those that it has go on.
+    pub(crate) fn dismiss(&self, id: u64) {
+        self.lock().retire(&[id]);
     }
 
     /// The environment may be given another event. A retired one is not kept: its handle is dropped.
@@ -395,9 +454,12 @@ impl State {
     fn evict(&mut self) -> bool {
         let evictable = self.idle.iter().filter(|(key, _)| !self.must_stay(key));
         let oldest = evictable.flat_map(|(key, waiting)| {
-            waiting
-                .iter()
-                .map(move |idle| (idle.since, key.clone(), idle.handle.id))
+            // One that takes several events is idle when all its handles are here.
+            let idle = waiting.iter().filter(|idle| {
+                let here = waiting.iter().filter(|other| other.handle.id == idle.handle.id);
+                idle.handle.jobs.strong_count() <= here.count()
+            });
+            idle.map(move |idle| (idle.since, key.clone(), idle.handle.id))
         });
         let Some((_, key, id)) = oldest.min_by_key(|(since, _, _)| *since) else {
             return false;
@@ -566,6 +628,47 @@ mod tests {
             receiver.try_recv(),
             Err(mpsc::error::TryRecvError::Disconnected)
         ));
+    }
+
+    #[test]
+    fn an_environment_with_places_is_joined_while_it_starts_and_gives_way_only_when_all_are_free() {
+        let spec = Arc::new(test_spec());
+        let pool = pool(10, u64::from(spec.memory_mib));
+        let seat = pool.sit(&spec, "a").unwrap();
+        let (first, mut receiver) = handle(&seat, &spec);
+        let key = Pool::key(&spec);
+        let from = Timestamp::from_millis(0);
+        assert!(pool.join(&key, 3, from).is_none(), "it did not say that it takes more");
+        pool.opens(seat.id, first.door());
+        assert!(pool.join(&key, 3, Timestamp::from_millis(1_000)).is_none(), "its credentials end");
+        let joined: Vec<Handle> = std::iter::from_fn(|| pool.join(&key, 3, from)).collect();
+        assert_eq!(joined.len(), 2);
+        seat.gauge.set(EnvironmentState::Busy);
+        for free in joined {
+            pool.release(free);
+        }
+        assert!(matches!(pool.sit(&spec, "b"), Err(RuntimeError::NoCapacity { .. })));
+        assert!(first.door().open(3).is_none(), "all places are given out");
+        pool.release(first);
+        let _next = pool.sit(&spec, "b").unwrap();
+        assert!(matches!(
+            receiver.try_recv(),
+            Err(mpsc::error::TryRecvError::Disconnected)
+        ));
+    }
+
+    #[test]
+    fn a_dismissed_environment_is_given_nothing_more() {
+        let spec = Arc::new(test_spec());
+        let pool = pool(10, 10_000);
+        let seat = pool.sit(&spec, "a").unwrap();
+        let (first, _receiver) = handle(&seat, &spec);
+        pool.opens(seat.id, first.door());
+        let second = first.door().open(2).unwrap();
+        pool.release(second);
+        pool.dismiss(seat.id);
+        let (key, from) = (Pool::key(&spec), Timestamp::from_millis(0));
+        assert!(pool.take_idle(&key, from).is_none() && pool.join(&key, 2, from).is_none());
     }
 
     #[tokio::test]

@@ -226,13 +226,18 @@ impl Runtime {
         let mut slot = host.pool.enter(spec)?;
         let mut invocation = invocation;
         let margin = i64::try_from(host.options.credentials_margin.as_millis()).unwrap_or(i64::MAX);
-        for _ in 0..=MAX_RETURNS {
+        for attempt in 0..=MAX_RETURNS {
             let (reply, answered) = oneshot::channel();
-            let idle = match invocation.environment {
-                EnvironmentChoice::Any => host.pool.take_idle(&key, host.clock.now().plus_millis(margin)),
+            let until = host.clock.now().plus_millis(margin);
+            let free = match invocation.environment {
+                EnvironmentChoice::Any => host.pool.take_idle(&key, until).or_else(|| {
+                    // Whoever was given back once does not wait for another one's start.
+                    let joins = spec.places() > 1 && attempt == 0;
+                    joins.then(|| host.pool.join(&key, spec.places(), until))?
+                }),
                 EnvironmentChoice::Fresh | EnvironmentChoice::New => None,
             };
-            match idle {
+            match free {
                 Some(handle) => {
                     host.counts.warm();
                     let jobs = handle.jobs.clone();

@@ -9,13 +9,17 @@ const REQUEST_ID = Symbol.for('aws.lambda.runtime.requestId');
 const LEVELS = { TRACE: 1, DEBUG: 2, INFO: 3, WARN: 4, ERROR: 5, FATAL: 6 };
 // Known when the function is: a worker is started before.
 let jsonFormat = false;
+// Which event prints; where events come several at once, by the context of the call.
+let requestId = () => globalThis[REQUEST_ID];
+// Before a line where there are several, for the platform.
+let mark = () => '';
 
 /**
  * One event of the log, whatever lines it has: the mark before a line end tells the platform that it goes on. Written
  * at once, so that nothing is lost when the process is ended.
  */
 function writeRecord(text) {
-  const bytes = Buffer.from(text.replaceAll('\n', '\x1f\n') + '\n');
+  const bytes = Buffer.from(mark() + text.replaceAll('\n', '\x1f\n') + '\n');
   let done = 0;
   while (done < bytes.length) {
     try {
@@ -33,7 +37,7 @@ function errorAsObject(_key, value) {
 }
 
 function jsonLine(level, params) {
-  const line = { timestamp: new Date().toISOString(), level, requestId: globalThis[REQUEST_ID] };
+  const line = { timestamp: new Date().toISOString(), level, requestId: requestId() };
   if (params.length === 1) {
     line.message = params[0];
     try {
@@ -54,7 +58,7 @@ function jsonLine(level, params) {
 }
 
 const textLine = (level, params) =>
-  `${new Date().toISOString()}\t${globalThis[REQUEST_ID]}\t${level}\t${format(...params)}`;
+  `${new Date().toISOString()}\t${requestId()}\t${level}\t${format(...params)}`;
 
 /** Replaces the methods of `console`; those below `AWS_LAMBDA_LOG_LEVEL` do nothing. */
 function patch() {
@@ -76,4 +80,10 @@ function setRequestId(id) {
   globalThis[REQUEST_ID] = id;
 }
 
-module.exports = { patch, logError, setRequestId };
+/** From here on `current` says whose a line is. */
+function printFor(current) {
+  requestId = current;
+  mark = () => (current() ? `\x1d${current()}\x1d` : '');
+}
+
+module.exports = { patch, logError, setRequestId, printFor };

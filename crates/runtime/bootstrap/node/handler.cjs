@@ -31,6 +31,7 @@ class HttpResponseStream {
 function installGlobals() {
   if (['1', 'true'].includes(process.env.AWS_LAMBDA_NODEJS_NO_GLOBAL_AWSLAMBDA)) return;
   globalThis.awslambda = {
+    ...globalThis.awslambda,
     streamifyResponse(handler, options) {
       handler[STREAMING] = 'response';
       if (typeof options?.highWaterMark === 'number') handler[HIGH_WATER_MARK] = Math.trunc(options.highWaterMark);

@@ -12,7 +12,8 @@ const api = new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API);
 if (process.env.DANBI_WORKER) await require('./worker.cjs').becomeAssigned(api);
 patch();
 const hooks = {
-  crashed: (error, code) => api.failInit(error).finally(() => process.exit(code)),
+  fail: (error) => api.failInit(error),
+  crashed: (error, code) => hooks.fail(error).finally(() => process.exit(code)),
   emptied: undefined,
 };
 process.on('uncaughtException', (error) => {
@@ -26,6 +27,8 @@ process.on('unhandledRejection', (reason, promise) => {
 });
 process.on('beforeExit', () => hooks.emptied?.());
 
+const places = Number(process.env.AWS_LAMBDA_MAX_CONCURRENCY ?? 0);
+if (places) require('./concurrent.cjs').install();
 let handler;
 try {
   handler = await load(process.env.LAMBDA_TASK_ROOT ?? '/var/task', process.env._HANDLER ?? '');
@@ -35,7 +38,10 @@ try {
   process.exit(129);
 }
 // Not awaited: an await at the top level that waits for ever would end the process when the event loop is empty.
-serve(api, handler, kind(handler), hooks).catch((error) => {
+const serving = places
+  ? require('./concurrent.cjs').serve(api, handler, kind(handler), hooks, places)
+  : serve(api, handler, kind(handler), hooks);
+serving.catch((error) => {
   logError('Unexpected Top Level Error', error);
   process.exit(1);
 });

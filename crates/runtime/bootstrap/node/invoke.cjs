@@ -4,20 +4,28 @@
 const { NodeJsExit } = require('./errors.cjs');
 const { logError, setRequestId } = require('./console.cjs');
 
-/** Runs for ever. `hooks` are what `uncaughtException`, `unhandledRejection` and `beforeExit` do at the moment. */
+/**
+ * Runs for ever. `hooks` are how an event is failed from outside (`uncaughtException`, `unhandledRejection`), and what
+ * happens on `beforeExit`, at the moment.
+ */
 async function serve(api, handler, kind, hooks) {
-  const one = kind.streaming ? stream : buffered;
   let event = await api.next();
   for (;;) event = await one(api, handler, kind, hooks, event);
 }
 
+/** Runs one event and settles with the next one. */
+const one = (api, handler, kind, hooks, event) =>
+  (kind.streaming ? stream : buffered)(api, handler, kind, hooks, event);
+
 function begin(api, hooks, { headers }) {
   const id = headers['lambda-runtime-aws-request-id'];
+  hooks.fail = (error) => api.fail(id, error);
+  // With several events at once nothing of one is the process's.
+  if (hooks.shared) return id;
   setRequestId(id);
   const trace = headers['lambda-runtime-trace-id'];
   if (trace) process.env._X_AMZN_TRACE_ID = trace;
   else delete process.env._X_AMZN_TRACE_ID;
-  hooks.crashed = (error, code) => api.fail(id, error).finally(() => process.exit(code));
   return id;
 }
 
@@ -86,7 +94,8 @@ function buffered(api, handler, kind, hooks, event) {
     let waits = true;
     const callback = once((error, result) => {
       if (given(error)) return fail(error);
-      if (!waits) return succeed(result);
+      // The event loop of several events is never empty.
+      if (!waits || hooks.shared) return succeed(result);
       over = true;
       hooks.emptied = () => {
         hooks.emptied = undefined;
@@ -141,8 +150,7 @@ async function stream(api, handler, kind, hooks, event) {
     if (response.started) await response.fail(error);
     else await api.fail(id, error);
   };
-  hooks.crashed = (error, code) =>
-    (response.started ? response.fail(error) : api.fail(id, error)).finally(() => process.exit(code));
+  hooks.fail = (error) => (response.started ? response.fail(error) : api.fail(id, error));
   const emptied = new Promise((_, reject) => {
     hooks.emptied = () => reject(new NodeJsExit());
   });
@@ -169,4 +177,4 @@ async function stream(api, handler, kind, hooks, event) {
   return api.next();
 }
 
-module.exports = { serve };
+module.exports = { serve, one };

@@ -18,8 +18,13 @@ _CONTINUES = "\x1f\n"
 _PRIMING_MS = 10_000
 _JSON_LOGS = (os.environ.get("AWS_LAMBDA_LOG_FORMAT") or "").upper() == "JSON"
 
-# What the log of the present event carries; read by `danbi_lambda_log`.
+# What the log of the present event carries.
 current_request_id = None
+
+
+def request_id():
+    """The present event, for `danbi_lambda_log`; `danbi_lambda_async` has a better answer."""
+    return current_request_id
 
 
 class Fault(Exception):
@@ -48,20 +53,20 @@ class RuntimeApi:
         self._send(self.next_request)
         return self._read_event()
 
-    def answer_and_next(self, request_id, body, content_type):
-        head = self._post_head("invocation/%s/response" % request_id, len(body), "Content-Type: %s\r\n" % content_type)
+    def post_and_next(self, head, body):
+        """Sends what `answer_head` or `error_head` begins."""
         self._send(head, body, self.next_request)
         self._read()
         return self._read_event()
 
-    def fail_and_next(self, request_id, error_type, body, cause):
+    def answer_head(self, request_id, length, content_type):
+        return self._post_head("invocation/%s/response" % request_id, length, "Content-Type: %s\r\n" % content_type)
+
+    def error_head(self, request_id, length, error_type, cause):
         headers = "Content-Type: application/json\r\nLambda-Runtime-Function-Error-Type: %s\r\n" % _header(error_type)
         if cause and len(cause) < 1024 * 1024:
             headers += "Lambda-Runtime-Function-XRay-Error-Cause: %s\r\n" % cause
-        head = self._post_head("invocation/%s/error" % request_id, len(body), headers)
-        self._send(head, body, self.next_request)
-        self._read()
-        return self._read_event()
+        return self._post_head("invocation/%s/error" % request_id, length, headers)
 
     def fail_init(self, error_type, body):
         headers = "Content-Type: application/json\r\nLambda-Runtime-Function-Error-Type: %s\r\n" % _header(error_type)
@@ -85,10 +90,7 @@ class RuntimeApi:
                 self.socket.sendall(part)
 
     def _read_event(self):
-        status, headers, body = self._read()
-        if status != 200:
-            raise RuntimeError("the Runtime API answered %d: %s" % (status, body.decode("utf-8", "replace")))
-        return headers, body
+        return event_of(*self._read())
 
     def _read(self):
         buffer = self.buffer
@@ -97,12 +99,8 @@ class RuntimeApi:
             if end >= 0:
                 break
             self._fill()
-        lines = buffer[:end].decode("utf-8", "surrogateescape").split("\r\n")
+        status, headers = parse_head(buffer[:end])
         del buffer[: end + 4]
-        headers = {}
-        for line in lines[1:]:
-            name, _, value = line.partition(":")
-            headers[name.lower()] = value.strip()
         length = int(headers.get("content-length", 0))
         if length > len(buffer):
             body = bytearray(length)
@@ -119,13 +117,29 @@ class RuntimeApi:
         else:
             body = bytes(buffer[:length])
             del buffer[:length]
-        return int(lines[0].split(" ", 2)[1]), headers, body
+        return status, headers, body
 
     def _fill(self):
         chunk = self.socket.recv(65536)
         if not chunk:
             raise ConnectionError("the Runtime API closed the connection")
         self.buffer += chunk
+
+
+def parse_head(head):
+    """Status and headers, whose names are in lower case."""
+    lines = head.decode("utf-8", "surrogateescape").split("\r\n")
+    headers = {}
+    for line in lines[1:]:
+        name, _, value = line.partition(":")
+        headers[name.lower()] = value.strip()
+    return int(lines[0].split(" ", 2)[1]), headers
+
+
+def event_of(status, headers, body):
+    if status != 200:
+        raise RuntimeError("the Runtime API answered %d: %s" % (status, body.decode("utf-8", "replace")))
+    return headers, body
 
 
 def _header(text):
@@ -499,12 +513,26 @@ def main():
         _log_error(document)
         api.fail_init(document["errorType"], to_json(document).encode("utf-8", "replace"))
         sys.exit(1)
+    places = int(environment.get("AWS_LAMBDA_MAX_CONCURRENCY") or 0)
+    several = None
+    if places:
+        # Imported before a template is made, since it is worth one.
+        import danbi_lambda_async as several
+
+        several = several if several.can_take(handler) else None
     if environment.get("DANBI_TEMPLATE"):
         import danbi_template
 
-        _prime(handler, environment.get("DANBI_PRIMING_EVENT"))
+        _prime(several.run_once(handler) if several else handler, environment.get("DANBI_PRIMING_EVENT"))
         # Goes on in each fork, which is an environment of its own.
         danbi_template.serve()
+    if several:
+        several.serve(api, handler, places)
+    if places > 1:
+        write_record(
+            "[WARNING]\t%s\t\tDANBI_CONCURRENCY is %d, but the handler is no `async def`: it takes one event at a time"
+            % (_now(), places)
+        )
     _serve(api, handler)
 
 
@@ -542,15 +570,27 @@ def _serve(api, handler):
             answer, content_type = _handle(handler, headers, body)
             sys.stdout.flush()
         except Exception:
-            document, cause = _describe(request_id)
-            _log_error(document)
-            encoded = to_json(document).encode("utf-8", "replace")
-            headers, body = api.fail_and_next(request_id, document["errorType"], encoded, cause)
+            head, answer = describe_failure(api, request_id)
         else:
-            headers, body = api.answer_and_next(request_id, answer, content_type)
+            head = api.answer_head(request_id, len(answer), content_type)
+        headers, body = api.post_and_next(head, answer)
+
+
+def describe_failure(api, request_id):
+    """Logs the present exception, and says what is to be posted of it."""
+    document, cause = _describe(request_id)
+    _log_error(document)
+    encoded = to_json(document).encode("utf-8", "replace")
+    return api.error_head(request_id, len(encoded), document["errorType"], cause), encoded
 
 
 def _handle(handler, headers, body):
+    event, context = arguments(headers, body)
+    return encode_answer(handler(event, context))
+
+
+def arguments(headers, body):
+    """What a handler is called with."""
     context = LambdaContext(headers)
     event = body
     if headers.get("content-type", "application/json") == "application/json":
@@ -558,7 +598,11 @@ def _handle(handler, headers, body):
             event = from_json(body)
         except Exception as error:
             raise Fault("Runtime.UnmarshalError", "Unable to unmarshal input: %s" % error)
-    answer = handler(event, context)
+    return event, context
+
+
+def encode_answer(answer):
+    """The bytes of what a handler returned, and their content type."""
     if isinstance(answer, bytes):
         return answer, "application/unknown"
     try:

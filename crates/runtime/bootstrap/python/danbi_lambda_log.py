@@ -21,7 +21,7 @@ def set_up(logging):
 
     class LambdaLoggerHandler(logging.Handler):
         def emit(self, record):
-            record.aws_request_id = danbi_lambda.current_request_id or ""
+            record.aws_request_id = danbi_lambda.request_id() or ""
             try:
                 danbi_lambda.write_record(self.format(record).rstrip("\n"))
             except Exception:

@@ -149,7 +149,7 @@ pub(super) struct Beginning {
     pub(super) failed_ms: Option<f64>,
 }
 
-/// The event that an environment is working on.
+/// An event that an environment is working on.
 pub(super) struct Active {
     pub(super) invocation: Invocation,
     pub(super) started: Instant,
@@ -172,7 +172,7 @@ impl Active {
         log: &mut EnvironmentLog,
     ) -> Self {
         if invocation.log_tail {
-            log.begin_tail();
+            log.begin_tail(&invocation.request_id);
         }
         log.platform(&[PlatformLine::Start {
             request_id: &invocation.request_id,
@@ -199,6 +199,10 @@ impl Active {
             stream_end: None,
             slot,
         }
+    }
+
+    pub(super) fn is(&self, request_id: &str) -> bool {
+        self.invocation.request_id == request_id
     }
 
     pub(super) fn trace_id(&self) -> &str {
@@ -268,7 +272,7 @@ impl Active {
             trace_id,
         };
         log.platform(&[PlatformLine::End { request_id }, PlatformLine::Report(report)]);
-        let log_tail = log.take_tail();
+        let log_tail = log.take_tail(request_id);
         let (payload, error) = match ending {
             Ending::Answered(payload) => (payload, None),
             Ending::Failed { error_type, document } => (document, Some(error_type.unwrap_or_default())),

@@ -43,7 +43,7 @@ impl Output {
         }
     }
 
-    /// Reads what is in the pipe now, without waiting, and ends an unfinished line. Asks the kernel rather than the
+    /// Reads what is in the pipe now, without waiting. Asks the kernel rather than the
     /// reactor, which may not have heard yet of bytes that were written just before the answer.
     pub(super) fn drain(&mut self, log: &mut EnvironmentLog, buffer: &mut Vec<u8>) {
         buffer.resize(CHUNK, 0);
@@ -61,6 +61,10 @@ impl Output {
                 Err(_) => break,
             }
         }
+    }
+
+    /// Hands over an unfinished line.
+    pub(super) fn end_line(&mut self, log: &mut EnvironmentLog) {
         log.flush(&mut self.splitter);
     }
 }

@@ -133,7 +133,7 @@ impl Process {
             listener.set_nonblocking(true)?;
             let listener = TcpListener::from_std(listener)?;
             if port == program.place.api_port && !app {
-                servers.spawn(runtime_api::serve(listener, sender.clone(), credentials.clone()));
+                servers.spawn(runtime_api::serve(listener, sender.clone(), credentials.clone(), spec.places()));
             } else if let Some(door) = platform.as_ref().filter(|_| listener_is_for_databases(&listener)) {
                 servers.spawn(forward_database(listener, door.clone(), owner.clone()));
             } else if let Some(door) = &platform {
@@ -147,7 +147,7 @@ impl Process {
         }
         let out = Output::new(sandbox.take_stdout())?;
         let err = Output::new(sandbox.take_stderr())?;
-        let lifecycle = Lifecycle::new();
+        let lifecycle = Lifecycle::new(spec.places());
         Ok(Self {
             sandbox: Arc::new(sandbox),
             calls,
@@ -184,6 +184,13 @@ impl Process {
 
     /// Logs what has been printed until now.
     pub(crate) fn drain_output(&mut self, log: &mut EnvironmentLog) {
+        self.read_output(log);
+        self.out.end_line(log);
+        self.err.end_line(log);
+    }
+
+    /// The same, but for a line that is not at its end: it may be another event's.
+    pub(crate) fn read_output(&mut self, log: &mut EnvironmentLog) {
         self.out.drain(log, &mut self.buffer);
         self.err.drain(log, &mut self.buffer);
     }

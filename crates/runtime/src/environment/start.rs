@@ -149,7 +149,7 @@ async fn run(host: Arc<Host>, spec: Arc<FunctionSpec>, mut log: EnvironmentLog, 
         provisioned(&mut prepared.variables);
     }
     let began = Instant::now();
-    let (sender, jobs) = mpsc::channel(1);
+    let (sender, jobs) = mpsc::channel(spec.places());
     let handle = Handle {
         id: seat.id,
         jobs: sender,
@@ -157,6 +157,9 @@ async fn run(host: Arc<Host>, spec: Arc<FunctionSpec>, mut log: EnvironmentLog, 
         expires: prepared.credentials.expires,
     };
     let choice = purpose.choice();
+    if spec.places() > 1 && choice == EnvironmentChoice::Any {
+        host.pool.opens(seat.id, handle.door());
+    }
     let process = match made_ready(&host, &spec, &prepared, choice, &mut log).await {
         Some(process) => Ok(process),
         None => launch(&host, &spec, &prepared).await,

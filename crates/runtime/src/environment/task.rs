@@ -5,13 +5,14 @@ use super::{First, Host, Job, Prepared, Process, Purpose, Reply, Streaming};
 use crate::ahead::NotAhead;
 use crate::lifecycle::Asked;
 use crate::log::{EnvironmentLog, PlatformLine, Status};
-use crate::pool::{Handle, Pool, Seat, Slot};
+use crate::pool::{Door, Handle, Pool, Seat, Slot};
 use crate::runtime_api::{Call, Event, Refusal, StreamClose, Verdict};
 use crate::templates::Templates;
 use crate::workers::Workers;
 use crate::{EnvironmentChoice, EnvironmentState, FunctionSpec, Invocation};
 use bytes::Bytes;
 use danbi_sandbox::Exit;
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -22,6 +23,8 @@ const INIT_LIMIT: Duration = Duration::from_secs(10);
 const INIT_AHEAD_LIMIT: Duration = Duration::from_secs(130);
 /// How long an event may wait for a process that has answered the one before and not yet asked for another.
 const NEXT_LIMIT: Duration = Duration::from_millis(100);
+/// The same where a process takes several events: places are taken before it has asked for as many.
+const NEXT_LIMIT_SHARED: Duration = Duration::from_secs(1);
 /// How many chunks of a streamed answer may wait for a slow reader.
 const STREAM_CHUNKS: usize = 16;
 
@@ -96,18 +99,23 @@ pub(super) struct Environment {
     prepared: Prepared,
     process: Process,
     jobs: mpsc::Receiver<Job>,
-    /// Here while busy, in the pool while idle.
-    handle: Option<Handle>,
-    active: Option<Active>,
-    /// An event whose connection broke before it was written.
-    redeliver: Option<Event>,
-    waiting: Option<Waiting>,
-    /// The process waits for an event.
-    next: Option<Verdict<Event>>,
-    /// When the event's time is over; stays until the process asks for the next one.
-    event_limit: Option<Instant>,
+    /// How many events it takes at once.
+    places: usize,
+    /// Those whose events are here; the others are in the pool.
+    handles: Vec<Handle>,
+    door: Door,
+    active: Vec<Active>,
+    /// Events whose connection broke before they were written.
+    redeliver: VecDeque<Event>,
+    waiting: VecDeque<Waiting>,
+    /// The process waits for so many events.
+    polls: VecDeque<Verdict<Event>>,
+    /// For a process that takes one event: when the time of the last one is over, until it asks for the next one.
+    lingering: Option<Instant>,
     idle_since: Instant,
     frozen: bool,
+    /// It takes no more events.
+    ending: bool,
     choice: EnvironmentChoice,
 }
 
@@ -124,6 +132,7 @@ impl Environment {
         handle: Handle,
         choice: EnvironmentChoice,
     ) -> Self {
+        let places = spec.places();
         Self {
             host,
             spec,
@@ -132,14 +141,17 @@ impl Environment {
             prepared,
             process,
             jobs,
-            handle: Some(handle),
-            active: None,
-            redeliver: None,
-            waiting: None,
-            next: None,
-            event_limit: None,
+            places,
+            door: handle.door(),
+            handles: vec![handle],
+            active: Vec::new(),
+            redeliver: VecDeque::new(),
+            waiting: VecDeque::new(),
+            polls: VecDeque::new(),
+            lingering: None,
             idle_since: Instant::now(),
             frozen: false,
+            ending: false,
             choice,
         }
     }
@@ -169,7 +181,7 @@ impl Environment {
         self.begun(began.elapsed());
         self.idle_since = Instant::now();
         self.seat.gauge.set(EnvironmentState::Idle);
-        if let Some(handle) = self.handle.take() {
+        if let Some(handle) = self.handles.pop() {
             self.host.pool.release(handle);
         }
         Ok(())
@@ -277,10 +289,10 @@ impl Environment {
                         return Err(InitFailure::Reported { error_type, document });
                     }
                 }
-                Occurrence::Called(Call::Next { verdict }) => match self.process.lifecycle.ask_next() {
+                Occurrence::Called(Call::Next { verdict }) => match self.process.lifecycle.ask_next(0) {
                     Ok(_) => {
                         self.process.drain_output(&mut self.log);
-                        self.next = Some(verdict);
+                        self.polls.push_back(verdict);
                         return Ok(());
                     }
                     Err(refusal) => drop(verdict.send(Err(refusal))),
@@ -290,47 +302,46 @@ impl Environment {
         }
     }
 
-    /// One event after another, until the environment's end.
+    /// One event after another, or as many at once as there are places, until the environment's end.
     pub(super) async fn serve(&mut self) {
         loop {
             let alarm = self.alarm();
             let at = alarm.map_or_else(|| Instant::now() + INIT_LIMIT, |(at, _)| at);
-            let free = self.active.is_none() && self.waiting.is_none();
+            let free = self.active.len() + self.waiting.len() < self.places;
             tokio::select! {
                 biased;
                 occurrence = self.process.occurrence(&mut self.log) => match occurrence {
                     Occurrence::Printed => {}
                     Occurrence::Called(call) => self.answer_call(call).await,
-                    Occurrence::Exited(exit) => {
-                        self.finish(Ending::Fault(Fault::exited(&exit)), false);
-                        return;
-                    }
+                    Occurrence::Exited(exit) => return self.exited(&exit),
                 },
-                job = self.jobs.recv(), if free => match job {
+                job = self.jobs.recv(), if free && !self.ending => match job {
                     Some(job) => if !self.take_job(job).await { return },
-                    None => return,
+                    None => self.ending = true,
                 },
                 () = tokio::time::sleep_until(at.into()), if alarm.is_some() => {
                     let Some((_, alarm)) = alarm else { continue };
                     if !self.ring(alarm).await { return }
                 }
             }
+            if self.ending && self.active.is_empty() {
+                return;
+            }
         }
     }
 
     fn alarm(&self) -> Option<(Instant, Alarm)> {
-        if let Some(limit) = self.event_limit {
-            let next = self.waiting.as_ref().map(|waiting| waiting.since + NEXT_LIMIT);
+        let patience = if self.places > 1 { NEXT_LIMIT_SHARED } else { NEXT_LIMIT };
+        let next = self.waiting.front().map(|waiting| waiting.since + patience);
+        let limits = self.active.iter().map(|active| active.started + self.spec.timeout);
+        if let Some(limit) = limits.min().or(self.lingering) {
             return Some(match next {
                 Some(next) if next < limit => (next, Alarm::NextLimit),
                 _ => (limit, Alarm::EventLimit),
             });
         }
-        if let Some(waiting) = &self.waiting {
-            return Some((waiting.since + NEXT_LIMIT, Alarm::NextLimit));
-        }
-        if self.active.is_some() {
-            return None;
+        if let Some(next) = next {
+            return Some((next, Alarm::NextLimit));
         }
         let options = &self.host.options;
         Some(match self.frozen {
@@ -342,22 +353,9 @@ impl Environment {
     /// False when the environment is over.
     async fn ring(&mut self, alarm: Alarm) -> bool {
         match alarm {
-            Alarm::EventLimit => {
-                let memory = self.process.max_memory_mib();
-                self.process.kill(&mut self.log).await;
-                self.seat.vacate();
-                if let Some(active) = self.active.take() {
-                    active.finish(
-                        Ending::Fault(Fault::timed_out(&self.spec)),
-                        memory,
-                        &self.spec,
-                        &mut self.log,
-                    );
-                }
-                return false;
-            }
+            Alarm::EventLimit => return self.end_overdue().await,
             Alarm::NextLimit => {
-                if let Some(waiting) = self.waiting.take() {
+                if let Some(waiting) = self.waiting.pop_front() {
                     waiting.give_back();
                 }
             }
@@ -384,6 +382,60 @@ impl Environment {
         true
     }
 
+    /// Ends the events whose time is over, and with the last one the process. Nothing can stop one event of a process
+    /// that works on several, so it takes no more, and ends when the others are answered or out of time themselves.
+    async fn end_overdue(&mut self) -> bool {
+        let now = Instant::now();
+        let limit = self.spec.timeout;
+        let memory = self.process.max_memory_mib();
+        let mut overdue: Vec<Active> = self.active.extract_if(.., |active| active.started + limit <= now).collect();
+        let last = self.active.is_empty();
+        if last {
+            self.process.kill(&mut self.log).await;
+            self.seat.vacate();
+        } else {
+            self.process.read_output(&mut self.log);
+            self.wind_up();
+        }
+        for active in overdue.drain(..) {
+            self.process.lifecycle.expire(&active.invocation.request_id);
+            let ending = Ending::Fault(Fault::timed_out(&self.spec));
+            active.finish(ending, memory, &self.spec, &mut self.log);
+        }
+        !last
+    }
+
+    /// Takes no more events; those that the process has not seen go to other environments.
+    fn wind_up(&mut self) {
+        self.ending = true;
+        self.host.pool.dismiss(self.seat.id);
+        self.handles.clear();
+        self.polls.clear();
+        self.jobs.close();
+        self.give_back_waiting();
+        // What is just being sent comes back at the end.
+        while let Ok(job) = self.jobs.try_recv() {
+            let _ = job.reply.send(Reply::Returned(job.invocation, job.slot));
+        }
+    }
+
+    fn give_back_waiting(&mut self) {
+        for waiting in self.waiting.drain(..) {
+            waiting.give_back();
+        }
+    }
+
+    /// The process is gone, and every event with it.
+    fn exited(&mut self, exit: &Exit) {
+        self.process.drain_output(&mut self.log);
+        let memory = self.process.max_memory_mib();
+        self.seat.vacate();
+        for active in self.active.drain(..) {
+            let ending = Ending::Fault(Fault::exited(exit));
+            active.finish(ending, memory, &self.spec, &mut self.log);
+        }
+    }
+
     /// False when the process cannot take it any more.
     async fn take_job(&mut self, job: Job) -> bool {
         let Job {
@@ -392,7 +444,7 @@ impl Environment {
             handle,
             reply,
         } = job;
-        self.handle = Some(handle);
+        self.handles.push(handle);
         self.seat.gauge.set(EnvironmentState::Busy);
         let waiting = Waiting {
             invocation,
@@ -405,10 +457,10 @@ impl Environment {
             return false;
         }
         self.frozen = false;
-        if self.next.as_ref().is_some_and(|next| !next.is_closed()) {
+        if self.polls.iter().any(|next| !next.is_closed()) {
             self.hand_over(waiting.invocation, waiting.slot, waiting.reply, Beginning::default());
         } else {
-            self.waiting = Some(waiting);
+            self.waiting.push_back(waiting);
         }
         true
     }
@@ -434,37 +486,46 @@ impl Environment {
         };
         self.seat.gauge.set(EnvironmentState::Busy);
         self.seat.gauge.count_event();
-        self.active = Some(active);
-        self.event_limit = Some(deadline);
+        self.active.push(active);
+        self.lingering = None;
         self.send_event(event);
     }
 
-    fn send_event(&mut self, event: Event) {
-        let Some(next) = self.next.take() else {
-            self.redeliver = Some(event);
-            return;
-        };
-        self.process.lifecycle.hand_over(&event.request_id);
-        if let Err(Ok(event)) = next.send(Ok(event)) {
-            // The process has given up waiting; it gets the event when it asks again.
-            self.process.lifecycle.take_back();
-            self.redeliver = Some(event);
+    fn send_event(&mut self, mut event: Event) {
+        while let Some(next) = self.polls.pop_front() {
+            if next.is_closed() {
+                continue;
+            }
+            let request_id = event.request_id.clone();
+            self.process.lifecycle.hand_over(&request_id);
+            match next.send(Ok(event)) {
+                Err(Ok(unsent)) => {
+                    self.process.lifecycle.take_back(&request_id);
+                    event = unsent;
+                }
+                Ok(()) | Err(Err(_)) => return,
+            }
         }
+        // The process has given up waiting; it gets the event when it asks again.
+        self.redeliver.push_back(event);
     }
 
     async fn answer_call(&mut self, call: Call) {
         match call {
-            Call::Next { verdict } => match self.process.lifecycle.ask_next() {
-                Ok(asked) => self.asked(asked, verdict),
-                Err(refusal) => drop(verdict.send(Err(refusal))),
-            },
+            Call::Next { verdict } => {
+                self.polls.retain(|next| !next.is_closed());
+                match self.process.lifecycle.ask_next(self.polls.len()) {
+                    Ok(asked) => self.asked(asked, verdict),
+                    Err(refusal) => drop(verdict.send(Err(refusal))),
+                }
+            }
             Call::Answer {
                 request_id,
                 payload,
                 verdict,
             } => {
                 let allowed = self.process.lifecycle.answer(&request_id);
-                self.conclude(allowed, verdict, Ending::Answered(payload));
+                self.conclude(&request_id, allowed, verdict, Ending::Answered(payload));
             }
             Call::Error {
                 request_id,
@@ -473,20 +534,20 @@ impl Environment {
                 verdict,
             } => {
                 let allowed = self.process.lifecycle.fail(&request_id);
-                self.conclude(allowed, verdict, Ending::Failed { error_type, document });
+                self.conclude(&request_id, allowed, verdict, Ending::Failed { error_type, document });
             }
             Call::TooLarge { request_id, verdict } => {
                 let allowed = self.process.lifecycle.answer(&request_id);
-                self.conclude(allowed, verdict, Ending::Fault(Fault::too_large()));
+                self.conclude(&request_id, allowed, verdict, Ending::Fault(Fault::too_large()));
             }
             Call::Truncated { request_id, verdict } => {
                 let allowed = self.process.lifecycle.answer(&request_id);
-                self.conclude(allowed, verdict, Ending::Fault(Fault::truncated()));
+                self.conclude(&request_id, allowed, verdict, Ending::Fault(Fault::truncated()));
             }
             Call::WrongMode { request_id, verdict } => match self.process.lifecycle.answer(&request_id) {
                 Ok(()) => {
                     let _ = verdict.send(Err(Refusal::wrong_mode()));
-                    self.finish(Ending::Fault(Fault::wrong_mode()), true);
+                    self.finish(&request_id, Ending::Fault(Fault::wrong_mode()));
                 }
                 Err(refusal) => drop(verdict.send(Err(refusal))),
             },
@@ -496,7 +557,7 @@ impl Environment {
                 verdict,
             } => {
                 let allowed = self.process.lifecycle.begin_stream(&request_id);
-                let _ = verdict.send(allowed.map(|()| self.open_stream(content_type)));
+                let _ = verdict.send(allowed.map(|()| self.open_stream(&request_id, content_type)));
             }
             Call::StreamEnd {
                 request_id,
@@ -518,7 +579,7 @@ impl Environment {
                 } else {
                     Err(Refusal::invalid_request_id())
                 };
-                self.conclude(allowed, verdict, ending);
+                self.conclude(&request_id, allowed, verdict, ending);
             }
             Call::InitError { verdict, .. } => {
                 let _ = verdict.send(self.process.lifecycle.fail_init());
@@ -529,37 +590,61 @@ impl Environment {
     }
 
     fn asked(&mut self, asked: Asked, verdict: Verdict<Event>) {
-        self.next = Some(verdict);
-        if let Some(event) = self.redeliver.take() {
+        if self.ending {
+            // Whoever asks waits for what does not come, as in an environment that is frozen.
+            self.polls.push_back(verdict);
+            return;
+        }
+        if self.places == 1 {
+            self.polls.clear();
+        }
+        self.polls.push_back(verdict);
+        if let Some(event) = self.redeliver.pop_front() {
             self.send_event(event);
             return;
         }
         if asked == Asked::Again {
-            self.event_limit = None;
+            self.lingering = None;
             self.idle_since = Instant::now();
         }
-        if let Some(waiting) = self.waiting.take() {
+        if let Some(waiting) = self.waiting.pop_front() {
             self.hand_over(waiting.invocation, waiting.slot, waiting.reply, Beginning::default());
-        } else if self.active.is_none()
-            && let Some(handle) = self.handle.take()
-        {
-            // An event was given back because the process was late; now it can take others.
+        } else if let Some(handle) = self.free_handle() {
             self.host.pool.release(handle);
         }
     }
 
-    fn conclude(&mut self, allowed: Result<(), Refusal>, verdict: Verdict<()>, ending: Ending) {
+    /// A handle for the event that the process has just asked for, when there is none in the pool already.
+    fn free_handle(&mut self) -> Option<Handle> {
+        if self.handles.len() > self.active.len() {
+            // An event was given back because the process was late; now it can take others.
+            return self.handles.pop();
+        }
+        if self.places == 1 || self.choice != EnvironmentChoice::Any {
+            return None;
+        }
+        self.door.open(self.places.min(self.polls.len() + self.active.len()))
+    }
+
+    fn conclude(
+        &mut self,
+        request_id: &str,
+        allowed: Result<(), Refusal>,
+        verdict: Verdict<()>,
+        ending: Ending,
+    ) {
         let over = allowed.is_ok();
         let _ = verdict.send(allowed);
         if over {
-            self.finish(ending, true);
+            self.finish(request_id, ending);
         }
     }
 
-    fn open_stream(&mut self, content_type: Option<String>) -> mpsc::Sender<Bytes> {
+    fn open_stream(&mut self, request_id: &str, content_type: Option<String>) -> mpsc::Sender<Bytes> {
         let (sender, chunks) = mpsc::channel(STREAM_CHUNKS);
         let (end_sender, end) = oneshot::channel();
-        if let Some(active) = &mut self.active {
+        // Of an event that was ended nobody reads any more.
+        if let Some(active) = self.active.iter_mut().find(|active| active.is(request_id)) {
             active.stream(
                 Streaming {
                     content_type,
@@ -574,20 +659,26 @@ impl Environment {
 
     /// The event is over. The environment is offered for the next one before the caller learns of it, so that a caller
     /// that asks again at once finds it.
-    fn finish(&mut self, ending: Ending, reusable: bool) {
-        self.process.drain_output(&mut self.log);
-        let Some(active) = self.active.take() else { return };
-        let memory = self.process.max_memory_mib();
-        if reusable {
+    fn finish(&mut self, request_id: &str, ending: Ending) {
+        let Some(at) = self.active.iter().position(|active| active.is(request_id)) else {
+            return;
+        };
+        let active = self.active.swap_remove(at);
+        if self.active.is_empty() {
+            self.process.drain_output(&mut self.log);
             self.idle_since = Instant::now();
             self.seat.gauge.set(EnvironmentState::Idle);
-            // One that was made to be measured takes no second event: without a handle it ends.
-            let handle = self.handle.take().filter(|_| self.choice == EnvironmentChoice::Any);
-            if let Some(handle) = handle {
-                self.host.pool.release(handle);
-            }
         } else {
-            self.seat.vacate();
+            self.process.read_output(&mut self.log);
+        }
+        let memory = self.process.max_memory_mib();
+        if self.places == 1 {
+            self.lingering = Some(active.started + self.spec.timeout);
+        }
+        // One that was made to be measured takes no second event: without a handle it ends.
+        let handle = self.handles.pop().filter(|_| self.choice == EnvironmentChoice::Any);
+        if let Some(handle) = handle {
+            self.host.pool.release(handle);
         }
         active.finish(ending, memory, &self.spec, &mut self.log);
     }
@@ -595,19 +686,11 @@ impl Environment {
     /// Ends the sandbox. An event that the process has not seen goes back to who gave it.
     pub(super) async fn end(mut self) {
         self.host.pool.withdraw(self.seat.id, &Pool::key(&self.spec));
-        self.handle = None;
+        self.handles.clear();
         self.jobs.close();
-        if let Some(waiting) = self.waiting.take() {
-            waiting.give_back();
-        }
-        while let Some(Job {
-            invocation,
-            slot,
-            reply,
-            ..
-        }) = self.jobs.recv().await
-        {
-            let _ = reply.send(Reply::Returned(invocation, slot));
+        self.give_back_waiting();
+        while let Some(job) = self.jobs.recv().await {
+            let _ = job.reply.send(Reply::Returned(job.invocation, job.slot));
         }
         self.process.kill(&mut self.log).await;
     }

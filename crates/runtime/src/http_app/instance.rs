@@ -19,6 +19,9 @@ const TERM_GRACE: Duration = Duration::from_secs(2);
 /// How long requests (WebSockets above all) may keep a retired instance: AWS's longest event.
 const RETIRED_LIMIT: Duration = Duration::from_secs(15 * 60);
 
+/// Whose tail an app's log has: nobody's, since its lines belong to no request.
+const WHOLE: &str = "";
+
 /// Where an instance stands.
 #[derive(Clone)]
 pub(super) enum Stage {
@@ -188,7 +191,7 @@ impl Life {
             runtime_version: &prepared.program.runtime_version,
         }]);
         // The tail is what a failed start is explained with.
-        self.log.begin_tail();
+        self.log.begin_tail(WHOLE);
         let mut process = match self.launch(&prepared).await {
             Ok(process) => process,
             Err(stage) => return self.instance.end(stage),
@@ -200,7 +203,7 @@ impl Life {
             self.log.note(format!("APP_ERROR {reason}"));
             return self.instance.end(Stage::Ended(reason.into()));
         }
-        self.log.begin_tail();
+        self.log.begin_tail(WHOLE);
         let connections = Arc::new(Connections::new(process.sandbox().clone(), port));
         self.instance.stage.send_replace(Stage::Ready(connections));
         match self.serve(&mut process).await {
@@ -307,7 +310,7 @@ impl Life {
     /// The reason with the last lines that the app printed.
     fn explained(&mut self, reason: &str) -> String {
         const LAST_LINES: usize = 20;
-        let tail = self.log.take_tail().unwrap_or_default();
+        let tail = self.log.take_tail(WHOLE).unwrap_or_default();
         let printed = String::from_utf8_lossy(&tail);
         let lines: Vec<&str> = printed.lines().filter(|line| !line.trim().is_empty()).collect();
         let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");

@@ -20,7 +20,8 @@ pub(crate) struct EnvironmentLog {
     clock: Arc<dyn Clock>,
     stream: LogStreamName,
     spec: Arc<FunctionSpec>,
-    tail: Option<Tail>,
+    /// By request id; one at most where events come one at a time.
+    tails: Vec<(String, Tail)>,
 }
 
 impl EnvironmentLog {
@@ -36,7 +37,7 @@ impl EnvironmentLog {
             clock,
             stream,
             spec: spec.clone(),
-            tail: None,
+            tails: Vec::new(),
         }
     }
 
@@ -45,70 +46,102 @@ impl EnvironmentLog {
         &self.stream.stream
     }
 
-    /// From here on the last 4 KiB are kept for [`Self::take_tail`].
-    pub(crate) fn begin_tail(&mut self) {
-        self.tail = Some(Tail::default());
+    /// From here on the last 4 KiB of the event's log are kept for [`Self::take_tail`].
+    pub(crate) fn begin_tail(&mut self, request_id: &str) {
+        self.tails.retain(|(id, _)| id != request_id);
+        self.tails.push((request_id.to_owned(), Tail::default()));
     }
 
-    /// The last 4 KiB since [`Self::begin_tail`].
-    pub(crate) fn take_tail(&mut self) -> Option<Bytes> {
-        self.tail.take().map(Tail::into_bytes)
+    /// The last 4 KiB since [`Self::begin_tail`]: the event's own lines, and those of which nobody knows whose they are.
+    pub(crate) fn take_tail(&mut self, request_id: &str) -> Option<Bytes> {
+        let at = self.tails.iter().position(|(id, _)| id == request_id)?;
+        Some(self.tails.swap_remove(at).1.into_bytes())
     }
 
     /// Cuts what the process printed into lines and hands the whole ones to the sink.
     pub(crate) fn printed(&mut self, splitter: &mut LineSplitter, chunk: &[u8]) {
-        let timestamp = self.clock.now();
-        let mut events = Vec::new();
-        splitter.feed(chunk, |line| {
-            events.push(LogEvent {
-                timestamp,
-                message: line,
-            })
-        });
-        self.write(events);
+        let shared = self.spec.places() > 1;
+        let mut lines = Vec::new();
+        splitter.feed(chunk, |line| lines.push(Line::printed(line, shared, self.spec.log_format)));
+        self.write(lines);
     }
 
     /// Hands over what has no line end yet.
     pub(crate) fn flush(&mut self, splitter: &mut LineSplitter) {
-        let timestamp = self.clock.now();
-        if let Some(message) = splitter.finish() {
-            self.write(vec![LogEvent { timestamp, message }]);
+        if let Some(line) = splitter.finish() {
+            let shared = self.spec.places() > 1;
+            self.write(vec![Line::printed(line, shared, self.spec.log_format)]);
         }
     }
 
     /// Writes lines of the platform, those that the function's format and system log level let through.
     pub(crate) fn platform(&mut self, lines: &[PlatformLine<'_>]) {
         let timestamp = self.clock.now();
-        let events = lines
-            .iter()
-            .filter_map(|line| match self.spec.log_format {
+        let written = lines.iter().filter_map(|line| {
+            let message = match self.spec.log_format {
                 LogFormat::Text => line.text(timestamp),
                 LogFormat::Json => line.json(timestamp, &self.spec),
-            })
-            .map(|message| LogEvent { timestamp, message })
-            .collect();
-        self.write(events);
+            }?;
+            let request_id = line.request_id().map(str::to_owned);
+            Some(Line { request_id, message })
+        });
+        let written = written.collect();
+        self.write(written);
     }
 
     /// A line that AWS has no counterpart of (which interpreter runs, why an app was restarted).
     pub(crate) fn note(&mut self, message: impl Into<String>) {
-        let timestamp = self.clock.now();
-        self.write(vec![LogEvent {
-            timestamp,
+        self.write(vec![Line {
+            request_id: None,
             message: message.into(),
         }]);
     }
 
-    fn write(&mut self, events: Vec<LogEvent>) {
-        if events.is_empty() {
+    fn write(&mut self, lines: Vec<Line>) {
+        if lines.is_empty() {
             return;
         }
-        if let Some(tail) = &mut self.tail {
-            for event in &events {
-                tail.push(&event.message);
+        let timestamp = self.clock.now();
+        for line in &lines {
+            for (request_id, tail) in &mut self.tails {
+                if line.request_id.as_ref().is_none_or(|id| id == request_id) {
+                    tail.push(&line.message);
+                }
             }
         }
-        self.sink.write(&self.stream, events);
+        let events = lines.into_iter().map(|Line { message, .. }| LogEvent { timestamp, message });
+        self.sink.write(&self.stream, events.collect());
+    }
+}
+
+/// Around a request id at the begin of a line: the embedded bootstraps say with it which event printed the line, where
+/// there are several. ASCII's group separator.
+const WHOSE: char = '\u{1d}';
+
+struct Line {
+    request_id: Option<String>,
+    message: String,
+}
+
+impl Line {
+    /// What a process printed. Among lines of several events a bare one is given the id of its own.
+    fn printed(line: String, shared: bool, format: LogFormat) -> Self {
+        let said = line.strip_prefix(WHOSE).filter(|_| shared);
+        let Some((id, message)) = said.and_then(|said| said.split_once(WHOSE)) else {
+            return Self {
+                request_id: None,
+                message: line,
+            };
+        };
+        let bare = format == LogFormat::Text && !message.starts_with('{') && !message.contains(id);
+        Self {
+            request_id: Some(id.to_owned()),
+            message: if bare {
+                format!("{id}\t{message}")
+            } else {
+                message.to_owned()
+            },
+        }
     }
 }
 
@@ -151,5 +184,21 @@ mod tests {
             iso_millis(Timestamp::from_millis(1_795_294_620_007)),
             "2026-11-21T20:57:00.007Z"
         );
+    }
+
+    #[test]
+    fn a_line_among_several_events_says_whose_it_is() {
+        let printed = |text: &str, shared| {
+            let line = Line::printed(text.to_owned(), shared, LogFormat::Text);
+            (line.request_id, line.message)
+        };
+        let id = || Some("id-1".to_owned());
+        assert_eq!(printed("\u{1d}id-1\u{1d}hello", true), (id(), "id-1\thello".into()));
+        assert_eq!(printed("\u{1d}id-1\u{1d}INFO id-1 hello", true), (id(), "INFO id-1 hello".into()));
+        assert_eq!(printed("\u{1d}id-1\u{1d}{\"a\":1}", true), (id(), "{\"a\":1}".into()));
+        assert_eq!(printed("hello", true), (None, "hello".into()));
+        assert_eq!(printed("\u{1d}id-1", true), (None, "\u{1d}id-1".into()));
+        let untouched = "\u{1d}id-1\u{1d}hello";
+        assert_eq!(printed(untouched, false), (None, untouched.into()));
     }
 }

@@ -65,6 +65,18 @@ pub(crate) enum PlatformLine<'a> {
 }
 
 impl PlatformLine<'_> {
+    /// Whose line it is; `None` for the environment's own.
+    pub(super) fn request_id(&self) -> Option<&str> {
+        match self {
+            Self::Start { request_id, .. } | Self::Fault { request_id, .. } | Self::End { request_id } => Some(request_id),
+            Self::Report(report) => Some(report.request_id),
+            Self::InitStart { .. }
+            | Self::InitReport { .. }
+            | Self::RestoreStart { .. }
+            | Self::RestoreReport { .. } => None,
+        }
+    }
+
     /// The line for people; `None` when the text format has none.
     pub(super) fn text(&self, now: Timestamp) -> Option<String> {
         Some(match *self {

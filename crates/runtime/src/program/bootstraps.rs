@@ -10,6 +10,10 @@ const FILES: &[(&str, &str)] = &[
         include_str!("../../bootstrap/python/danbi_lambda.py"),
     ),
     (
+        "danbi_lambda_async.py",
+        include_str!("../../bootstrap/python/danbi_lambda_async.py"),
+    ),
+    (
         "danbi_lambda_log.py",
         include_str!("../../bootstrap/python/danbi_lambda_log.py"),
     ),
@@ -27,6 +31,7 @@ const FILES: &[(&str, &str)] = &[
     ("errors.cjs", include_str!("../../bootstrap/node/errors.cjs")),
     ("handler.cjs", include_str!("../../bootstrap/node/handler.cjs")),
     ("worker.cjs", include_str!("../../bootstrap/node/worker.cjs")),
+    ("concurrent.cjs", include_str!("../../bootstrap/node/concurrent.cjs")),
     ("invoke.cjs", include_str!("../../bootstrap/node/invoke.cjs")),
 ];
 
@@ -71,6 +76,7 @@ impl Bootstraps {
     pub(crate) fn python_modules(&self) -> impl Iterator<Item = PathBuf> {
         [
             "danbi_lambda.py",
+            "danbi_lambda_async.py",
             "danbi_lambda_log.py",
             "danbi_template.py",
             "snapshot_restore_py.py",

@@ -126,6 +126,10 @@ pub(crate) fn variables(
     set("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", spec.memory_mib.to_string());
     set("AWS_LAMBDA_FUNCTION_VERSION", spec.version.clone());
     set("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand".to_owned());
+    // Read by AWS's own clients of the Runtime API, which then ask for so many events at once.
+    if let Some(places) = spec.concurrency() {
+        set("AWS_LAMBDA_MAX_CONCURRENCY", places.to_string());
+    }
     set("AWS_LAMBDA_LOG_GROUP_NAME", spec.log_group.clone());
     set("AWS_LAMBDA_LOG_STREAM_NAME", log_stream.to_owned());
     set("AWS_ACCESS_KEY_ID", credentials.access_key_id.clone());

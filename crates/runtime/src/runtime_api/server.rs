@@ -17,11 +17,14 @@ use tokio::task::JoinSet;
 
 /// Bytes of request headers that are read; awslambdaric sends up to 1 MiB of X-Ray cause in one.
 const MAX_HEADER_BYTES: usize = 2 * 1024 * 1024;
-/// Connections that one environment may hold open at once; runtimes use one or two.
+/// Connections that one environment may hold open at once, besides one for each event that it takes; runtimes use one or
+/// two.
 const MAX_CONNECTIONS: usize = 16;
-/// Bodies of one environment that are held at once: one answer, and one more that is about to be refused. Without this
+/// Bodies of one environment that are held at once: its answers, and one more that is about to be refused. Without this
 /// bound a function could fill the platform's memory with answers to nothing.
-const MAX_BODIES: usize = 2;
+const MAX_BODIES: usize = 8;
+
+const RESPONSE_MODE: &str = "lambda-runtime-function-response-mode";
 
 /// After a refused accept: the platform is out of descriptors, which passes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -31,19 +34,23 @@ struct Shared {
     calls: mpsc::Sender<Call>,
     credentials: Option<Arc<ContainerCredentials>>,
     bodies: Semaphore,
+    /// Streamed answers, which are held by pieces only.
+    streams: Semaphore,
 }
 
-/// Accepts connections until dropped; every connection ends with it.
+/// Accepts connections until dropped; every connection ends with it. `places` is how many events the process takes.
 pub(crate) async fn serve(
     listener: TcpListener,
     calls: mpsc::Sender<Call>,
     credentials: Option<Arc<ContainerCredentials>>,
+    places: usize,
 ) {
     let mut connections = JoinSet::new();
     let shared = Arc::new(Shared {
         calls,
         credentials,
-        bodies: Semaphore::new(MAX_BODIES),
+        bodies: Semaphore::new((places + 1).min(MAX_BODIES)),
+        streams: Semaphore::new(places + 1),
     });
     loop {
         tokio::select! {
@@ -52,7 +59,7 @@ pub(crate) async fn serve(
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 };
-                if connections.len() >= MAX_CONNECTIONS {
+                if connections.len() >= MAX_CONNECTIONS + places {
                     continue;
                 }
                 let _ = stream.set_nodelay(true);
@@ -81,16 +88,20 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Response<Full<By
         calls,
         credentials,
         bodies,
+        streams,
     } = shared;
     let (head, body) = request.into_parts();
     let headers = head.headers;
+    let called = route(&head.method, head.uri.path());
     // Never closed, so it always gives a place; a call without a body does not wait for one.
     let _place = if body.is_end_stream() {
         None
+    } else if matches!(called, Route::Response(_)) && is_streamed(&headers) {
+        streams.acquire().await.ok()
     } else {
         bodies.acquire().await.ok()
     };
-    let result = match route(&head.method, head.uri.path()) {
+    let result = match called {
         Route::Next => return render_event(ask(calls, |verdict| Call::Next { verdict }).await),
         Route::Assignment => return render_assignment(ask(calls, |verdict| Call::Assignment { verdict }).await),
         Route::Ping => return render(StatusCode::OK, "text/plain", Bytes::from_static(b"pong")),
@@ -140,13 +151,18 @@ async fn ask<T>(calls: &mpsc::Sender<Call>, call: impl FnOnce(Verdict<T>) -> Cal
     decided.await.unwrap_or_else(|_| Err(Refusal::gone()))
 }
 
+fn is_streamed(headers: &HeaderMap) -> bool {
+    let mode = headers.get(RESPONSE_MODE);
+    mode.is_some_and(|mode| mode.as_bytes().eq_ignore_ascii_case(b"streaming"))
+}
+
 async fn take_answer(id: &str, headers: &HeaderMap, body: Incoming, calls: &mpsc::Sender<Call>) -> Result<(), Refusal> {
     let request_id = id.to_owned();
-    match text(headers, "lambda-runtime-function-response-mode").as_deref() {
+    if is_streamed(headers) {
+        return take_stream(request_id, headers, body, calls).await;
+    }
+    match text(headers, RESPONSE_MODE).as_deref() {
         None | Some("") => {}
-        Some(mode) if mode.eq_ignore_ascii_case("streaming") => {
-            return take_stream(request_id, headers, body, calls).await;
-        }
         Some(_) => return ask(calls, |verdict| Call::WrongMode { request_id, verdict }).await,
     }
     let payload = take_payload(&request_id, body, calls).await?;
