@@ -410,7 +410,6 @@ impl Environment {
         self.ending = true;
         self.host.pool.dismiss(self.seat.id);
         self.handles.clear();
-        self.polls.clear();
         self.jobs.close();
         self.give_back_waiting();
         // What is just being sent comes back at the end.
@@ -590,17 +589,16 @@ impl Environment {
     }
 
     fn asked(&mut self, asked: Asked, verdict: Verdict<Event>) {
-        if self.ending {
-            // Whoever asks waits for what does not come, as in an environment that is frozen.
-            self.polls.push_back(verdict);
-            return;
-        }
         if self.places == 1 {
             self.polls.clear();
         }
         self.polls.push_back(verdict);
         if let Some(event) = self.redeliver.pop_front() {
             self.send_event(event);
+            return;
+        }
+        if self.ending {
+            // Who asks now waits for what does not come: refused, the process might end, and its other events with it.
             return;
         }
         if asked == Asked::Again {
