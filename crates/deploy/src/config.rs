@@ -56,8 +56,7 @@ pub struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 512, max = 10240))]
     pub storage: Option<u32>,
-    /// How many requests one environment serves at once. For an HTTP server 1 to 1000. For a handler that can take several
-    /// events (`async def` in Python, any in JavaScript, a program that asks for several) 1 to 256; default: 1.
+    /// How many requests one environment takes at once: a server 1 to 1000, a handler that can take several 1 to 256.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1000))]
     pub concurrency: Option<u32>,

@@ -288,7 +288,10 @@ fn check_environment(variables: &BTreeMap<String, String>) -> Result<(), Error> 
         )));
     }
     if let Some(said) = variables.get("DANBI_CONCURRENCY")
-        && !said.trim().parse().is_ok_and(|places: u32| (1..=MAX_CONCURRENCY).contains(&places))
+        && !said
+            .trim()
+            .parse()
+            .is_ok_and(|places: u32| (1..=MAX_CONCURRENCY).contains(&places))
     {
         return Err(Error::InvalidParameter(format!(
             "DANBI_CONCURRENCY is how many events an environment takes at once, from 1 to {MAX_CONCURRENCY}, not {said:?}."
@@ -545,7 +548,13 @@ mod tests {
 
     #[test]
     fn concurrency_is_a_number_in_its_bounds() {
-        for (said, taken) in [("1", true), ("256", true), ("0", false), ("257", false), ("many", false)] {
+        for (said, taken) in [
+            ("1", true),
+            ("256", true),
+            ("0", false),
+            ("257", false),
+            ("many", false),
+        ] {
             let checked = check_environment(&BTreeMap::from([("DANBI_CONCURRENCY".to_owned(), said.to_owned())]));
             assert_eq!(checked.is_ok(), taken, "{said}");
         }

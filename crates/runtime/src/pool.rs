@@ -640,7 +640,10 @@ mod tests {
         let from = Timestamp::from_millis(0);
         assert!(pool.join(&key, 3, from).is_none(), "it did not say that it takes more");
         pool.opens(seat.id, first.door());
-        assert!(pool.join(&key, 3, Timestamp::from_millis(1_000)).is_none(), "its credentials end");
+        assert!(
+            pool.join(&key, 3, Timestamp::from_millis(1_000)).is_none(),
+            "its credentials end"
+        );
         let joined: Vec<Handle> = std::iter::from_fn(|| pool.join(&key, 3, from)).collect();
         assert_eq!(joined.len(), 2);
         seat.gauge.set(EnvironmentState::Busy);

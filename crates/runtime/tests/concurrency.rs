@@ -61,7 +61,10 @@ fn send(world: &World, spec: &Arc<FunctionSpec>, payload: &str) -> (String, Join
     let (runtime, spec) = (world.runtime.clone(), spec.clone());
     let invocation = invocation(&spec, payload);
     let id = invocation.request_id.clone();
-    (id, tokio::spawn(async move { runtime.invoke(spec, invocation).await.unwrap() }))
+    (
+        id,
+        tokio::spawn(async move { runtime.invoke(spec, invocation).await.unwrap() }),
+    )
 }
 
 async fn meet(world: &World, spec: &Arc<FunctionSpec>, count: usize) -> Vec<(String, Outcome)> {
@@ -166,7 +169,11 @@ def handler(event, context):
         assert_eq!((&said[0], said[2].is_null()), (&1.into(), true), "{said}");
         processes.insert(said[1].to_string());
     }
-    assert_eq!(world.runtime.environments().len(), 3, "each in an environment of its own");
+    assert_eq!(
+        world.runtime.environments().len(),
+        3,
+        "each in an environment of its own"
+    );
 }
 
 async fn a_handler_that_cannot_takes_one_and_says_so(world: World) {
@@ -186,14 +193,20 @@ def handler(event, context):
         assert_eq!(json(&outcome.payload), 1);
     }
     let log = world.log(&spec);
-    assert!(log.iter().any(|line| line.contains("DANBI_CONCURRENCY is 4, but the handler is no `async def`")));
+    assert!(
+        log.iter()
+            .any(|line| line.contains("DANBI_CONCURRENCY is 4, but the handler is no `async def`"))
+    );
 }
 
 async fn events_that_come_while_an_environment_starts_wait_for_it(world: World) {
     let spec = python(&world, 8, &format!("import time\ntime.sleep(0.3)\n{MEETING}"));
     let met = meet(&world, &spec, 8).await;
     assert_eq!(world.runtime.environments().len(), 1);
-    let began = met.iter().filter(|(_, outcome)| outcome.usage.init_ms.is_some()).count();
+    let began = met
+        .iter()
+        .filter(|(_, outcome)| outcome.usage.init_ms.is_some())
+        .count();
     assert_eq!(began, 1, "one event started it");
 }
 
@@ -222,8 +235,13 @@ async def child(n):
         assert!(log.contains(&printed) && tail.contains(&printed), "{tail}\n{log:?}");
         assert!(log.contains(&format!("{id}\tchild {n}")));
         let logged = format!("\t{id}\tlogged {n}\nin two lines");
-        assert!(log.iter().any(|line| line.ends_with(&logged)) && tail.contains(&logged), "{tail}\n{log:?}");
-        let others = met.iter().filter(|(other, _)| other != id && tail.contains(other.as_str()));
+        assert!(
+            log.iter().any(|line| line.ends_with(&logged)) && tail.contains(&logged),
+            "{tail}\n{log:?}"
+        );
+        let others = met
+            .iter()
+            .filter(|(other, _)| other != id && tail.contains(other.as_str()));
         assert_eq!(others.count(), 0, "another event's line in {tail}");
     }
 }
@@ -253,7 +271,10 @@ async def handler(event, context):
     let types = ["ValueError", "SystemExit", "Runtime.MarshalError", "CancelledError"];
     for (n, error_type) in types.into_iter().enumerate() {
         let said = json(&met[n].1.payload);
-        assert_eq!((&said["errorType"], &said["requestId"]), (&error_type.into(), &met[n].0.as_str().into()));
+        assert_eq!(
+            (&said["errorType"], &said["requestId"]),
+            (&error_type.into(), &met[n].0.as_str().into())
+        );
     }
     for (_, outcome) in &met[4..] {
         assert_eq!(json(&outcome.payload), "well");
@@ -279,11 +300,17 @@ exports.handler = async (event) => {
     let spec = node(&world, 4, code);
     let met = meet(&world, &spec, 4).await;
     let said = json(&met[0].1.payload);
-    assert_eq!((&said["errorType"], &said["errorMessage"]), (&"RangeError".into(), &"nobody catches this".into()));
+    assert_eq!(
+        (&said["errorType"], &said["errorMessage"]),
+        (&"RangeError".into(), &"nobody catches this".into())
+    );
     for (n, (id, outcome)) in met.iter().enumerate().skip(1) {
         assert_eq!(json(&outcome.payload), n, "{:?}", outcome.payload);
         let log = world.log(&spec);
-        assert!(log.iter().any(|line| line.contains(&format!("{id}\tINFO\tdone {n}"))), "{log:?}");
+        assert!(
+            log.iter().any(|line| line.contains(&format!("{id}\tINFO\tdone {n}"))),
+            "{log:?}"
+        );
     }
     eventually("the process ends", || world.runtime.environments().is_empty()).await;
     let again = send(&world, &spec, r#"{"n": 9, "all": 1}"#).1.await.unwrap();
@@ -312,14 +339,20 @@ async def handler(event, context):
     world.invoke(&spec, "\"\"").await;
     let (_, hanging) = send(&world, &spec, "\"hang\"");
     // The other one begins when the first has used up a part of its time, and so outlives it.
-    while json(&world.invoke(&spec, "\"\"").await.payload).as_i64().is_none_or(|left| left > 2_000) {
+    while json(&world.invoke(&spec, "\"\"").await.payload)
+        .as_i64()
+        .is_none_or(|left| left > 2_000)
+    {
         tokio::task::yield_now().await;
     }
     let (_, other) = send(&world, &spec, "\"outlive\"");
     let hanging = hanging.await.unwrap();
     assert_eq!(json(&hanging.payload)["errorType"], "Sandbox.Timedout");
     let next = send(&world, &spec, "\"\"").1.await.unwrap();
-    assert!(next.usage.init_ms.is_some(), "the one with the lost event takes no more");
+    assert!(
+        next.usage.init_ms.is_some(),
+        "the one with the lost event takes no more"
+    );
     let other = other.await.unwrap();
     assert_eq!((other.function_error, json(&other.payload)), (None, "well".into()));
     eventually("the process ends", || world.runtime.environments().len() == 1).await;
@@ -339,7 +372,10 @@ async def handler(event, context):
     for (id, outcome) in meet(&world, &spec, 3).await {
         let said = json(&outcome.payload);
         assert_eq!(said["errorType"], "Runtime.ExitError");
-        assert_eq!(said["errorMessage"], format!("RequestId: {id} Error: Runtime exited with error: exit status 7"));
+        assert_eq!(
+            said["errorMessage"],
+            format!("RequestId: {id} Error: Runtime exited with error: exit status 7")
+        );
     }
 }
 
@@ -355,7 +391,10 @@ async fn reserved_concurrency_counts_events(world: World) {
     })
     .await;
     let third = world.try_invoke(&spec, r#"{"n": 2, "all": 3}"#).await;
-    assert!(matches!(third, Err(danbi_runtime::RuntimeError::ConcurrencyLimit { limit: 2 })));
+    assert!(matches!(
+        third,
+        Err(danbi_runtime::RuntimeError::ConcurrencyLimit { limit: 2 })
+    ));
     let mut more = (*spec).clone();
     more.max_concurrency = None;
     let (_, third) = send(&world, &Arc::new(more), r#"{"n": 2, "all": 3}"#);
@@ -374,13 +413,19 @@ async def handler(event, context):
 ";
     let spec = python(&world, 2, code);
     let (_, long) = send(&world, &spec, "0.6");
-    eventually("it runs", || world.log(&spec).iter().any(|line| line.starts_with("START"))).await;
+    eventually("it runs", || {
+        world.log(&spec).iter().any(|line| line.starts_with("START"))
+    })
+    .await;
     let (_, short) = send(&world, &spec, "0.01");
     assert_eq!(json(&short.await.unwrap().payload), 0.01);
     let state = world.runtime.environments()[0].state;
     assert!(!long.is_finished() && state == EnvironmentState::Busy, "{state:?}");
     assert_eq!(json(&long.await.unwrap().payload), 0.6);
-    eventually("it is frozen", || world.runtime.environments()[0].state == EnvironmentState::Frozen).await;
+    eventually("it is frozen", || {
+        world.runtime.environments()[0].state == EnvironmentState::Frozen
+    })
+    .await;
     assert_eq!(json(&send(&world, &spec, "0").1.await.unwrap().payload), 0);
     assert_eq!(world.runtime.environments().len(), 1);
 }
@@ -388,18 +433,24 @@ async def handler(event, context):
 async fn forks_of_a_template_take_several_too(world: World) {
     let spec = python(&world, 3, &format!("import time\ntime.sleep(0.1)\n{MEETING}"));
     let mut primed = (*spec).clone();
-    primed.environment.insert("DANBI_PRIMING_EVENT".into(), r#"{"n": -1, "all": 1}"#.into());
+    primed
+        .environment
+        .insert("DANBI_PRIMING_EVENT".into(), r#"{"n": -1, "all": 1}"#.into());
     let spec = Arc::new(primed);
     assert_eq!(world.invoke(&spec, r#"{"n": -2, "all": 1}"#).await.function_error, None);
     eventually("a template is made", || world.runtime.templates() == 1).await;
     // Three fill the first environment and more go on in forks, as soon as eight are there.
-    let sent: Vec<_> = (0..3).map(|n| send(&world, &spec, &format!(r#"{{"n": {n}, "all": 5}}"#))).collect();
+    let sent: Vec<_> = (0..3)
+        .map(|n| send(&world, &spec, &format!(r#"{{"n": {n}, "all": 5}}"#)))
+        .collect();
     eventually("the first is full", || {
         world.log(&spec).iter().filter(|line| line.starts_with("START")).count() == 4
     })
     .await;
     // The fork has the priming event in its set; two more make three of it.
-    let more: Vec<_> = (10..12).map(|n| send(&world, &spec, &format!(r#"{{"n": {n}, "all": 3}}"#))).collect();
+    let more: Vec<_> = (10..12)
+        .map(|n| send(&world, &spec, &format!(r#"{{"n": {n}, "all": 3}}"#)))
+        .collect();
     let mut restored = 0;
     for (_, outcome) in more {
         let outcome = outcome.await.unwrap();

@@ -133,7 +133,12 @@ impl Process {
             listener.set_nonblocking(true)?;
             let listener = TcpListener::from_std(listener)?;
             if port == program.place.api_port && !app {
-                servers.spawn(runtime_api::serve(listener, sender.clone(), credentials.clone(), spec.places()));
+                servers.spawn(runtime_api::serve(
+                    listener,
+                    sender.clone(),
+                    credentials.clone(),
+                    spec.places(),
+                ));
             } else if let Some(door) = platform.as_ref().filter(|_| listener_is_for_databases(&listener)) {
                 servers.spawn(forward_database(listener, door.clone(), owner.clone()));
             } else if let Some(door) = &platform {

@@ -388,7 +388,10 @@ impl Environment {
         let now = Instant::now();
         let limit = self.spec.timeout;
         let memory = self.process.max_memory_mib();
-        let mut overdue: Vec<Active> = self.active.extract_if(.., |active| active.started + limit <= now).collect();
+        let mut overdue: Vec<Active> = self
+            .active
+            .extract_if(.., |active| active.started + limit <= now)
+            .collect();
         let last = self.active.is_empty();
         if last {
             self.process.kill(&mut self.log).await;
@@ -624,13 +627,7 @@ impl Environment {
         self.door.open(self.places.min(self.polls.len() + self.active.len()))
     }
 
-    fn conclude(
-        &mut self,
-        request_id: &str,
-        allowed: Result<(), Refusal>,
-        verdict: Verdict<()>,
-        ending: Ending,
-    ) {
+    fn conclude(&mut self, request_id: &str, allowed: Result<(), Refusal>, verdict: Verdict<()>, ending: Ending) {
         let over = allowed.is_ok();
         let _ = verdict.send(allowed);
         if over {

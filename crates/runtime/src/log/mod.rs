@@ -20,6 +20,8 @@ pub(crate) struct EnvironmentLog {
     clock: Arc<dyn Clock>,
     stream: LogStreamName,
     spec: Arc<FunctionSpec>,
+    /// Whether several events print here at once.
+    shared: bool,
     /// By request id; one at most where events come one at a time.
     tails: Vec<(String, Tail)>,
 }
@@ -37,6 +39,7 @@ impl EnvironmentLog {
             clock,
             stream,
             spec: spec.clone(),
+            shared: spec.places() > 1,
             tails: Vec::new(),
         }
     }
@@ -60,17 +63,16 @@ impl EnvironmentLog {
 
     /// Cuts what the process printed into lines and hands the whole ones to the sink.
     pub(crate) fn printed(&mut self, splitter: &mut LineSplitter, chunk: &[u8]) {
-        let shared = self.spec.places() > 1;
+        let (shared, format) = (self.shared, self.spec.log_format);
         let mut lines = Vec::new();
-        splitter.feed(chunk, |line| lines.push(Line::printed(line, shared, self.spec.log_format)));
+        splitter.feed(chunk, |line| lines.push(Line::printed(line, shared, format)));
         self.write(lines);
     }
 
     /// Hands over what has no line end yet.
     pub(crate) fn flush(&mut self, splitter: &mut LineSplitter) {
         if let Some(line) = splitter.finish() {
-            let shared = self.spec.places() > 1;
-            self.write(vec![Line::printed(line, shared, self.spec.log_format)]);
+            self.write(vec![Line::printed(line, self.shared, self.spec.log_format)]);
         }
     }
 
@@ -109,7 +111,9 @@ impl EnvironmentLog {
                 }
             }
         }
-        let events = lines.into_iter().map(|Line { message, .. }| LogEvent { timestamp, message });
+        let events = lines
+            .into_iter()
+            .map(|Line { message, .. }| LogEvent { timestamp, message });
         self.sink.write(&self.stream, events.collect());
     }
 }
@@ -194,7 +198,10 @@ mod tests {
         };
         let id = || Some("id-1".to_owned());
         assert_eq!(printed("\u{1d}id-1\u{1d}hello", true), (id(), "id-1\thello".into()));
-        assert_eq!(printed("\u{1d}id-1\u{1d}INFO id-1 hello", true), (id(), "INFO id-1 hello".into()));
+        assert_eq!(
+            printed("\u{1d}id-1\u{1d}INFO id-1 hello", true),
+            (id(), "INFO id-1 hello".into())
+        );
         assert_eq!(printed("\u{1d}id-1\u{1d}{\"a\":1}", true), (id(), "{\"a\":1}".into()));
         assert_eq!(printed("hello", true), (None, "hello".into()));
         assert_eq!(printed("\u{1d}id-1", true), (None, "\u{1d}id-1".into()));

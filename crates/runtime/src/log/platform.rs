@@ -68,7 +68,9 @@ impl PlatformLine<'_> {
     /// Whose line it is; `None` for the environment's own.
     pub(super) fn request_id(&self) -> Option<&str> {
         match self {
-            Self::Start { request_id, .. } | Self::Fault { request_id, .. } | Self::End { request_id } => Some(request_id),
+            Self::Start { request_id, .. } | Self::Fault { request_id, .. } | Self::End { request_id } => {
+                Some(request_id)
+            }
             Self::Report(report) => Some(report.request_id),
             Self::InitStart { .. }
             | Self::InitReport { .. }
