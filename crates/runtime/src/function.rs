@@ -118,6 +118,9 @@ pub struct FunctionSpec {
     pub max_concurrency: Option<u32>,
 }
 
+/// The variable that says how many events an environment is given at once.
+pub(crate) const CONCURRENCY: &str = "DANBI_CONCURRENCY";
+
 /// The most events that one environment takes at once: each is a connection of its process, which may have 1,024 files.
 pub const MAX_CONCURRENCY: u32 = 256;
 
@@ -125,7 +128,7 @@ impl FunctionSpec {
     /// How many events an environment is to be given at once (`DANBI_CONCURRENCY`, 1 to [`MAX_CONCURRENCY`]), when the
     /// function says so. As many are given as the process asks for at the same time, and no more than this.
     pub fn concurrency(&self) -> Option<u32> {
-        let said = self.environment.get("DANBI_CONCURRENCY")?;
+        let said = self.environment.get(CONCURRENCY)?;
         let places = said.trim().parse::<u32>().ok()?;
         Some(places.clamp(1, MAX_CONCURRENCY))
     }

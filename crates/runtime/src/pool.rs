@@ -70,6 +70,10 @@ impl Handle {
 }
 
 impl Door {
+    pub(crate) fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
     /// One more handle, as long as there are less than `places`; `None` when the environment is about to end, too.
     pub(crate) fn open(&self, places: usize) -> Option<Handle> {
         let jobs = self.jobs.upgrade()?;
@@ -97,7 +101,7 @@ struct Occupant {
     started: Instant,
     retired: watch::Sender<bool>,
     task: Option<AbortHandle>,
-    /// How events come in before it has initialised, when it takes more than one.
+    /// How events come in before it has asked for as many as it takes, when it takes more than one.
     door: Option<Door>,
 }
 
@@ -272,14 +276,22 @@ impl Pool {
         }
     }
 
-    /// A place at an environment of this key that is being started, when it has one and its credentials last.
-    pub(crate) fn join(&self, key: &str, places: usize, until: Timestamp) -> Option<Handle> {
+    /// It has asked for as many as it takes, or is late: the others find it idle, or not at all.
+    pub(crate) fn settled(&self, id: u64) {
+        if let Some(occupant) = self.lock().seats.get_mut(&id) {
+            occupant.door = None;
+        }
+    }
+
+    /// A place at an environment of this key that is being started and has one.
+    pub(crate) fn join(&self, key: &str, places: usize) -> Option<Handle> {
         let state = self.lock();
-        let starting = state.seats.values().filter(|seat| {
-            &*seat.key == key && seat.gauge.state() == EnvironmentState::Starting && !*seat.retired.borrow()
-        });
-        let mut doors = starting.filter_map(|seat| seat.door.as_ref());
-        doors.find_map(|door| (door.expires > until).then(|| door.open(places))?)
+        let of_key = state
+            .seats
+            .values()
+            .filter(|seat| &*seat.key == key && !*seat.retired.borrow());
+        let mut doors = of_key.filter_map(|seat| seat.door.as_ref());
+        doors.find_map(|door| door.open(places))
     }
 
     /// The environment takes no more events; those that it has go on.
@@ -637,16 +649,11 @@ mod tests {
         let seat = pool.sit(&spec, "a").unwrap();
         let (first, mut receiver) = handle(&seat, &spec);
         let key = Pool::key(&spec);
-        let from = Timestamp::from_millis(0);
-        assert!(pool.join(&key, 3, from).is_none(), "it did not say that it takes more");
+        assert!(pool.join(&key, 3).is_none(), "it did not say that it takes more");
         pool.opens(seat.id, first.door());
-        assert!(
-            pool.join(&key, 3, Timestamp::from_millis(1_000)).is_none(),
-            "its credentials end"
-        );
-        let joined: Vec<Handle> = std::iter::from_fn(|| pool.join(&key, 3, from)).collect();
+        let joined: Vec<Handle> = std::iter::from_fn(|| pool.join(&key, 3)).collect();
         assert_eq!(joined.len(), 2);
-        seat.gauge.set(EnvironmentState::Busy);
+        pool.settled(seat.id);
         for free in joined {
             pool.release(free);
         }
@@ -671,7 +678,7 @@ mod tests {
         pool.release(second);
         pool.dismiss(seat.id);
         let (key, from) = (Pool::key(&spec), Timestamp::from_millis(0));
-        assert!(pool.take_idle(&key, from).is_none() && pool.join(&key, 2, from).is_none());
+        assert!(pool.take_idle(&key, from).is_none() && pool.join(&key, 2).is_none());
     }
 
     #[tokio::test]

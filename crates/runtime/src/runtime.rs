@@ -233,7 +233,7 @@ impl Runtime {
                 EnvironmentChoice::Any => host.pool.take_idle(&key, until).or_else(|| {
                     // Whoever was given back once does not wait for another one's start.
                     let joins = spec.places() > 1 && attempt == 0;
-                    joins.then(|| host.pool.join(&key, spec.places(), until))?
+                    joins.then(|| host.pool.join(&key, spec.places()))?
                 }),
                 EnvironmentChoice::Fresh | EnvironmentChoice::New => None,
             };

@@ -3,6 +3,7 @@
 //! serves a second function. How many wait is a matter of what was asked for lately; nothing is asked for, none waits.
 
 use crate::environment::{Host, Launch, Prepared, Process};
+use crate::function::CONCURRENCY;
 use crate::program::{Language, Program, for_worker, own_mounts};
 use crate::runtime_api::{Variables, Verdict};
 use crate::{FunctionSpec, RuntimeError};
@@ -56,6 +57,8 @@ pub(crate) struct Kind {
     interpreter: PathBuf,
     memory_mib: u32,
     storage_mib: u32,
+    /// How many events it is given at once.
+    places: usize,
 }
 
 /// A process that waits for its assignment.
@@ -148,7 +151,7 @@ impl Workers {
         }
         let demand = state.demand.entry(kind).or_insert_with(|| Demand {
             blank: FunctionSpec {
-                environment: BTreeMap::new(),
+                environment: concurrency(spec),
                 layers_dir: None,
                 ..spec.clone()
             },
@@ -278,7 +281,15 @@ fn kind(spec: &FunctionSpec, program: &Program) -> Option<Kind> {
         interpreter: interpreter.binary.clone(),
         memory_mib: spec.memory_mib,
         storage_mib: spec.ephemeral_storage_mib,
+        places: spec.places(),
     })
+}
+
+/// The one variable that the platform heeds itself. The process does not get it before its assignment.
+fn concurrency(spec: &FunctionSpec) -> BTreeMap<String, String> {
+    let places = spec.concurrency();
+    let variable = places.map(|places| (CONCURRENCY.to_owned(), places.to_string()));
+    variable.into_iter().collect()
 }
 
 fn without_function(program: &Program) -> Program {

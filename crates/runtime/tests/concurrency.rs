@@ -27,6 +27,7 @@ tests![
     reserved_concurrency_counts_events,
     it_is_frozen_only_when_no_event_runs,
     forks_of_a_template_take_several_too,
+    workers_take_several_too,
 ];
 
 const EVENTS: usize = 20;
@@ -41,6 +42,16 @@ async def handler(event, context):
         await asyncio.sleep(0.005)
     return [event['n'], os.getpid(), context.aws_request_id, context.get_remaining_time_in_millis(),
             os.environ['AWS_LAMBDA_MAX_CONCURRENCY']]
+";
+
+const NODE_MEETING: &str = "
+const here = new Set();
+exports.handler = async (event, context) => {
+  here.add(event.n);
+  while (here.size < event.all) await new Promise((resolve) => setTimeout(resolve, 5));
+  return [event.n, process.pid, context.awsRequestId, context.getRemainingTimeInMillis(),
+          process.env.AWS_LAMBDA_MAX_CONCURRENCY];
+};
 ";
 
 fn with(mut spec: FunctionSpec, places: usize) -> Arc<FunctionSpec> {
@@ -111,17 +122,22 @@ async fn twenty_events_of_an_async_python_handler_overlap_in_one_environment(wor
 }
 
 async fn twenty_events_of_a_node_handler_overlap_in_one_environment(world: World) {
-    let code = "
-const here = new Set();
-exports.handler = async (event, context) => {
-  here.add(event.n);
-  while (here.size < event.all) await new Promise((resolve) => setTimeout(resolve, 5));
-  return [event.n, process.pid, context.awsRequestId, context.getRemainingTimeInMillis(),
-          process.env.AWS_LAMBDA_MAX_CONCURRENCY];
-};
-";
-    let spec = node(&world, EVENTS, code);
+    let spec = node(&world, EVENTS, NODE_MEETING);
     twenty_events_overlap(&world, &spec).await;
+}
+
+async fn workers_take_several_too(world: World) {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let first = node(&world, EVENTS, NODE_MEETING);
+    assert_eq!(world.invoke(&first, r#"{"n": 0, "all": 1}"#).await.function_error, None);
+    eventually("a worker waits", || world.runtime.workers() > 0).await;
+    world.runtime.retire(&first.function_arn.to_string());
+    eventually("it is ended", || world.runtime.environments().is_empty()).await;
+    let spec = node(&world, EVENTS, NODE_MEETING);
+    twenty_events_overlap(&world, &spec).await;
+    assert_eq!(world.runtime.counts().assigned, 1);
 }
 
 async fn a_bootstrap_may_ask_for_several_events(world: World) {

@@ -2,7 +2,7 @@
 
 use super::event::{Active, Beginning, Ending, Fault};
 use super::task::Environment;
-use super::{Launch, Process, Reply, Spare, launch_error};
+use super::{Job, Launch, Process, Reply, Spare, launch_error};
 use crate::ahead::{Ahead, NotAhead};
 use crate::counts::Counts;
 use crate::log::{EnvironmentLog, PlatformLine};
@@ -11,11 +11,14 @@ use crate::program::{Bootstraps, Interpreters, Language, NoProgram, Program, pla
 use crate::templates::Templates;
 use crate::workers::Workers;
 use crate::{EnvironmentChoice, FunctionSpec, Invocation, Options, RuntimeError};
-use danbi_core::{Clock, LogSink, RoleCredentials, SessionCredentials};
+use danbi_core::{Clock, LogSink, RoleCredentials, SessionCredentials, Timestamp};
 use danbi_sandbox::Launcher;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
+
+/// When credentials end that are not there yet.
+const NOT_YET: Timestamp = Timestamp::from_millis(i64::MAX);
 
 /// What every environment of this machine is made with.
 pub(crate) struct Host {
@@ -134,40 +137,82 @@ pub(crate) fn start(host: &Arc<Host>, spec: Arc<FunctionSpec>, purpose: Purpose)
     let log = EnvironmentLog::open(&spec, host.sink.clone(), host.clock.clone());
     let seat = host.pool.sit(&spec, log.stream())?;
     let id = seat.id;
-    let task = tokio::spawn(run(host.clone(), spec, log, seat, purpose));
+    let (sender, jobs) = mpsc::channel(spec.places());
+    let handle = Handle {
+        id,
+        jobs: sender,
+        key: Pool::key(&spec),
+        expires: NOT_YET,
+    };
+    if spec.places() > 1 && purpose.choice() == EnvironmentChoice::Any {
+        // Before anything is waited for: events that come at the same time are to find it.
+        host.pool.opens(id, handle.door());
+    }
+    let room = Room {
+        log,
+        seat,
+        handle,
+        jobs,
+    };
+    let task = tokio::spawn(run(host.clone(), spec, room, purpose));
     host.pool.owns(id, task.abort_handle());
     Ok(())
 }
 
-async fn run(host: Arc<Host>, spec: Arc<FunctionSpec>, mut log: EnvironmentLog, seat: Seat, purpose: Purpose) {
+/// Where an environment comes to be.
+struct Room {
+    log: EnvironmentLog,
+    seat: Seat,
+    handle: Handle,
+    jobs: mpsc::Receiver<Job>,
+}
+
+/// There is none: events that have come for it go to others.
+async fn turn_away(mut jobs: mpsc::Receiver<Job>) {
+    jobs.close();
+    while let Some(job) = jobs.recv().await {
+        let _ = job.reply.send(Reply::Returned(job.invocation, job.slot));
+    }
+}
+
+async fn run(host: Arc<Host>, spec: Arc<FunctionSpec>, room: Room, purpose: Purpose) {
+    let Room {
+        mut log,
+        seat,
+        mut handle,
+        jobs,
+    } = room;
     let mut prepared = match host.prepare(&spec, log.stream()).await {
         Ok(prepared) => prepared,
-        Err(NoProgram::Runtime(error)) => return purpose.fail(error),
-        Err(NoProgram::Entrypoint(reason)) => return purpose.no_entrypoint(reason, &spec, &mut log),
+        Err(NoProgram::Runtime(error)) => {
+            purpose.fail(error);
+            return turn_away(jobs).await;
+        }
+        Err(NoProgram::Entrypoint(reason)) => {
+            purpose.no_entrypoint(reason, &spec, &mut log);
+            return turn_away(jobs).await;
+        }
     };
     if let Purpose::Ahead { provisioned: true, .. } = purpose {
         provisioned(&mut prepared.variables);
     }
     let began = Instant::now();
-    let (sender, jobs) = mpsc::channel(spec.places());
-    let handle = Handle {
-        id: seat.id,
-        jobs: sender,
-        key: Pool::key(&spec),
-        expires: prepared.credentials.expires,
-    };
+    handle.expires = prepared.credentials.expires;
     let choice = purpose.choice();
-    if spec.places() > 1 && choice == EnvironmentChoice::Any {
-        host.pool.opens(seat.id, handle.door());
-    }
     let process = match made_ready(&host, &spec, &prepared, choice, &mut log).await {
         Some(process) => Ok(process),
         None => launch(&host, &spec, &prepared).await,
     };
     let process = match process {
         Ok(process) => process,
-        Err(LaunchFailure::Machine(error)) => return purpose.fail(error),
-        Err(LaunchFailure::Program(reason)) => return purpose.no_entrypoint(reason, &spec, &mut log),
+        Err(LaunchFailure::Machine(error)) => {
+            purpose.fail(error);
+            return turn_away(jobs).await;
+        }
+        Err(LaunchFailure::Program(reason)) => {
+            purpose.no_entrypoint(reason, &spec, &mut log);
+            return turn_away(jobs).await;
+        }
     };
     let mut environment = Environment::new(host, spec, log, seat, prepared, process, jobs, handle, choice);
     if environment.initialise_for(purpose, began).await {

@@ -114,6 +114,8 @@ pub(super) struct Environment {
     lingering: Option<Instant>,
     idle_since: Instant,
     frozen: bool,
+    /// It is still to ask for as many events as it takes.
+    opening: bool,
     /// It takes no more events.
     ending: bool,
     choice: EnvironmentChoice,
@@ -151,6 +153,7 @@ impl Environment {
             lingering: None,
             idle_since: Instant::now(),
             frozen: false,
+            opening: places > 1,
             ending: false,
             choice,
         }
@@ -355,6 +358,7 @@ impl Environment {
         match alarm {
             Alarm::EventLimit => return self.end_overdue().await,
             Alarm::NextLimit => {
+                self.settled();
                 if let Some(waiting) = self.waiting.pop_front() {
                     waiting.give_back();
                 }
@@ -446,7 +450,11 @@ impl Environment {
             handle,
             reply,
         } = job;
-        self.handles.push(handle);
+        // One that came in before the credentials were there does not know when they end.
+        self.handles.push(Handle {
+            expires: self.door.expires(),
+            ..handle
+        });
         self.seat.gauge.set(EnvironmentState::Busy);
         let waiting = Waiting {
             invocation,
@@ -596,6 +604,9 @@ impl Environment {
             self.polls.clear();
         }
         self.polls.push_back(verdict);
+        if self.polls.len() + self.active.len() >= self.places {
+            self.settled();
+        }
         if let Some(event) = self.redeliver.pop_front() {
             self.send_event(event);
             return;
@@ -612,6 +623,13 @@ impl Environment {
             self.hand_over(waiting.invocation, waiting.slot, waiting.reply, Beginning::default());
         } else if let Some(handle) = self.free_handle() {
             self.host.pool.release(handle);
+        }
+    }
+
+    /// From here on it is given as many events as it asks for.
+    fn settled(&mut self) {
+        if std::mem::take(&mut self.opening) {
+            self.host.pool.settled(self.seat.id);
         }
     }
 
