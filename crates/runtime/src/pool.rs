@@ -5,7 +5,7 @@ use crate::environment::Job;
 use crate::{EnvironmentState, EnvironmentStatus, FunctionSpec, Options, RuntimeError};
 use danbi_core::Timestamp;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
@@ -47,6 +47,24 @@ pub(crate) struct Handle {
     pub(crate) key: Arc<str>,
     /// When the credentials inside end.
     pub(crate) expires: Timestamp,
+    /// Counts the handles of the environment.
+    given: Given,
+}
+
+/// One of the handles that an environment has given out; leaving scope takes it back.
+#[derive(Debug)]
+struct Given(Arc<AtomicUsize>);
+
+impl Given {
+    fn count(&self) -> usize {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// From which more handles of an environment are made, when it takes more than one event. It keeps nothing alive.
@@ -56,15 +74,28 @@ pub(crate) struct Door {
     jobs: mpsc::WeakSender<Job>,
     key: Arc<str>,
     expires: Timestamp,
+    given: Arc<AtomicUsize>,
 }
 
 impl Handle {
+    /// The first one of an environment.
+    pub(crate) fn new(id: u64, jobs: mpsc::Sender<Job>, key: Arc<str>, expires: Timestamp) -> Self {
+        Self {
+            id,
+            jobs,
+            key,
+            expires,
+            given: Given(Arc::new(AtomicUsize::new(1))),
+        }
+    }
+
     pub(crate) fn door(&self) -> Door {
         Door {
             id: self.id,
             jobs: self.jobs.downgrade(),
             key: self.key.clone(),
             expires: self.expires,
+            given: self.given.0.clone(),
         }
     }
 }
@@ -76,13 +107,17 @@ impl Door {
 
     /// One more handle, as long as there are less than `places`; `None` when the environment is about to end, too.
     pub(crate) fn open(&self, places: usize) -> Option<Handle> {
-        let jobs = self.jobs.upgrade()?;
-        // Counted with the new one, so two who open at once cannot both have the last place.
-        (jobs.strong_count() <= places).then(|| Handle {
+        let free = |given: usize| (given < places).then_some(given + 1);
+        self.given
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, free)
+            .ok()?;
+        let given = Given(self.given.clone());
+        Some(Handle {
             id: self.id,
-            jobs,
+            jobs: self.jobs.upgrade()?,
             key: self.key.clone(),
             expires: self.expires,
+            given,
         })
     }
 }
@@ -469,7 +504,7 @@ impl State {
             // One that takes several events is idle when all its handles are here.
             let idle = waiting.iter().filter(|idle| {
                 let here = waiting.iter().filter(|other| other.handle.id == idle.handle.id);
-                idle.handle.jobs.strong_count() <= here.count()
+                idle.handle.given.count() <= here.count()
             });
             idle.map(move |idle| (idle.since, key.clone(), idle.handle.id))
         });
@@ -536,12 +571,7 @@ mod tests {
     fn handle(seat: &Seat, spec: &FunctionSpec) -> (Handle, mpsc::Receiver<Job>) {
         let (jobs, receiver) = mpsc::channel(1);
         (
-            Handle {
-                id: seat.id,
-                jobs,
-                key: Pool::key(spec),
-                expires: Timestamp::from_millis(1_000),
-            },
+            Handle::new(seat.id, jobs, Pool::key(spec), Timestamp::from_millis(1_000)),
             receiver,
         )
     }

@@ -365,10 +365,9 @@ async def handler(event, context):
     let hanging = hanging.await.unwrap();
     assert_eq!(json(&hanging.payload)["errorType"], "Sandbox.Timedout");
     let next = send(&world, &spec, "\"\"").1.await.unwrap();
-    assert!(
-        next.usage.init_ms.is_some(),
-        "the one with the lost event takes no more"
-    );
+    // Made of a template when the first one was slow to import.
+    let made = next.usage.init_ms.or(next.usage.restore_ms);
+    assert!(made.is_some(), "the one with the lost event takes no more");
     let other = other.await.unwrap();
     assert_eq!((other.function_error, json(&other.payload)), (None, "well".into()));
     eventually("the process ends", || world.runtime.environments().len() == 1).await;

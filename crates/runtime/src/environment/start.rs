@@ -138,12 +138,7 @@ pub(crate) fn start(host: &Arc<Host>, spec: Arc<FunctionSpec>, purpose: Purpose)
     let seat = host.pool.sit(&spec, log.stream())?;
     let id = seat.id;
     let (sender, jobs) = mpsc::channel(spec.places());
-    let handle = Handle {
-        id,
-        jobs: sender,
-        key: Pool::key(&spec),
-        expires: NOT_YET,
-    };
+    let handle = Handle::new(id, sender, Pool::key(&spec), NOT_YET);
     if spec.places() > 1 && purpose.choice() == EnvironmentChoice::Any {
         // Before anything is waited for: events that come at the same time are to find it.
         host.pool.opens(id, handle.door());

@@ -447,14 +447,12 @@ impl Environment {
         let Job {
             invocation,
             slot,
-            handle,
+            mut handle,
             reply,
         } = job;
         // One that came in before the credentials were there does not know when they end.
-        self.handles.push(Handle {
-            expires: self.door.expires(),
-            ..handle
-        });
+        handle.expires = self.door.expires();
+        self.handles.push(handle);
         self.seat.gauge.set(EnvironmentState::Busy);
         let waiting = Waiting {
             invocation,
