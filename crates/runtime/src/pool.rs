@@ -157,6 +157,8 @@ struct State {
 /// See the module.
 pub(crate) struct Pool {
     state: Mutex<State>,
+    /// Held by who looks for a place at an environment and starts one when there is none.
+    deciding: Mutex<()>,
     max_environments: usize,
     max_memory_mib: u64,
     /// How many seats are taken, for who waits for none.
@@ -199,6 +201,7 @@ impl Pool {
     pub(crate) fn new(options: &Options) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
+            deciding: Mutex::default(),
             max_environments: options.max_environments,
             max_memory_mib: options.max_memory_mib,
             occupied: watch::Sender::new(0),
@@ -247,6 +250,12 @@ impl Pool {
             state.idle.remove(key);
         }
         found
+    }
+
+    /// Until it is dropped nobody else who asks looks for a place: whoever finds none has begun an environment by then.
+    /// For functions whose environments take several events; taken before the state's lock, never after it.
+    pub(crate) fn decide(&self) -> MutexGuard<'_, ()> {
+        self.deciding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Room for another environment; idle ones of other functions give way, the longest idle first.

@@ -229,6 +229,8 @@ impl Runtime {
         for attempt in 0..=MAX_RETURNS {
             let (reply, answered) = oneshot::channel();
             let until = host.clock.now().plus_millis(margin);
+            // Those who come together shall find the environment that the first of them starts.
+            let deciding = (spec.places() > 1).then(|| host.pool.decide());
             let free = match invocation.environment {
                 EnvironmentChoice::Any => host.pool.take_idle(&key, until).or_else(|| {
                     // Whoever was given back once does not wait for another one's start.
@@ -261,6 +263,7 @@ impl Runtime {
                     })),
                 )?,
             }
+            drop(deciding);
             match answered.await {
                 Ok(Reply::Done(finished)) => return Ok(Given::Done(finished)),
                 Ok(Reply::Stream(streaming)) => return Ok(Given::Streaming(streaming)),
