@@ -333,6 +333,11 @@ impl Environment {
         }
     }
 
+    /// Whether the process waits for an event.
+    fn asks(&self) -> bool {
+        self.polls.iter().any(|next| !next.is_closed())
+    }
+
     fn alarm(&self) -> Option<(Instant, Alarm)> {
         let patience = if self.places > 1 { NEXT_LIMIT_SHARED } else { NEXT_LIMIT };
         let next = self.waiting.front().map(|waiting| waiting.since + patience);
@@ -345,6 +350,10 @@ impl Environment {
         }
         if let Some(next) = next {
             return Some((next, Alarm::NextLimit));
+        }
+        if !self.frozen && !self.asks() {
+            // It has work of its own to do still, or is about to end: what is left of an event's time is for that.
+            return Some((self.idle_since + self.spec.timeout, Alarm::EventLimit));
         }
         let options = &self.host.options;
         Some(match self.frozen {
@@ -363,6 +372,8 @@ impl Environment {
                     waiting.give_back();
                 }
             }
+            // Nothing tells when a process gives its places up, as one does that ends after an error: looked at again.
+            Alarm::Freeze if !self.asks() => {}
             Alarm::Freeze => {
                 match self.process.sandbox().freeze().await {
                     Ok(()) => self.seat.gauge.set(EnvironmentState::Frozen),
@@ -460,12 +471,15 @@ impl Environment {
             reply,
             since: Instant::now(),
         };
-        if self.frozen && self.process.sandbox().thaw().await.is_err() {
-            waiting.give_back();
-            return false;
+        if self.frozen {
+            if self.process.sandbox().thaw().await.is_err() {
+                waiting.give_back();
+                return false;
+            }
+            self.frozen = false;
+            self.idle_since = Instant::now();
         }
-        self.frozen = false;
-        if self.polls.iter().any(|next| !next.is_closed()) {
+        if self.asks() {
             self.hand_over(waiting.invocation, waiting.slot, waiting.reply, Beginning::default());
         } else {
             self.waiting.push_back(waiting);
