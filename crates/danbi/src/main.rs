@@ -6,6 +6,7 @@ mod data_folder;
 mod delays;
 mod eventing;
 mod gateway;
+mod outliving;
 mod platform;
 mod serve;
 

@@ -2,10 +2,10 @@
 
 use crate::gateway::route::{Door, door};
 use crate::gateway::{Handler, Peer};
-use async_trait::async_trait;
+use crate::outliving::Outliving;
 use danbi_apigateway::{ApiGateway, DomainVisit, Visit};
 use danbi_cloudformation::Callbacks;
-use danbi_core::{Body, Client, Presence, Principal, RequestId, ServiceError, full_body};
+use danbi_core::{Body, Principal, RequestId, ServiceError, full_body};
 use danbi_lambda::{FunctionUrls, Lambda, UrlCaller, UrlEndpoint};
 use danbi_runtime::{EnvironmentState, Runtime, StartCounts};
 use danbi_s3::{S3, WebsiteRequest};
@@ -14,10 +14,8 @@ use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use http::uri::PathAndQuery;
 use http::{Method, Request, Response, StatusCode, Uri, Version};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{oneshot, watch};
-use tokio::task::JoinSet;
 
 /// The largest body of a signed request to a function URL: its hash is checked before the function sees it.
 /// Source: <https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html>.
@@ -26,8 +24,8 @@ const MAX_SIGNED_BODY: usize = 6 * 1024 * 1024;
 /// The platform as the gateway sees it.
 pub struct Platform {
     dispatcher: Arc<Dispatcher>,
-    /// API calls under way; they are run to their end whatever becomes of their clients.
-    calls: Mutex<JoinSet<()>>,
+    /// API calls are run to their end whatever becomes of their clients.
+    calls: Outliving,
     lambda: Arc<Lambda>,
     urls: FunctionUrls,
     s3: Arc<S3>,
@@ -50,7 +48,7 @@ impl Platform {
         let urls = FunctionUrls::new(Arc::clone(&lambda));
         Self {
             dispatcher,
-            calls: Mutex::default(),
+            calls: Outliving::default(),
             lambda,
             urls,
             s3,
@@ -109,42 +107,22 @@ impl Platform {
     }
 
     /// Answers an API call. A client that leaves does not stop it half-way: what was begun is brought to its end.
-    async fn call(&self, mut request: Request<Body>, peer: Peer) -> Response<Body> {
+    async fn call(&self, request: Request<Body>, peer: Peer) -> Response<Body> {
         let dispatcher = Arc::clone(&self.dispatcher);
-        let peer = danbi_wire::Peer {
-            ip: peer.ip,
-            secure: peer.secure,
+        let call = move |client| async move {
+            let peer = danbi_wire::Peer {
+                ip: peer.ip,
+                secure: peer.secure,
+                client,
+            };
+            dispatcher.call(request, peer).await
         };
-        let (answer, answered) = oneshot::channel();
-        // Dropped with this future, which is how the call learns that nobody waits for it any more.
-        let (_waits, waiting) = watch::channel(());
-        request.extensions_mut().insert(Client::new(Arc::new(Waiting(waiting))));
-        {
-            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
-            while calls.try_join_next().is_some() {}
-            calls.spawn(async move {
-                // Nobody may be waiting for it any more.
-                let _ = answer.send(dispatcher.call(request, peer).await);
-            });
-        }
-        match answered.await {
-            Ok(response) => response,
-            Err(_) => refusal(&ServiceError::server(
-                "ServiceUnavailableException",
-                503,
-                "The platform is shutting down.",
-            )),
-        }
+        self.calls.run(call, refusal).await
     }
 
     /// Waits at most `grace` for API calls whose clients have left, then drops them.
     pub async fn drain(&self, grace: Duration) {
-        let mut calls = std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner));
-        let finished = async { while calls.join_next().await.is_some() {} };
-        if tokio::time::timeout(grace, finished).await.is_err() {
-            tracing::warn!(left = calls.len(), "API calls did not finish in time and are dropped");
-            calls.shutdown().await;
-        }
+        self.calls.drain(grace).await;
     }
 
     /// Answers a request to a function's URL or an app. `path` is the path as the function sees it.
@@ -202,17 +180,6 @@ impl Platform {
             )));
         }
         Ok((verified.principal, Request::from_parts(parts, body)))
-    }
-}
-
-/// Whether the future that waits for a call is still there.
-struct Waiting(watch::Receiver<()>);
-
-#[async_trait]
-impl Presence for Waiting {
-    async fn left(&self) {
-        let mut waiting = self.0.clone();
-        while waiting.changed().await.is_ok() {}
     }
 }
 

@@ -52,6 +52,7 @@ impl Platform {
         let peer = Peer {
             ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
             secure: false,
+            client: danbi_core::Client::default(),
         };
         let response: Response<Body> = self.dispatcher.call(request, peer).await;
         let status = response.status();

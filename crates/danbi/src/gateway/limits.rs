@@ -25,7 +25,7 @@ pub struct Limits {
     pub half_closed_timeout: Duration,
     /// Bytes in the header of a request; a larger one is answered 431. AWS's own limit for an app is 10,240.
     pub max_header_bytes: u32,
-    /// Header fields in a request.
+    /// Header fields in a request; one of more is answered 431. As many as hyper reads without asking for memory.
     pub max_headers: usize,
     /// Bytes of a request body that are read on behalf of a handler that did not want them, to keep the connection.
     pub max_discarded_bytes: usize,
@@ -41,7 +41,7 @@ impl Default for Limits {
             body_stall_timeout: Duration::from_secs(30),
             half_closed_timeout: Duration::from_secs(5),
             max_header_bytes: 64 * 1024,
-            max_headers: 200,
+            max_headers: 100,
             max_discarded_bytes: 256 * 1024,
             max_connections: 16_384,
         }
@@ -69,7 +69,8 @@ pub fn raise_open_files() {
 pub struct Unstalled {
     inner: Option<Body>,
     stall: Duration,
-    timer: Pin<Box<Sleep>>,
+    /// Made when there is first something to wait for: most bodies have come with their header.
+    timer: Option<Pin<Box<Sleep>>>,
     waiting: bool,
     leftover: Option<oneshot::Sender<Body>>,
 }
@@ -78,12 +79,11 @@ impl Unstalled {
     /// Fails `inner` once it brings nothing for `stall`; the receiver gets what its reader did not want.
     pub fn new(inner: Body, stall: Duration) -> (Self, oneshot::Receiver<Body>) {
         let (leftover, left) = oneshot::channel();
-        let timer = Box::pin(sleep(stall));
         (
             Self {
                 inner: Some(inner),
                 stall,
-                timer,
+                timer: None,
                 waiting: false,
                 leftover: Some(leftover),
             },
@@ -142,12 +142,13 @@ impl http_body::Body for Unstalled {
             }
             return Poll::Ready(frame);
         }
-        if !self.waiting {
-            self.waiting = true;
-            let deadline = Instant::now() + self.stall;
-            self.timer.as_mut().reset(deadline);
+        let stall = self.stall;
+        let began = !std::mem::replace(&mut self.waiting, true);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(stall)));
+        if began {
+            timer.as_mut().reset(Instant::now() + stall);
         }
-        match self.timer.as_mut().poll(cx) {
+        match timer.as_mut().poll(cx) {
             Poll::Ready(()) => {
                 self.inner = None;
                 Poll::Ready(Some(Err(Box::new(stalled()))))

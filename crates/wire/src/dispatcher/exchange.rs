@@ -316,7 +316,7 @@ impl<'d> Exchange<'d> {
             host: text(HOST).or(authority).unwrap_or_default().to_owned(),
             // Header text is ASCII, so every cut is at a character.
             user_agent: user_agent[..user_agent.len().min(MAX_USER_AGENT)].to_owned(),
-            facts: incoming::facts(self.parts, claim, self.dispatcher.clock.now()),
+            facts: incoming::facts(self.parts, claim, self.peer.client.clone(), self.dispatcher.clock.now()),
         }
     }
 

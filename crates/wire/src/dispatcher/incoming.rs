@@ -10,7 +10,7 @@ use crate::value::Value;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use danbi_core::{RequestFacts, ServiceError, SignatureFacts, Timestamp};
+use danbi_core::{Client, RequestFacts, ServiceError, SignatureFacts, Timestamp};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderName, IF_RANGE, REFERER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Version};
@@ -154,7 +154,7 @@ pub(super) fn check_document(
 }
 
 /// What few services ask of a request.
-pub(super) fn facts(parts: &Parts, claim: &Signed, now: Timestamp) -> RequestFacts {
+pub(super) fn facts(parts: &Parts, claim: &Signed, client: Client, now: Timestamp) -> RequestFacts {
     let text = |name: HeaderName| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let kind = |location| match location {
         Location::Header => "REST-HEADER",
@@ -188,6 +188,6 @@ pub(super) fn facts(parts: &Parts, claim: &Signed, now: Timestamp) -> RequestFac
         trace: text(TRACE)
             .filter(|text| !text.is_empty() && text.len() <= MAX_TRACE)
             .map(str::to_owned),
-        client: parts.extensions.get().cloned().unwrap_or_default(),
+        client,
     }
 }

@@ -15,7 +15,9 @@ mod streamed;
 use crate::Service;
 use crate::sigv4::{Claim, Dialect, Payload, RequestView, Rules, SigV4Error, Verifier, sha256};
 use budget::Budget;
-use danbi_core::{AccountId, Authorizer, Body, Clock, CredentialSource, Principal, Region, ServiceError, full_body};
+use danbi_core::{
+    AccountId, Authorizer, Body, Client, Clock, CredentialSource, Principal, Region, ServiceError, full_body,
+};
 use exchange::Exchange;
 use http::request::Parts;
 use http::{Request, Response};
@@ -28,12 +30,14 @@ pub use inside::ApiDoor;
 pub const MAX_HEADER_BYTES: usize = 64 * 1024;
 
 /// Who is at the other end of the connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Peer {
     /// The peer's address.
     pub ip: IpAddr,
     /// Whether the connection is TLS.
     pub secure: bool,
+    /// Tells when it leaves.
+    pub client: Client,
 }
 
 /// Who signed a request, and for which region.

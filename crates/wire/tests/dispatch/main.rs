@@ -108,6 +108,7 @@ async fn send_body(request: Request<Body>) -> Answer {
     let peer = Peer {
         ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
         secure: false,
+        client: danbi_core::Client::default(),
     };
     let response = dispatcher().call(request, peer).await;
     let (parts, body) = response.into_parts();

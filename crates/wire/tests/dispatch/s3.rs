@@ -316,6 +316,7 @@ async fn a_streamed_answer_keeps_its_size() {
     let peer = danbi_wire::Peer {
         ip: [127, 0, 0, 1].into(),
         secure: false,
+        client: danbi_core::Client::default(),
     };
     let request = sign(request("GET", "/b/k", &[], ""), "s3").map(full_body);
     let response = dispatcher().call(request, peer).await;
