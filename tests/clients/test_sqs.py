@@ -130,6 +130,12 @@ def test_older_clients_speak_the_query_protocol_to_a_queues_own_url(danbi):
     assert (status, text(refused, "Code")) == (400, ["AWS.SimpleQueueService.NonExistentQueue"])
     assert text(refused, "Message") == ["The specified queue does not exist for this wsdl version."]
     assert query(danbi, path, Action="SendMessage")[1].count("<Code>MissingParameter</Code>") == 1
+    assert "<ReceiveMessageResult/>" in query(danbi, path, Action="ReceiveMessage")[1]
+    # What is not about the queue is not for its URL, and neither is what says nothing.
+    status, refused = query(danbi, path, Action="ListQueues")
+    assert (status, text(refused, "Code"), text(refused, "Message")) == (400, ["InvalidAction"], ["The action ListQueues is not valid for this endpoint."])
+    status, unknown = query(danbi, path, method="GET")
+    assert (status, ElementTree.fromstring(unknown).tag) == (404, "UnknownOperationException")
 
 
 def test_awss_own_names_for_queues_work(danbi):

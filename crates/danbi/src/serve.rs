@@ -258,6 +258,7 @@ async fn serve_until_told(
     let sqs = Sqs::start(danbi_sqs::Parts {
         store: store.clone(),
         clock: Arc::clone(&clock),
+        authorizer: Arc::clone(&authorizer) as _,
         language: Arc::clone(&authorizer) as _,
         data_keys: Some(Arc::clone(&kms) as _),
         master_key: data.join("sqs.key"),

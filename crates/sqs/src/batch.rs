@@ -33,6 +33,11 @@ pub(crate) fn check<'i>(ids: impl Iterator<Item = &'i str>, kind: &'static str) 
     }
 }
 
+/// A list of an answer: one without items is left out.
+pub(crate) fn listed<T>(items: Vec<T>) -> Option<Vec<T>> {
+    (!items.is_empty()).then_some(items)
+}
+
 /// An entry that failed alone.
 pub(crate) fn failed(id: String, error: &Error) -> BatchResultErrorEntry {
     let (code, by_sender) = error.of_entry();

@@ -68,6 +68,9 @@ pub enum Error {
     /// Too many of something.
     #[error("{0}")]
     OverLimit(String),
+    /// The caller may not do it.
+    #[error("{0}")]
+    Denied(ServiceError),
     /// What KMS answered.
     #[error("{0}")]
     Kms(ServiceError),
@@ -146,6 +149,7 @@ impl From<Error> for ServiceError {
     fn from(error: Error) -> Self {
         let error = match error {
             Error::Kms(error) => return of_kms(error),
+            Error::Denied(error) => return error,
             error => error,
         };
         let (code, status) = match &error {
@@ -167,7 +171,8 @@ impl From<Error> for ServiceError {
             Error::BatchTooLong { .. } => ("BatchRequestTooLong", 400),
             Error::NoResource(_) => ("ResourceNotFoundException", 404),
             Error::OverLimit(_) => ("OverLimit", 403),
-            // The first was dealt with above.
+            // These were dealt with above.
+            Error::Denied(_) => ("AccessDeniedException", 403),
             Error::Kms(_) => ("KmsInvalidState", 400),
             Error::Internal(cause) => {
                 tracing::error!(%cause, "sqs: an operation failed in the platform");

@@ -87,10 +87,11 @@ async fn step(sqs: &Sqs, holder: &str, source: &QueueName, task_key: &Bytes) -> 
                 return Ok((Step::Over, Vec::new()));
             }
             (task.holder, task.held_until_ms) = (holder.to_owned(), now + LEASE_MS);
+            let run_source = id.unwrap_or_default();
             let mut run = Run {
                 sqs,
                 now,
-                source: id.unwrap_or_default(),
+                source: run_source,
                 task: &mut task,
                 targets: BTreeMap::new(),
                 moved: 0,
@@ -102,7 +103,13 @@ async fn step(sqs: &Sqs, holder: &str, source: &QueueName, task_key: &Bytes) -> 
                 run.one(&tx, key, group).await?;
             }
             let (moved, touched) = (run.moved, run.targets.into_keys().collect::<Vec<_>>());
-            let over = task.failure.is_some() || moved == 0 && !candidates.more;
+            // Messages that came after the task stay; before them there are none left.
+            let newer = |(key, _): &(Bytes, Bytes)| {
+                let place = keys::ready_of(&run_source, key);
+                place.is_ok_and(|(_, message)| message.sequence > task.until)
+            };
+            let nothing_left = !candidates.more || candidates.entries.iter().all(newer);
+            let over = task.failure.is_some() || moved == 0 && nothing_left;
             if over {
                 task.status = if task.failure.is_some() { FAILED } else { COMPLETED }.into();
                 tx.delete(&keys::moving(source))?;

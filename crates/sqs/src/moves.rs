@@ -10,7 +10,7 @@ use crate::{Error, Sqs, counts, keys};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use danbi_core::RequestContext;
+use danbi_core::{Access, RequestContext};
 use danbi_store::KeyRange;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -26,6 +26,8 @@ const MAX_RATE: i32 = 500;
 /// Tasks of a queue that can be listed, and are kept.
 const MOST_LISTED: i32 = 10;
 const MAX_HANDLE: usize = 2_048;
+/// Queues that a task without a destination may have to send to.
+const MOST_SOURCES: usize = 1_000;
 
 /// What a task handle says.
 #[derive(Serialize, Deserialize)]
@@ -61,28 +63,74 @@ fn no_queue(parameter: &str) -> Error {
     ))
 }
 
-fn named(arn: &str, parameter: &'static str) -> Result<QueueName, Error> {
+/// A queue of the caller's account in the region that was addressed; of others there are none to move from or to.
+fn named(context: &RequestContext, arn: &str, parameter: &'static str) -> Result<QueueName, Error> {
     if arn.is_empty() {
         return Err(Error::Missing(parameter));
     }
-    QueueName::of_arn(arn).ok_or_else(|| {
+    let name = QueueName::of_arn(arn).ok_or_else(|| {
         Error::parameter(format!(
             "You must use this format to specify the {parameter}: arn:<partition>:<service>:<region>:<account-id>:<resource-id>"
         ))
-    })
+    })?;
+    if name.scope == context.scope {
+        Ok(name)
+    } else {
+        Err(no_queue(parameter))
+    }
+}
+
+/// Asks for what a task does on behalf of its caller: it receives and deletes at the source, and sends to the destination
+/// or, without one, to the queues whose dead letters these are. Source:
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html>.
+async fn authorize(
+    sqs: &Sqs,
+    context: &RequestContext,
+    source: &QueueName,
+    destination: Option<&QueueName>,
+) -> Result<(), Error> {
+    let mut asked: Vec<Access> = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
+        .into_iter()
+        .map(|action| Access::new(action, source.arn()))
+        .collect();
+    let send = |queue: &QueueName| Access::new("sqs:SendMessage", queue.arn());
+    match destination {
+        Some(destination) => asked.push(send(destination)),
+        None => {
+            let prefix = keys::sources(source);
+            let page = sqs
+                .snapshot()
+                .await?
+                .first(KeyRange::prefix(prefix.clone()), MOST_SOURCES)
+                .await?;
+            if page.more {
+                return Err(Error::OverLimit(format!(
+                    "More than {MOST_SOURCES} queues have their dead letters here: a task has to name its destination."
+                )));
+            }
+            for (key, _) in &page.entries {
+                let name = keys::name_behind(key, &prefix).map_err(Error::internal)?;
+                asked.push(send(&QueueName::of(context, name)));
+            }
+        }
+    }
+    for access in &asked {
+        sqs.authorizer.authorize(context, access).await.map_err(Error::Denied)?;
+    }
+    Ok(())
 }
 
 /// StartMessageMoveTask.
 pub(crate) async fn start(
     sqs: Arc<Sqs>,
-    _: RequestContext,
+    context: RequestContext,
     input: StartMessageMoveTaskRequest,
 ) -> Result<StartMessageMoveTaskResult, Error> {
-    let source = &named(&input.source_arn, "SourceArn")?;
+    let source = &named(&context, &input.source_arn, "SourceArn")?;
     let destination = input
         .destination_arn
         .as_deref()
-        .map(|arn| named(arn, "DestinationArn"))
+        .map(|arn| named(&context, arn, "DestinationArn"))
         .transpose()?;
     let destination = &destination;
     let rate = input.max_number_of_messages_per_second;
@@ -92,6 +140,7 @@ pub(crate) async fn start(
     }
     let queue: Option<Queue> = sqs.snapshot().await?.record(&keys::queue(source)).await?;
     let queue = queue.ok_or_else(|| no_queue("SourceArn"))?;
+    authorize(&sqs, &context, source, destination.as_ref()).await?;
     let counted = counts::of(&sqs, &queue).await?;
     let now = sqs.now_ms();
     let task = &Move {
@@ -149,10 +198,10 @@ pub(crate) async fn start(
 /// ListMessageMoveTasks: the newest first.
 pub(crate) async fn list(
     sqs: Arc<Sqs>,
-    _: RequestContext,
+    context: RequestContext,
     input: ListMessageMoveTasksRequest,
 ) -> Result<ListMessageMoveTasksResult, Error> {
-    let source = named(&input.source_arn, "SourceArn")?;
+    let source = named(&context, &input.source_arn, "SourceArn")?;
     let limit = input.max_results.unwrap_or(1);
     if !(1..=MOST_LISTED).contains(&limit) {
         let reason = "MaxResults must be an integer between 1 and 10.";
@@ -188,12 +237,13 @@ pub(crate) async fn list(
 /// CancelMessageMoveTask: what was moved stays where it is.
 pub(crate) async fn cancel(
     sqs: Arc<Sqs>,
-    _: RequestContext,
+    context: RequestContext,
     input: CancelMessageMoveTaskRequest,
 ) -> Result<CancelMessageMoveTaskResult, Error> {
     let wrong = || Error::parameter("Value for parameter TaskHandle is invalid.");
     let handle = Handle::read(&input.task_handle).ok_or_else(wrong)?;
-    let source = &QueueName::of_arn(&handle.source_arn).ok_or_else(wrong)?;
+    QueueName::of_arn(&handle.source_arn).ok_or_else(wrong)?;
+    let source = &named(&context, &handle.source_arn, "SourceArn")?;
     let moved = sqs
         .store
         .transact(async |tx| {

@@ -148,8 +148,8 @@ pub(crate) async fn send_batch(
         sequence_number: name.is_fifo().then(|| shown_sequence(sent.key.sequence)),
     });
     Ok(SendMessageBatchResult {
-        successful: successful.collect(),
-        failed,
+        successful: batch::listed(successful.collect()),
+        failed: batch::listed(failed),
     })
 }
 

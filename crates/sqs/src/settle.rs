@@ -275,8 +275,8 @@ pub(crate) async fn delete_batch(
     let Done { successful, failed } = many(&sqs, &name, entries.collect()).await?;
     let successful = successful.into_iter().map(|id| DeleteMessageBatchResultEntry { id });
     Ok(DeleteMessageBatchResult {
-        successful: successful.collect(),
-        failed,
+        successful: batch::listed(successful.collect()),
+        failed: batch::listed(failed),
     })
 }
 
@@ -302,7 +302,7 @@ pub(crate) async fn change_batch(
         .into_iter()
         .map(|id| ChangeMessageVisibilityBatchResultEntry { id });
     Ok(ChangeMessageVisibilityBatchResult {
-        successful: successful.collect(),
-        failed,
+        successful: batch::listed(successful.collect()),
+        failed: batch::listed(failed),
     })
 }

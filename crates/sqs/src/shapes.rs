@@ -68,10 +68,10 @@ pub struct ChangeMessageVisibilityBatchRequestEntry {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ChangeMessageVisibilityBatchResult {
-    #[serde(rename = "Successful")]
-    pub successful: Vec<ChangeMessageVisibilityBatchResultEntry>,
-    #[serde(rename = "Failed")]
-    pub failed: Vec<BatchResultErrorEntry>,
+    #[serde(rename = "Successful", skip_serializing_if = "Option::is_none")]
+    pub successful: Option<Vec<ChangeMessageVisibilityBatchResultEntry>>,
+    #[serde(rename = "Failed", skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Vec<BatchResultErrorEntry>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -131,10 +131,10 @@ pub struct DeleteMessageBatchRequestEntry {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DeleteMessageBatchResult {
-    #[serde(rename = "Successful")]
-    pub successful: Vec<DeleteMessageBatchResultEntry>,
-    #[serde(rename = "Failed")]
-    pub failed: Vec<BatchResultErrorEntry>,
+    #[serde(rename = "Successful", skip_serializing_if = "Option::is_none")]
+    pub successful: Option<Vec<DeleteMessageBatchResultEntry>>,
+    #[serde(rename = "Failed", skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Vec<BatchResultErrorEntry>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -412,10 +412,10 @@ pub struct SendMessageBatchRequestEntry {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SendMessageBatchResult {
-    #[serde(rename = "Successful")]
-    pub successful: Vec<SendMessageBatchResultEntry>,
-    #[serde(rename = "Failed")]
-    pub failed: Vec<BatchResultErrorEntry>,
+    #[serde(rename = "Successful", skip_serializing_if = "Option::is_none")]
+    pub successful: Option<Vec<SendMessageBatchResultEntry>>,
+    #[serde(rename = "Failed", skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Vec<BatchResultErrorEntry>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]

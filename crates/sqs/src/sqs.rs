@@ -5,7 +5,7 @@ use crate::lanes::Lanes;
 use crate::names::QueueName;
 use crate::sealing::Sealing;
 use crate::{Error, keys, mover, sweep};
-use danbi_core::{Clock, DataKeys, PolicyLanguage};
+use danbi_core::{Authorizer, Clock, DataKeys, PolicyLanguage};
 use danbi_keyring::{MasterKeys, SecretKey};
 use danbi_store::{Snapshot, Store};
 use std::path::PathBuf;
@@ -45,6 +45,8 @@ pub struct Parts {
     pub store: Store,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// What one operation needs of several queues is asked of it.
+    pub authorizer: Arc<dyn Authorizer>,
     /// Judges the policies of queues.
     pub language: Arc<dyn PolicyLanguage>,
     /// Keys of KMS for queues that name one; without it such queues are refused.
@@ -59,6 +61,7 @@ pub struct Parts {
 pub struct Sqs {
     pub(crate) store: Store,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) authorizer: Arc<dyn Authorizer>,
     pub(crate) language: Arc<dyn PolicyLanguage>,
     pub(crate) sealing: Sealing,
     pub(crate) lanes: Lanes,
@@ -82,6 +85,7 @@ impl Sqs {
         let sqs = Arc::new(Self {
             store: parts.store,
             clock: parts.clock,
+            authorizer: parts.authorizer,
             language: parts.language,
             sealing: Sealing::new(key, parts.data_keys),
             lanes: Lanes::default(),

@@ -100,5 +100,11 @@ pub fn speak_query(model: &mut Value) -> Result<(), Failure> {
     if let Some(required) = shapes["ChangeMessageVisibilityRequest"]["required"].as_array_mut() {
         required.retain(|name| name != "VisibilityTimeout");
     }
+    // The model requires both lists of a batch's answer; what goes over the wire has no empty list.
+    for batch in ["ChangeMessageVisibility", "DeleteMessage", "SendMessage"] {
+        if let Some(shape) = shapes.get_mut(&format!("{batch}BatchResult")) {
+            shape["required"] = json!([]);
+        }
+    }
     Ok(())
 }

@@ -120,7 +120,11 @@ fn addressed_host(parts: &Parts) -> &str {
 /// The protocol of a request to a service that may speak several.
 pub(super) fn protocol(model: &Model, parts: &Parts) -> Protocol {
     let spoken = &model.metadata.protocols;
-    let guess = guess_protocol(parts);
+    // What a browser sends to a queue's URL has no form either.
+    let guess = match guess_protocol(parts) {
+        Protocol::RestJson if parts.method == Method::GET && sqs::is_sqs(model) => Protocol::Query,
+        guess => guess,
+    };
     let alike = |protocol: &&Protocol| match guess {
         Protocol::Json10 | Protocol::Json11 => matches!(protocol, Protocol::Json10 | Protocol::Json11),
         Protocol::Query => matches!(protocol, Protocol::Query | Protocol::Ec2),
@@ -270,6 +274,9 @@ fn form_action(model: &Model, parts: &Parts, body: &Bytes) -> Result<String, Ser
             .map(|(_, value)| value.clone())
     };
     let missing = || {
+        if sqs::is_sqs(model) {
+            return unknown_operation("");
+        }
         let message = "The request must contain the parameter Action.";
         ServiceError::client("MissingAction", 400, message)
     };

@@ -219,6 +219,11 @@ impl ErrorContext<'_> {
             _ => XmlWriter::declared(model),
         };
         let is_s3 = s3::is_s3(model);
+        if self.protocol == Protocol::Query && code == "UnknownOperationException" {
+            xml.open(code, None, &[]);
+            xml.close(code);
+            return xml.finish();
+        }
         let namespace = model.metadata.xml_namespace.as_ref();
         match self.protocol {
             Protocol::Ec2 => {

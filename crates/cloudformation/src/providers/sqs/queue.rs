@@ -9,27 +9,27 @@ use serde_json::{Map, Value, json};
 /// AWS::SQS::Queue
 pub(super) struct Queue;
 
-/// Attributes, by the names of the properties, with what they are when nothing is said.
-const ATTRIBUTES: [(&str, &str); 14] = [
-    ("ContentBasedDeduplication", "false"),
-    ("DeduplicationScope", "queue"),
-    ("DelaySeconds", "0"),
-    ("FifoQueue", ""),
-    ("FifoThroughputLimit", "perQueue"),
-    ("KmsDataKeyReusePeriodSeconds", "300"),
-    ("KmsMasterKeyId", ""),
-    ("MaximumMessageSize", "262144"),
-    ("MessageRetentionPeriod", "345600"),
-    ("ReceiveMessageWaitTimeSeconds", "0"),
-    ("RedriveAllowPolicy", ""),
-    ("RedrivePolicy", ""),
-    ("SqsManagedSseEnabled", "true"),
-    ("VisibilityTimeout", "30"),
+/// Attributes, by the names of the properties, with what they become when they are not said any more; what has none here
+/// stays as it is, as at AWS.
+const ATTRIBUTES: [(&str, Option<&str>); 14] = [
+    ("ContentBasedDeduplication", Some("false")),
+    ("DeduplicationScope", None),
+    ("DelaySeconds", Some("0")),
+    ("FifoQueue", None),
+    ("FifoThroughputLimit", None),
+    ("KmsDataKeyReusePeriodSeconds", Some("300")),
+    ("KmsMasterKeyId", Some("")),
+    ("MaximumMessageSize", Some("262144")),
+    ("MessageRetentionPeriod", Some("345600")),
+    ("ReceiveMessageWaitTimeSeconds", Some("0")),
+    ("RedriveAllowPolicy", Some("")),
+    ("RedrivePolicy", Some("")),
+    ("SqsManagedSseEnabled", None),
+    ("VisibilityTimeout", Some("30")),
 ];
 
-fn attribute(value: &Value, unsaid: &str) -> Value {
+fn attribute(value: &Value) -> Value {
     match value {
-        Value::Null => json!(unsaid),
         Value::Object(_) | Value::Array(_) => json!(value.to_string()),
         value => json!(text_of(value)),
     }
@@ -71,7 +71,7 @@ impl Provider for Queue {
             let value = work.properties.get(*name)?;
             // Only a queue that is one says so.
             let is_said = *name != "FifoQueue" || work.truth("FifoQueue");
-            is_said.then(|| ((*name).to_owned(), attribute(value, "")))
+            is_said.then(|| ((*name).to_owned(), attribute(value)))
         });
         let attributes: Map<String, Value> = given.collect();
         let tags = work.tag_map();
@@ -90,7 +90,11 @@ impl Provider for Queue {
         let changed = ATTRIBUTES
             .iter()
             .filter(|(name, _)| *name != "FifoQueue" && work.changes(name))
-            .map(|(name, unsaid)| ((*name).to_owned(), attribute(work.get(name), unsaid)));
+            .filter_map(|(name, unsaid)| {
+                let value = Some(work.get(name)).filter(|value| !value.is_null());
+                let set = value.map(attribute).or_else(|| unsaid.map(|unsaid| json!(unsaid)));
+                Some(((*name).to_owned(), set?))
+            });
         let changed: Map<String, Value> = changed.collect();
         if !changed.is_empty() {
             let input = json!({ "QueueUrl": id, "Attributes": changed });
