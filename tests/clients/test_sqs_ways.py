@@ -223,3 +223,20 @@ def test_what_cannot_be_delivered_is_a_dead_letter(danbi_with):
     told = {name: attribute["StringValue"] for name, attribute in letter["MessageAttributes"].items()}
     assert (told["RULE_ARN"], told["TARGET_ARN"]) == (rule, arn("shut"))
     assert {"ERROR_CODE", "ERROR_MESSAGE"} <= set(told)
+
+
+def test_a_trace_goes_on_with_events_and_messages(danbi):
+    sqs, events = danbi.client("sqs"), danbi.client("events")
+    url = queue(sqs, "q")
+    open_to(sqs, url, "q", "events.amazonaws.com")
+    events.put_rule(Name="orders", EventPattern=json.dumps({"source": ["shop"]}))
+    events.put_targets(Rule="orders", Targets=[{"Id": "q", "Arn": arn("q")}])
+    traces = [f"Root=1-5759e988-bd862e3fe1be46a99427279{number};Parent=53995c3f42cd8ad8;Sampled=1" for number in range(3)]
+    events.put_events(Entries=[{"Source": "shop", "DetailType": "order", "Detail": "{}", "TraceHeader": traces[0]}])
+    # SDKs that are traced say it in a header.
+    for client, operation, trace in ((events, "PutEvents", traces[1]), (sqs, "SendMessage", traces[2])):
+        client.meta.events.register(f"before-send.{client.meta.service_model.service_name}.{operation}", lambda request, trace=trace, **_: request.headers.__setitem__("X-Amzn-Trace-Id", trace))
+    events.put_events(Entries=[{"Source": "shop", "DetailType": "order", "Detail": "{}"}])
+    sqs.send_message(QueueUrl=url, MessageBody="hello")
+    danbi.wait_until(lambda: counts(sqs, url)[0] == 3)
+    assert sorted(message["Attributes"]["AWSTraceHeader"] for message in receive(sqs, url)) == traces

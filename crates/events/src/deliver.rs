@@ -31,6 +31,9 @@ pub(crate) enum Header {
         target: Box<Target>,
         /// When the event was accepted.
         ingested: i64,
+        /// The trace that it is part of.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        trace: Option<String>,
     },
     /// The body is the target's input.
     Schedule {
@@ -86,6 +89,7 @@ impl Courier for Deliveries {
                 name,
                 target,
                 ingested,
+                trace,
                 ..
             } => {
                 let rule = Rule {
@@ -98,6 +102,7 @@ impl Courier for Deliveries {
                     scope: &scope,
                     source: arn,
                     role: target.role_arn.as_deref(),
+                    trace: trace.as_deref(),
                 };
                 self.to_target(&sender, target, &parcel.body, &rule).await
             }
@@ -109,6 +114,7 @@ impl Courier for Deliveries {
                     scope: &scope,
                     source: arn,
                     role: Some(&target.role_arn),
+                    trace: None,
                 };
                 scheduled::deliver(self, &sender, target, parcel, *planned).await
             }
@@ -153,6 +159,7 @@ impl Courier for Deliveries {
                 scope: &scope,
                 source,
                 role,
+                trace: None,
             })
             .await?;
         let exhausted = if failure.again {

@@ -53,6 +53,8 @@ pub(crate) struct Sender<'s> {
     /// The rule or schedule.
     pub source: &'s str,
     pub role: Option<&'s str>,
+    /// The trace that it goes on with.
+    pub trace: Option<&'s str>,
 }
 
 impl Deliveries {
@@ -79,7 +81,9 @@ impl Deliveries {
                 acting.map_err(|error| Failure::of(&error))?
             }
         };
-        Ok(RequestContext::inside(sender.scope.clone(), principal, Some(source)))
+        let mut context = RequestContext::inside(sender.scope.clone(), principal, Some(source));
+        context.facts.trace = sender.trace.map(str::to_owned);
+        Ok(context)
     }
 
     pub(crate) async fn function(&self, context: &RequestContext, arn: &Arn, payload: String) -> Result<(), Failure> {
@@ -87,7 +91,7 @@ impl Deliveries {
             function: arn.clone(),
             invocation_type: InvocationType::Event,
             payload: payload.into(),
-            trace_id: None,
+            trace_id: context.facts.trace.clone(),
         };
         match self.invoker.invoke(context, request).await {
             Ok(_) => Ok(()),

@@ -23,10 +23,20 @@ pub(crate) struct Accepted {
     /// When it was accepted.
     pub ingested: i64,
     pub document: Value,
+    /// The trace that it is part of (`X-Amzn-Trace-Id`).
+    pub trace: Option<String>,
     /// Only these rules see it, when it is replayed for some.
     pub only: Vec<String>,
     /// Whether it comes out of an archive, and is not to be archived once more.
     pub replayed: bool,
+}
+
+/// An event on its way to targets.
+pub(crate) struct Queued<'e> {
+    pub body: &'e danbi_outbox::Body,
+    /// When it was accepted.
+    pub ingested: i64,
+    pub trace: Option<&'e str>,
 }
 
 /// PutEvents.
@@ -112,6 +122,7 @@ fn accept(
             "Not authorized for the source.".into(),
         ));
     }
+    let trace = entry.trace_header.or_else(|| context.facts.trace.clone());
     let detail: Value = match serde_json::from_str(&detail) {
         Ok(detail @ Value::Object(_)) => detail,
         _ => return Err(("MalformedDetail", "Detail is malformed.".into())),
@@ -129,6 +140,7 @@ fn accept(
         id,
         ingested: now.as_millis(),
         document,
+        trace,
         only: Vec::new(),
         replayed: false,
     })
@@ -159,8 +171,13 @@ pub(crate) async fn route(events: &Events, tx: &Transaction, accepted: &Accepted
             Some(body) => body,
             None => body.insert(events.outbox.body(tx, &text)?),
         };
+        let queued = Queued {
+            body,
+            ingested: accepted.ingested,
+            trace: accepted.trace.as_deref(),
+        };
         for (_, value) in tx.all(keys::targets(scope, bus, &name)).await? {
-            send(events, tx, scope, &arn, &name, decode(&value)?, body, accepted.ingested)?;
+            send(events, tx, scope, (&arn, &name), decode(&value)?, &queued)?;
         }
     }
     if accepted.replayed {
@@ -182,17 +199,14 @@ pub(crate) async fn route(events: &Events, tx: &Transaction, accepted: &Accepted
     Ok(())
 }
 
-/// Queues one delivery.
-#[allow(clippy::too_many_arguments)] // Each is another thing; a struct of them would have one user.
+/// Queues one delivery of the rule that has this ARN and name.
 pub(crate) fn send(
     events: &Events,
     tx: &Transaction,
     scope: &Scope,
-    arn: &str,
-    name: &str,
+    (arn, name): (&str, &str),
     target: Target,
-    body: &danbi_outbox::Body,
-    ingested: i64,
+    queued: &Queued<'_>,
 ) -> Result<(), Error> {
     let policy = target.retry_policy.as_ref();
     let patience = patience(
@@ -205,9 +219,12 @@ pub(crate) fn send(
         arn: arn.to_owned(),
         name: name.to_owned(),
         target: Box::new(target),
-        ingested,
+        ingested: queued.ingested,
+        trace: queued.trace.map(str::to_owned),
     };
-    events.outbox.put(tx, header.to_value()?, body, ingested, patience)?;
+    events
+        .outbox
+        .put(tx, header.to_value()?, queued.body, queued.ingested, patience)?;
     Ok(())
 }
 
@@ -220,9 +237,13 @@ pub(crate) async fn fire(events: &Events, tx: &Transaction, scope: &Scope, name:
         "region": scope.region.as_str(), "resources": [arn], "detail": {},
     });
     let body = events.outbox.body(tx, &document.to_string())?;
-    let now = events.now().as_millis();
+    let queued = Queued {
+        body: &body,
+        ingested: events.now().as_millis(),
+        trace: None,
+    };
     for (_, value) in tx.all(keys::targets(scope, names::DEFAULT, name)).await? {
-        send(events, tx, scope, &arn, name, decode(&value)?, &body, now)?;
+        send(events, tx, scope, (&arn, name), decode(&value)?, &queued)?;
     }
     Ok(())
 }

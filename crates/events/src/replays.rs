@@ -277,6 +277,7 @@ async fn step(events: &Events, scope: &Scope, name: &str) -> Result<bool, Error>
                     id,
                     ingested: events.now().as_millis(),
                     document,
+                    trace: None,
                     only: replay.rules.clone(),
                     replayed: true,
                 };
