@@ -4,8 +4,9 @@
 //! made inside the template's user and pid namespaces, so that the kernel lets the fork in: whoever owns a user
 //! namespace from outside has all capabilities in it, and a pid namespace can be entered from the one above.
 //! Init lends the descriptors of its namespaces, the fork enters them, forks twice more (the first fork of these has a
-//! process id there, the second one init for its parent, which so hears of its end), gives up the capabilities and the right to enter namespaces, and says so on the birth socket. The kernel
-//! tells init who said it. Init looks whether it is true, and only then does the platform hear that the program runs.
+//! process id there, the second one init for its parent, which so hears of its end), gives up the capabilities and the
+//! right to enter namespaces, and says so on the birth socket. Only the last fork is a copy of the template; the two on
+//! the way borrow its memory (`birth/lib.rs`). The kernel tells init who said it. Init looks whether it is true, and only then does the platform hear that the program runs.
 
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -18,6 +19,10 @@ use rustix::net::{AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, Recv
 use rustix::process::Pid;
 
 use crate::protocol::{Channel, InitEvent, retry};
+
+/// A library for a template's interpreter, to be loaded in the sandbox: `danbi_fork` copies the template once, where
+/// ordinary forks copy it three times. Empty on machines it is not written for.
+pub const BIRTH_LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/danbi_birth.so"));
 
 /// The namespaces in the order in which they are entered; the first gives the right to enter the others.
 const NAMESPACES: [&str; 6] = ["user", "mnt", "net", "ipc", "uts", "pid"];

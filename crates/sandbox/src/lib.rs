@@ -29,6 +29,7 @@ mod birth;
 mod capabilities;
 mod cgroup;
 mod credentials;
+mod footprint;
 mod init;
 mod instance;
 mod launcher;
@@ -48,7 +49,9 @@ mod server;
 mod spec;
 mod supervisor;
 
+pub use birth::BIRTH_LIBRARY;
 pub use capabilities::{Capabilities, Mechanism};
+pub use footprint::release_code;
 pub use launcher::{Launcher, LauncherOptions};
 pub use sandbox::{Exit, Sandbox};
 pub use server::run_launcher_if_asked;

@@ -62,6 +62,89 @@ def _check(result, what):
     return result
 
 
+class _Errand(ctypes.Structure):
+    """What the sandbox's library is asked to do, in its own words (`crates/sandbox/birth`)."""
+
+    _fields_ = [
+        ("place", ctypes.c_size_t * 7),
+        ("descriptors", ctypes.POINTER(ctypes.c_int)),
+        ("count", ctypes.c_size_t),
+        ("fork", ctypes.c_void_p),
+        ("rseq", ctypes.c_ssize_t),
+        ("failed", ctypes.c_int),
+    ]
+
+
+def _borrowing():
+    """The library's fork, which copies this process once. `None` where there is none: not on this machine."""
+    try:
+        fork = ctypes.PyDLL(os.path.join(os.path.dirname(__file__), "danbi_birth.so")).danbi_fork
+    except OSError:
+        return None
+    fork.restype = ctypes.c_ssize_t
+    return fork
+
+
+_BORROWING = _borrowing()
+
+
+def _rseq():
+    """Where the C library keeps the thread's restartable sequences, when it does."""
+    try:
+        in_use = ctypes.c_uint.in_dll(_libc, "__rseq_size").value
+        return ctypes.c_ssize_t.in_dll(_libc, "__rseq_offset").value if in_use else 0
+    except ValueError:
+        return 0
+
+
+def _fork_into(namespaces):
+    """Forks into the namespaces of a sandbox. True in the fork that has arrived there."""
+    if _BORROWING is None:
+        return _fork_by_copies(namespaces)
+    errand = _Errand(
+        descriptors=(ctypes.c_int * len(namespaces))(*namespaces),
+        count=len(namespaces),
+        fork=ctypes.cast(_libc.fork, ctypes.c_void_p).value,
+        rseq=_rseq(),
+    )
+    # What `os.fork` does around the C library's.
+    python = ctypes.pythonapi
+    python.PyOS_BeforeFork()
+    child = _BORROWING(ctypes.byref(errand))
+    if child == 0:
+        python.PyOS_AfterFork_Child()
+        return True
+    python.PyOS_AfterFork_Parent()
+    if child > 0:
+        os.waitpid(child, 0)
+    number = errand.failed or -min(child, 0)
+    if number:
+        raise OSError(number, os.strerror(number))
+    return False
+
+
+def _fork_by_copies(namespaces):
+    """The same with ordinary forks, which copy this process three times."""
+    child = _pass_on()
+    if child:
+        os.waitpid(child, 0)
+        return False
+    try:
+        for descriptor in namespaces:
+            _check(_libc.setns(descriptor, 0), "setns")
+        # A pid namespace is entered by children only, and whose parent was outside is nobody's child inside: two steps.
+        if not _pass_on() and not os.fork():
+            return True
+    except BaseException as error:
+        _tell(error)
+        os._exit(1)
+    os._exit(0)
+
+
+def _tell(error):
+    os.write(2, ("[ERROR] the template's fork could not enter its sandbox: %s\n" % error).encode())
+
+
 def _pass_on():
     """A fork for a process that only goes through a door: nothing of it is told to Python or the C library."""
     return _check(_libc.syscall(_SYS_CLONE[os.uname().machine], _SIGCHLD, 0, 0, 0, 0), "fork")
@@ -91,21 +174,22 @@ def serve():
         message, descriptors = _receive(control)
         if not message:
             os._exit(0)
-        child = _pass_on()
-        if child == 0:
+        try:
+            arrived = _fork_into(descriptors[:_NAMESPACES])
+        except OSError as error:
+            arrived = False
+            _tell(error)
+        if arrived:
             try:
-                born = _be_born(descriptors, generators)
+                _be_born(descriptors, generators)
             except BaseException as error:
-                os.write(2, ("[ERROR] the template's fork could not enter its sandbox: %s\n" % error).encode())
+                _tell(error)
                 os._exit(1)
-            if not born:
-                os._exit(0)
             control.close()
             if hooks is not None:
                 for function, arguments, named in hooks.get_after_restore():
                     function(*arguments, **named)
             return
-        os.waitpid(child, 0)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -121,12 +205,7 @@ def _receive(control):
 
 
 def _be_born(descriptors, generators):
-    """Enters the sandbox. False in the process on the way, true in the one that has arrived."""
-    for descriptor in descriptors[:_NAMESPACES]:
-        _check(_libc.setns(descriptor, 0), "setns")
-    # A pid namespace is entered by children only, and whose parent was outside is nobody's child inside: two steps.
-    if _pass_on() or os.fork():
-        return False
+    """Becomes a process of its sandbox alone, and takes the variables of its environment."""
     os.setsid()
     stdout, stderr, birth, letters = descriptors[_NAMESPACES:]
     os.dup2(stdout, 1)
@@ -153,7 +232,6 @@ def _be_born(descriptors, generators):
         os._exit(0)
     socket.close()
     _take_variables(letter)
-    return True
 
 
 def _take_variables(letter):

@@ -3,36 +3,38 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// The embedded language bootstraps, as they are mounted at `/var/runtime`.
-const FILES: &[(&str, &str)] = &[
-    ("bootstrap.py", include_str!("../../bootstrap/python/bootstrap.py")),
+const FILES: &[(&str, &[u8])] = &[
+    ("bootstrap.py", include_bytes!("../../bootstrap/python/bootstrap.py")),
     (
         "danbi_lambda.py",
-        include_str!("../../bootstrap/python/danbi_lambda.py"),
+        include_bytes!("../../bootstrap/python/danbi_lambda.py"),
     ),
     (
         "danbi_lambda_async.py",
-        include_str!("../../bootstrap/python/danbi_lambda_async.py"),
+        include_bytes!("../../bootstrap/python/danbi_lambda_async.py"),
     ),
     (
         "danbi_lambda_log.py",
-        include_str!("../../bootstrap/python/danbi_lambda_log.py"),
+        include_bytes!("../../bootstrap/python/danbi_lambda_log.py"),
     ),
     (
         "danbi_template.py",
-        include_str!("../../bootstrap/python/danbi_template.py"),
+        include_bytes!("../../bootstrap/python/danbi_template.py"),
     ),
     (
         "snapshot_restore_py.py",
-        include_str!("../../bootstrap/python/snapshot_restore_py.py"),
+        include_bytes!("../../bootstrap/python/snapshot_restore_py.py"),
     ),
-    ("index.mjs", include_str!("../../bootstrap/node/index.mjs")),
-    ("api.cjs", include_str!("../../bootstrap/node/api.cjs")),
-    ("console.cjs", include_str!("../../bootstrap/node/console.cjs")),
-    ("errors.cjs", include_str!("../../bootstrap/node/errors.cjs")),
-    ("handler.cjs", include_str!("../../bootstrap/node/handler.cjs")),
-    ("worker.cjs", include_str!("../../bootstrap/node/worker.cjs")),
-    ("concurrent.cjs", include_str!("../../bootstrap/node/concurrent.cjs")),
-    ("invoke.cjs", include_str!("../../bootstrap/node/invoke.cjs")),
+    // Empty where the sandbox has none for the machine.
+    ("danbi_birth.so", danbi_sandbox::BIRTH_LIBRARY),
+    ("index.mjs", include_bytes!("../../bootstrap/node/index.mjs")),
+    ("api.cjs", include_bytes!("../../bootstrap/node/api.cjs")),
+    ("console.cjs", include_bytes!("../../bootstrap/node/console.cjs")),
+    ("errors.cjs", include_bytes!("../../bootstrap/node/errors.cjs")),
+    ("handler.cjs", include_bytes!("../../bootstrap/node/handler.cjs")),
+    ("worker.cjs", include_bytes!("../../bootstrap/node/worker.cjs")),
+    ("concurrent.cjs", include_bytes!("../../bootstrap/node/concurrent.cjs")),
+    ("invoke.cjs", include_bytes!("../../bootstrap/node/invoke.cjs")),
 ];
 
 /// The folder on this host that holds them.
@@ -48,15 +50,15 @@ impl Bootstraps {
         let dir = dir.canonicalize()?;
         std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755))?;
         let mut changed = false;
-        for (name, text) in FILES {
+        for (name, bytes) in FILES {
             let path = dir.join(name);
-            if std::fs::read(&path).is_ok_and(|old| old == text.as_bytes()) {
+            if std::fs::read(&path).is_ok_and(|old| old == *bytes) {
                 continue;
             }
             changed = true;
             let fresh = dir.join(format!(".{name}.{}", std::process::id()));
             let mut file = std::fs::File::create(&fresh)?;
-            file.write_all(text.as_bytes())?;
+            file.write_all(bytes)?;
             file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
             std::fs::rename(&fresh, &path)?;
         }

@@ -1,12 +1,14 @@
 //! Forks of a template: each in a sandbox of its own, with nothing of the others.
 
 use std::collections::HashSet;
+use std::fs;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use danbi_sandbox::{Launcher, Mount, Sandbox, SandboxError, SandboxSpec};
+use danbi_sandbox::{BIRTH_LIBRARY, Launcher, Mount, Sandbox, SandboxError, SandboxSpec};
 
 use crate::harness::{For, Test};
 use crate::outside::*;
@@ -15,6 +17,11 @@ pub const TESTS: &[Test] = &[
     ("templates::forks_share_nothing", For::All, forks_share_nothing),
     ("templates::forks_are_confined", For::All, forks_are_confined),
     ("templates::forks_keep_their_limits", For::Root, forks_keep_their_limits),
+    (
+        "templates::forks_know_their_processor",
+        For::All,
+        forks_know_their_processor,
+    ),
     (
         "templates::forks_outlive_the_program",
         For::All,
@@ -32,15 +39,27 @@ pub const TESTS: &[Test] = &[
 const BEFORE: &str =
     "import sys; sys.path.insert(0, '/boot')\nimport danbi_template, os, random, socket, time\nown = random.Random()\n";
 
-fn python(script: &str) -> SandboxSpec {
-    let boot = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../runtime/bootstrap/python");
+/// Runs a story twice: with the sandbox's library, and without, as on a machine that it is not written for.
+fn each_fork(test: impl AsyncFn(&Path)) {
+    for library in [BIRTH_LIBRARY, &[]] {
+        let folder = tempfile::tempdir_in("/tmp").unwrap();
+        // Sandboxes are other users on the host.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../runtime/bootstrap/python/danbi_template.py");
+        fs::copy(program, folder.path().join("danbi_template.py")).unwrap();
+        fs::write(folder.path().join("danbi_birth.so"), library).unwrap();
+        story(test(folder.path()));
+    }
+}
+
+fn python(boot: &Path, script: &str) -> SandboxSpec {
     let mut spec = SandboxSpec::new(["/usr/bin/python3", "-c", script]);
     spec.env = vec![
         ("LAMBDA_TASK_ROOT".to_owned(), "/".to_owned()),
         ("SECRET".to_owned(), "of the template".to_owned()),
     ];
     spec.mounts = vec![Mount {
-        source: boot.canonicalize().unwrap(),
+        source: boot.to_owned(),
         target: "/boot".into(),
         read_only: true,
     }];
@@ -48,9 +67,9 @@ fn python(script: &str) -> SandboxSpec {
     spec
 }
 
-async fn template(launcher: &Launcher, after: &str) -> Arc<Sandbox> {
+async fn template(launcher: &Launcher, boot: &Path, after: &str) -> Arc<Sandbox> {
     let template = launcher
-        .launch(python(&format!("{BEFORE}danbi_template.serve()\n{after}")))
+        .launch(python(boot, &format!("{BEFORE}danbi_template.serve()\n{after}")))
         .await
         .unwrap();
     assert_eq!(heard(&template).await, "ready");
@@ -80,14 +99,14 @@ async fn fork(launcher: &Launcher, template: &Arc<Sandbox>, name: &str) -> Resul
 }
 
 fn forks_share_nothing() {
-    story(async {
+    each_fork(async |boot: &Path| {
         let launcher = launcher();
         let after = "
 print(os.getpid(), os.getppid(), socket.gethostname(), os.environ['SECRET'].replace(' ', '_'), os.listdir('/tmp'),
       random.random(), own.random(), len(os.listdir('/proc/self/fd')), sorted(int(p) for p in os.listdir('/proc') if p.isdigit()), sep='|')
 open('/tmp/mine', 'w').write('x')
 ";
-        let template = template(&launcher, after).await;
+        let template = template(&launcher, boot, after).await;
         let mut numbers = HashSet::new();
         for name in ["one", "two", "three"] {
             let (exit, said) = finish(fork(&launcher, &template, name).await.unwrap()).await;
@@ -108,7 +127,7 @@ open('/tmp/mine', 'w').write('x')
 }
 
 fn forks_are_confined() {
-    story(async {
+    each_fork(async |boot: &Path| {
         let launcher = launcher();
         let after = "
 import ctypes
@@ -125,16 +144,34 @@ except OSError:
     pass
 print('confined')
 ";
-        let template = template(&launcher, after).await;
+        let template = template(&launcher, boot, after).await;
         let (exit, said) = finish(fork(&launcher, &template, "one").await.unwrap()).await;
         assert_eq!((exit.code, said.as_str()), (Some(0), "confined\n"), "{said}");
     });
 }
 
-fn forks_keep_their_limits() {
-    story(async {
+/// The C library asks the kernel's restartable sequences, which a process that borrowed memory had none of.
+fn forks_know_their_processor() {
+    each_fork(async |boot: &Path| {
         let launcher = launcher();
-        let template = template(&launcher, "held = bytearray(200 << 20)\nprint(len(held))").await;
+        let after = "
+import ctypes
+libc = ctypes.CDLL(None)
+for cpu in sorted(os.sched_getaffinity(0)) * 2:
+    os.sched_setaffinity(0, {cpu})
+    assert libc.sched_getcpu() == cpu, (libc.sched_getcpu(), cpu)
+print('known')
+";
+        let template = template(&launcher, boot, after).await;
+        let (exit, said) = finish(fork(&launcher, &template, "one").await.unwrap()).await;
+        assert_eq!((exit.code, said.as_str()), (Some(0), "known\n"), "{said}");
+    });
+}
+
+fn forks_keep_their_limits() {
+    each_fork(async |boot: &Path| {
+        let launcher = launcher();
+        let template = template(&launcher, boot, "held = bytearray(200 << 20)\nprint(len(held))").await;
         let mut spec = SandboxSpec::new(["-"]);
         spec.memory_bytes = Some(64 << 20);
         let mut small = launcher.launch_from(&template, spec).await.unwrap();
@@ -147,9 +184,14 @@ fn forks_keep_their_limits() {
 }
 
 fn forks_outlive_the_program() {
-    story(async {
+    each_fork(async |boot: &Path| {
         let launcher = launcher();
-        let template = template(&launcher, "print('here', flush=True)\nsys.stdin.read()\ntime.sleep(60)").await;
+        let template = template(
+            &launcher,
+            boot,
+            "print('here', flush=True)\nsys.stdin.read()\ntime.sleep(60)",
+        )
+        .await;
         let one = fork(&launcher, &template, "one").await.unwrap();
         template.signal(9).await.unwrap();
         while !template.program_ended() {
@@ -171,12 +213,11 @@ fn forks_outlive_the_program() {
 }
 
 fn a_fork_that_keeps_rights() {
-    story(async {
+    each_fork(async |boot: &Path| {
         let launcher = launcher();
-        let greedy = "danbi_template._libc = type('L', (), {'setns': danbi_template._libc.setns, 'syscall': danbi_template._libc.syscall, \
-                      'capset': lambda *a: 0, 'prctl': danbi_template._libc.prctl})\n";
+        let greedy = "danbi_template._libc.capset = lambda *a: 0\n";
         let script = format!("{BEFORE}{greedy}danbi_template.serve()\nprint('free')");
-        let template = Arc::new(launcher.launch(python(&script)).await.unwrap());
+        let template = Arc::new(launcher.launch(python(boot, &script)).await.unwrap());
         assert_eq!(heard(&template).await, "ready");
         match fork(&launcher, &template, "one").await {
             Err(SandboxError::Start(reason)) => assert!(reason.contains("kept rights"), "{reason}"),
@@ -186,10 +227,10 @@ fn a_fork_that_keeps_rights() {
 }
 
 fn nothing_is_left() {
-    story(async {
+    each_fork(async |boot: &Path| {
         let launcher = launcher();
         let marker = format!("77{}", std::process::id());
-        let mut spec = python(&format!("{BEFORE}danbi_template.serve()\ntime.sleep(60)"));
+        let mut spec = python(boot, &format!("{BEFORE}danbi_template.serve()\ntime.sleep(60)"));
         spec.argv.push(marker.clone());
         let template = Arc::new(launcher.launch(spec).await.unwrap());
         assert_eq!(heard(&template).await, "ready");
