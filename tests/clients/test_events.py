@@ -159,11 +159,12 @@ def test_buses_permissions_and_tags(danbi):
     policy = json.loads(events.describe_event_bus(Name="shop")["Policy"])
     assert [statement["Sid"] for statement in policy["Statement"]] == ["other"]
     events.remove_permission(EventBusName="shop", StatementId="other")
-    assert error(events.remove_permission, EventBusName="shop", StatementId="other")[0] == "ResourceNotFoundException"
+    assert error(events.remove_permission, EventBusName="shop", StatementId="other") == ("ResourceNotFoundException", "Statement with the provided id does not exist.")
     events.tag_resource(ResourceARN=rule, Tags=[{"Key": "k", "Value": "v"}])
     assert events.list_tags_for_resource(ResourceARN=rule)["Tags"] == [{"Key": "k", "Value": "v"}]
     assert events.list_tags_for_resource(ResourceARN=arn)["Tags"] == [{"Key": "team", "Value": "a"}]
-    events.delete_event_bus(Name="shop")
+    for _ in range(2):
+        events.delete_event_bus(Name="shop")
     assert error(events.describe_event_bus, Name="shop") == ("ResourceNotFoundException", "Event bus shop does not exist.")
 
 

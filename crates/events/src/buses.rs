@@ -77,7 +77,7 @@ pub(crate) async fn create(
     })
 }
 
-/// DeleteEventBus: with its rules and their targets.
+/// DeleteEventBus: with its rules and their targets. One that is not there is deleted already.
 pub(crate) async fn delete(
     events: Arc<Events>,
     context: RequestContext,
@@ -91,7 +91,6 @@ pub(crate) async fn delete(
     events
         .store
         .transact(async |tx| {
-            Events::check_bus(&tx, scope, name).await?;
             tx.delete(&keys::bus(scope, name))?;
             tx.delete_range(keys::rules(scope, name, ""))?;
             tx.delete_range(keys::all_targets(scope, name))?;

@@ -112,9 +112,6 @@ pub(crate) async fn remove(
             } else {
                 let id = input.statement_id.as_deref();
                 let before = bus.statements.len();
-                if before == 0 {
-                    return Err(Error::NotFound("EventBus does not have a policy.".into()));
-                }
                 bus.statements.retain(|statement| statement["Sid"].as_str() != id);
                 if bus.statements.len() == before {
                     return Err(Error::NotFound("Statement with the provided id does not exist.".into()));
