@@ -237,7 +237,7 @@ async fn node_answers_every_way(world: World) {
 }
 
 async fn node_errors(world: World) {
-    let code = "class Mine extends Error { constructor(m) { super(m); this.name = 'Mine'; this.extra = 7; } }\nexports.handler = async (event) => {\n  if (event === 'throw') throw new Mine('no good');\n  if (event === 'text') throw 'plain';\n  if (event === 'reject') { Promise.reject(new Error('lost')); await new Promise((r) => setTimeout(r, 50)); }\n  if (event === 'crash') { setTimeout(() => { throw new Error('boom'); }, 1); await new Promise((r) => setTimeout(r, 1000)); }\n  if (event === 'bigint') return 1n;\n};\n";
+    let code = "class Mine extends Error { constructor(m) { super(m); this.name = 'Mine'; this.extra = 7; } }\nexports.handler = async (event) => {\n  if (event === 'throw') throw new Mine('no good');\n  if (event === 'text') throw 'plain';\n  if (event === 'reject') { Promise.reject(new Error('lost')); await new Promise((r) => setTimeout(r, 50)); }\n  if (event === 'both') { Promise.reject(new Error('lost')); await new Promise(setImmediate); }\n  if (event === 'crash') { setTimeout(() => { throw new Error('boom'); }, 1); await new Promise((r) => setTimeout(r, 1000)); }\n  if (event === 'bigint') return 1n;\n};\n";
     let spec = world.node(code);
     let document = json(&world.invoke(&spec, "\"throw\"").await.payload);
     assert_eq!(
@@ -271,6 +271,12 @@ async fn node_errors(world: World) {
         (&document["errorType"], &document["errorMessage"]),
         (&value!("Runtime.UnhandledPromiseRejection"), &value!("Error: lost"))
     );
+    // A handler that ends while its event is failed is given no other: its process is about to end.
+    for _ in 0..10 {
+        let document = json(&world.invoke(&spec, "\"both\"").await.payload);
+        assert_eq!(document["errorType"], "Runtime.UnhandledPromiseRejection");
+        assert_eq!(world.invoke(&spec, "0").await.payload, "null");
+    }
     let document = json(&world.invoke(&spec, "\"crash\"").await.payload);
     assert_eq!(
         (&document["errorType"], &document["errorMessage"]),

@@ -45,6 +45,11 @@ class RuntimeApi {
     return this.event(next);
   }
 
+  /** From here on no event is asked for: one that came to a process that is about to end would be lost. */
+  askNoMore() {
+    this.next = this.answerAndNext = () => new Promise(() => {});
+  }
+
   async fail(id, error) {
     const document = toDocument(error);
     const cause = toCause(error);

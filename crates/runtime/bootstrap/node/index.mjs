@@ -13,7 +13,11 @@ if (process.env.DANBI_WORKER) await require('./worker.cjs').becomeAssigned(api);
 patch();
 const hooks = {
   fail: (error) => api.failInit(error),
-  crashed: (error, code) => hooks.fail(error).finally(() => process.exit(code)),
+  crashed: (error, code) => {
+    // The handler may come to its end while its event is failed.
+    api.askNoMore();
+    hooks.fail(error).finally(() => process.exit(code));
+  },
   emptied: undefined,
 };
 process.on('uncaughtException', (error) => {
