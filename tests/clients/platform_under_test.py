@@ -1,6 +1,7 @@
 """One `danbi serve` process, started, watched and ended by a test."""
 
 import http.client
+import itertools
 import os
 import pathlib
 import selectors
@@ -17,6 +18,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 KEY_ID, SECRET = "AKIADANBITESTROOTKEY", "danbi-test-root-secret-access-key-000000"
 READY_SECONDS = 30
 DRAIN_SECONDS = 60
+# Each platform of a test run has ports of its own for databases, also while it is away between a kill and its next start:
+# so many platforms of one worker at a time, and so many databases of each.
+PLATFORMS, DATABASES = 10, 40
+FIRST_PORT = 10_000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 25 * PLATFORMS * DATABASES
+numbers = itertools.count()
 
 
 def binary():
@@ -31,7 +37,8 @@ class Platform:
     def __init__(self, data, arguments=(), environment=None):
         self.data = pathlib.Path(data)
         self.arguments = list(arguments)
-        self.environment = dict(environment or {})
+        ports = FIRST_PORT + next(numbers) % PLATFORMS * DATABASES
+        self.environment = {"DANBI_DATABASE_PORTS": f"{ports}-{ports + DATABASES - 1}", **(environment or {})}
         self.process = None
         self.url = None
         self.port = 0

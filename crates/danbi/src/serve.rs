@@ -457,7 +457,10 @@ async fn databases(
     tls: &Arc<Tls>,
     delays: &Delays,
 ) -> Result<Arc<Rds>, ServeError> {
-    let mut options = danbi_rds::Options::default();
+    let mut options = danbi_rds::Options {
+        ports: args.database_ports.clone(),
+        ..danbi_rds::Options::default()
+    };
     if let Some([idle, archive]) = delays.databases {
         (options.idle, options.archive_every) = (idle, archive);
     }

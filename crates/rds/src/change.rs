@@ -217,8 +217,8 @@ async fn access(rds: &Rds, record: &Record, password: Password<'_>, port: Option
     let password = password.decide(record)?;
     let port = match port {
         Some(port) if port != i32::from(record.port) => {
-            let wanted = create::wanted_port(record.family(), Some(port))?;
-            Some(rds.free_port(wanted, &record.resource).await?)
+            let asked = create::asked_port(Some(port))?;
+            Some(rds.choose_port(asked, record.family(), &record.resource).await?)
         }
         _ => None,
     };

@@ -1,9 +1,10 @@
 //! New instances and clusters, empty or from a backup.
 
-use crate::engines::{self, Engine, Family};
+use crate::engines::{self, Engine};
 use crate::keys::{self, Kind};
 use crate::records::{self, Managed, Record, Source, Status, encode};
 use crate::shapes::*;
+use crate::steps::Step;
 use crate::{Error, Rds, Result, describe, names, provision};
 use danbi_core::{RequestContext, Scope};
 use std::collections::BTreeMap;
@@ -100,9 +101,10 @@ pub(crate) fn retention(days: i32) -> Result<i32> {
     }
 }
 
-pub(crate) fn wanted_port(family: Family, port: Option<i32>) -> Result<u16> {
-    let port = port.unwrap_or(i32::from(family.port()));
-    u16::try_from(port).ok().filter(|port| *port >= 1150).ok_or_else(|| {
+pub(crate) fn asked_port(port: Option<i32>) -> Result<Option<u16>> {
+    let Some(port) = port else { return Ok(None) };
+    let valid = u16::try_from(port).ok().filter(|port| *port >= 1150);
+    valid.map(Some).ok_or_else(|| {
         Error::invalid(format!(
             "Invalid database port: {port}. The port must be between 1150 and 65535."
         ))
@@ -143,7 +145,7 @@ pub(crate) async fn check_group(rds: &Rds, kind: Kind, scope: &Scope, name: &str
 }
 
 /// Writes a new record down, gives it its number and its port, and begins with the work.
-pub(crate) async fn enter(rds: &Rds, mut record: Record, wanted_port: u16) -> Result<Record> {
+pub(crate) async fn enter(rds: &Rds, mut record: Record, port: Option<u16>) -> Result<Record> {
     let taken = || match record.is_cluster {
         true => Error::Aws(
             "DBClusterAlreadyExistsFault",
@@ -157,7 +159,7 @@ pub(crate) async fn enter(rds: &Rds, mut record: Record, wanted_port: u16) -> Re
         return Err(taken());
     }
     if record.has_server() {
-        record.port = rds.free_port(wanted_port, "").await?;
+        record.port = rds.choose_port(port, record.family(), "").await?;
     }
     let entered = rds
         .store
@@ -174,8 +176,13 @@ pub(crate) async fn enter(rds: &Rds, mut record: Record, wanted_port: u16) -> Re
             tx.put(&key, encode(&record)?)?;
             Ok::<_, Error>(Some(record))
         })
-        .await?;
-    let record = entered.ok_or_else(taken)?;
+        .await;
+    let entered = entered.and_then(|entered| entered.ok_or_else(taken));
+    if entered.is_err() && record.has_server() {
+        drop(rds.ports.take(record.port));
+    }
+    let record = entered?;
+    rds.reached(&record, Step::Entered).await;
     rds.carry_on(&record);
     Ok(record)
 }
@@ -267,7 +274,7 @@ pub(crate) async fn instance(
     if let Some(group) = &input.db_subnet_group_name {
         record.subnet_group = Some(check_group(&rds, Kind::SubnetGroup, &context.scope, group).await?);
     }
-    let record = enter(&rds, record, wanted_port(engine.family, input.port)?).await?;
+    let record = enter(&rds, record, asked_port(input.port)?).await?;
     Ok(CreateDBInstanceResult {
         db_instance: Some(describe::instance(&rds, &record).await?),
     })
@@ -325,7 +332,7 @@ pub(crate) async fn cluster(
     if let Some(group) = &input.db_subnet_group_name {
         record.subnet_group = Some(check_group(&rds, Kind::SubnetGroup, &context.scope, group).await?);
     }
-    let record = enter(&rds, record, wanted_port(engine.family, input.port)?).await?;
+    let record = enter(&rds, record, asked_port(input.port)?).await?;
     Ok(CreateDBClusterResult {
         db_cluster: Some(describe::cluster(&rds, &record).await?),
     })

@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// Entries of an answer if nothing is asked for, and at most.
 const PAGE: i32 = 100;
 
+/// The state of a database whose port another program has, in AWS's words for an endpoint that cannot be had.
+const UNREACHABLE: &str = "incompatible-network";
+
 /// No such instance or cluster.
 pub(crate) fn missing(kind: Kind, name: &str) -> Error {
     match kind {
@@ -103,15 +106,18 @@ pub(crate) async fn instance(rds: &Rds, record: &Record) -> Result<DBInstance> {
     let database = owner.as_ref().unwrap_or(record);
     let is_made = record.status != Status::Creating && database.status != Status::Creating;
     let latest = latest_restorable(rds, database).await?;
+    let is_unreachable = rds.is_unreachable(database);
     let status = match (&owner, record.status) {
-        (Some(owner), Status::Available) => owner.status,
-        (_, status) => status,
+        (_, Status::Available) if is_unreachable => UNREACHABLE,
+        (Some(owner), Status::Available) => owner.status.text(),
+        (_, status) => status.text(),
     };
+    let taken = is_unreachable.then(|| format!("Port {} of this machine is another program's.", database.port));
     Ok(DBInstance {
         db_instance_identifier: Some(record.name.clone()),
         db_instance_class: Some(record.class.clone()),
         engine: Some(record.engine.clone()),
-        db_instance_status: Some(status.text().to_owned()),
+        db_instance_status: Some(status.to_owned()),
         master_username: Some(database.master.clone()),
         db_name: database.db_name.clone(),
         endpoint: is_made.then(|| Endpoint {
@@ -141,12 +147,12 @@ pub(crate) async fn instance(rds: &Rds, record: &Record) -> Result<DBInstance> {
         license_model: Some(record.family().license().to_owned()),
         option_group_memberships: Some(Vec::new()),
         publicly_accessible: Some(record.public),
-        status_infos: record.reason.as_ref().map(|reason| {
+        status_infos: taken.or_else(|| record.reason.clone()).map(|reason| {
             vec![DBInstanceStatusInfo {
                 status_type: Some("danbi".to_owned()),
                 normal: Some(false),
                 status: Some("error".to_owned()),
-                message: Some(reason.clone()),
+                message: Some(reason),
             }]
         }),
         storage_type: Some(record.storage_type.clone()),
@@ -205,7 +211,10 @@ pub(crate) async fn cluster(rds: &Rds, record: &Record) -> Result<DBCluster> {
         db_cluster_identifier: Some(record.name.clone()),
         db_cluster_parameter_group: Some(record.parameter_group.clone()),
         db_subnet_group: Some(record.subnet_group.clone().unwrap_or_else(|| "default".to_owned())),
-        status: Some(record.status.text().to_owned()),
+        status: Some(match record.status {
+            Status::Available if rds.is_unreachable(record) => UNREACHABLE.to_owned(),
+            status => status.text().to_owned(),
+        }),
         earliest_restorable_time: bases.first().map(|base| time(base.taken)),
         latest_restorable_time: latest_restorable(rds, record).await?.map(time),
         // One server writes and reads.

@@ -1,17 +1,21 @@
 use crate::backup::Archive;
 use crate::engines::Family;
 use crate::keys::{self, Kind};
+use crate::ports::Ports;
 use crate::proxy::{Front, Tls, inside_address};
 use crate::records::{self, Record, Status};
-use crate::server::{Database, Machine, Settings, Volume, launch::memory_of_class};
+use crate::server::{Database, Machine, ServerError, Settings, Volume, launch::memory_of_class};
+use crate::steps::{Step, Steps};
 use crate::{Error, Result};
 use danbi_blobs::{BlobId, Blobs};
 use danbi_core::{Clock, Scope};
 use danbi_sandbox::{Isolation, Launcher};
 use danbi_store::Store;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -19,8 +23,6 @@ use tokio::task::{JoinHandle, JoinSet};
 
 /// How often a port that another program has is tried again.
 const BIND_AGAIN: Duration = Duration::from_secs(1);
-/// Ports for databases whose own port is taken on this machine.
-const PORTS: std::ops::Range<u16> = 33_061..34_000;
 
 /// What RDS is made of.
 pub struct Parts {
@@ -53,6 +55,11 @@ pub struct Options {
     pub backup_every: Duration,
     /// How long a day of a retention period is.
     pub day: Duration,
+    /// The ports of this machine that databases get unless one is asked for; `None` is the engine's own if it is free,
+    /// else one of 23306 to 24305.
+    pub ports: Option<RangeInclusive<u16>>,
+    /// Is told of each step by which a database is made. For tests, which end the platform there.
+    pub steps: Option<Arc<dyn Steps>>,
 }
 
 impl Default for Options {
@@ -62,6 +69,8 @@ impl Default for Options {
             archive_every: Duration::from_secs(5),
             backup_every: Duration::from_secs(24 * 3600),
             day: Duration::from_secs(24 * 3600),
+            ports: None,
+            steps: None,
         }
     }
 }
@@ -73,6 +82,8 @@ pub(crate) struct Live {
     archiving: JoinHandle<()>,
     /// Milliseconds since the epoch up to which it can be restored, while it runs.
     pub(crate) archived_until: Arc<Mutex<i64>>,
+    /// Whether the endpoint's port is this database's.
+    is_listening: Arc<AtomicBool>,
 }
 
 impl Drop for Live {
@@ -102,8 +113,7 @@ pub struct Rds {
     live: Mutex<HashMap<String, Arc<Live>>>,
     /// Endpoints by the number of their database, for connections from inside sandboxes.
     doors: Mutex<HashMap<u32, Door>>,
-    /// Ports that were chosen for databases and not opened yet: held, so that no other program gets them meanwhile.
-    chosen: Mutex<HashMap<u16, TcpListener>>,
+    pub(crate) ports: Ports,
     work: Mutex<JoinSet<()>>,
     /// Of the Data API.
     pub(crate) transactions: crate::data::Transactions,
@@ -122,21 +132,23 @@ impl Rds {
             blobs: parts.blobs,
             clock: parts.clock,
             machine: Arc::new(Machine::new(parts.launcher, parts.isolation)),
+            ports: Ports::new(parts.options.ports.clone()),
             options: parts.options,
             folder: parts.folder,
             tls: parts.tls,
             live: Mutex::default(),
             doors: Mutex::default(),
-            chosen: Mutex::default(),
             work: Mutex::default(),
             transactions: crate::data::Transactions::default(),
             this: this.clone(),
         });
         for kind in [Kind::Cluster, Kind::Instance] {
             for record in records::all::<Record>(&this.store, keys::everywhere(kind)).await? {
-                if record.has_server() && !matches!(record.status, Status::Creating | Status::Stopped | Status::Failed)
-                {
-                    this.open(&record).await?;
+                match record.status {
+                    Status::Stopped | Status::Failed => {}
+                    _ if !record.has_server() => {}
+                    Status::Creating => this.hold_port(&record).await?,
+                    _ => drop(this.open(&record).await?),
                 }
                 if !matches!(record.status, Status::Available | Status::Stopped | Status::Failed) {
                     this.carry_on(&record);
@@ -252,7 +264,18 @@ impl Rds {
         locked(&self.live).get(resource).cloned()
     }
 
-    /// Opens the endpoint of a database.
+    /// The open endpoint of a database, for whoever must not open it: it is being stopped, changed or removed otherwise.
+    pub(crate) fn opened(&self, record: &Record) -> Result<Arc<Live>> {
+        Ok(self.live(&record.resource).ok_or(ServerError::Closed)?)
+    }
+
+    /// Whether another program has the port of a database: clients that connect to its endpoint talk to that.
+    pub(crate) fn is_unreachable(&self, record: &Record) -> bool {
+        let live = self.live(&record.resource);
+        live.is_some_and(|live| !live.is_listening.load(Ordering::Acquire))
+    }
+
+    /// Opens the endpoint of a database. Its port is its own then, unless another program has it: that is tried again.
     pub(crate) async fn open(&self, record: &Record) -> Result<Arc<Live>> {
         if let Some(live) = self.live(&record.resource) {
             return Ok(live);
@@ -265,10 +288,19 @@ impl Rds {
         ));
         let front = Arc::new(Front::new(Arc::clone(&database), &record.version, self.tls.clone()));
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, record.port));
-        let chosen = locked(&self.chosen).remove(&record.port);
+        let listener = match self.ports.take(record.port) {
+            Some(held) => Some(held),
+            None => TcpListener::bind(address).await.ok(),
+        };
         let archived_until = Arc::new(Mutex::new(0));
+        let is_listening = Arc::new(AtomicBool::new(listener.is_some()));
+        // From here on nothing waits: of two who open the same one, the second finds what the first made.
+        let mut all = locked(&self.live);
+        if let Some(live) = all.get(&record.resource) {
+            return Ok(Arc::clone(live));
+        }
         let live = Arc::new(Live {
-            serving: tokio::spawn(listen(Arc::clone(&front), address, chosen)),
+            serving: tokio::spawn(listen(Arc::clone(&front), address, listener, Arc::clone(&is_listening))),
             archiving: tokio::spawn(crate::work::archive(
                 database,
                 self.archive(&record.resource, record.family()),
@@ -278,6 +310,7 @@ impl Rds {
             )),
             front,
             archived_until,
+            is_listening,
         });
         let door = Door {
             host: host(record),
@@ -286,7 +319,7 @@ impl Rds {
             front: Arc::downgrade(&live.front),
         };
         locked(&self.doors).insert(record.number, door);
-        locked(&self.live).insert(record.resource.clone(), Arc::clone(&live));
+        all.insert(record.resource.clone(), Arc::clone(&live));
         Ok(live)
     }
 
@@ -318,9 +351,10 @@ impl Rds {
         self.this.upgrade()
     }
 
-    /// A port of this machine that no database has: the wanted one, else one of a range.
-    pub(crate) async fn free_port(&self, wanted: u16, but: &str) -> Result<u16> {
-        let mut taken = Vec::new();
+    /// Holds a port of this machine that no database but `but` has: the one that is asked for, else the engine's, else
+    /// another.
+    pub(crate) async fn choose_port(&self, asked: Option<u16>, family: Family, but: &str) -> Result<u16> {
+        let mut taken = HashSet::new();
         for kind in [Kind::Cluster, Kind::Instance] {
             let all = records::all::<Record>(&self.store, keys::everywhere(kind)).await?;
             let others = all
@@ -328,20 +362,40 @@ impl Rds {
                 .filter(|record| record.has_server() && record.resource != but);
             taken.extend(others.map(|record| record.port));
         }
-        for port in std::iter::once(wanted).chain(PORTS) {
-            if taken.contains(&port) {
-                continue;
-            }
-            if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await {
-                locked(&self.chosen).insert(port, listener);
-                return Ok(port);
-            }
+        let chosen = self
+            .ports
+            .choose(asked, family.port(), |port| taken.contains(&port))
+            .await;
+        chosen.ok_or_else(|| {
+            Error::Aws(
+                "InsufficientDBInstanceCapacity",
+                400,
+                "No port of this machine is free for another database.".to_owned(),
+            )
+        })
+    }
+
+    /// Holds the port of a database that is still being made, or gives it another one if a program got it while the
+    /// platform was away: nobody can have used it yet.
+    async fn hold_port(&self, record: &Record) -> Result<()> {
+        if self.ports.hold(record.port).await {
+            return Ok(());
         }
-        Err(Error::Aws(
-            "InsufficientDBInstanceCapacity",
-            400,
-            "No port of this machine is free for another database.".to_owned(),
-        ))
+        let port = self.choose_port(None, record.family(), &record.resource).await?;
+        tracing::warn!(
+            name = record.name,
+            was = record.port,
+            port,
+            "another program has the port that was meant for a new database"
+        );
+        crate::work::change(self, record, |record| record.port = port).await
+    }
+
+    /// Says that a database that is being made has come this far.
+    pub(crate) async fn reached(&self, record: &Record, step: Step) {
+        if let Some(steps) = &self.options.steps {
+            steps.reached(&record.name, step).await;
+        }
     }
 
     /// The records of a scope by their names.
@@ -371,13 +425,16 @@ fn same_host(host: &str, name: &str) -> bool {
     name == host || name.strip_prefix(stem) == Some("amazonaws.com")
 }
 
-async fn listen(front: Arc<Front>, address: SocketAddr, chosen: Option<TcpListener>) {
-    if let Some(listener) = chosen {
+async fn listen(front: Arc<Front>, address: SocketAddr, listener: Option<TcpListener>, is_listening: Arc<AtomicBool>) {
+    if let Some(listener) = listener {
         return front.serve(listener).await;
     }
     loop {
         match TcpListener::bind(address).await {
-            Ok(listener) => return front.serve(listener).await,
+            Ok(listener) => {
+                is_listening.store(true, Ordering::Release);
+                return front.serve(listener).await;
+            }
             Err(error) => tracing::warn!(%address, %error, "a database's port cannot be opened; trying again"),
         }
         tokio::time::sleep(BIND_AGAIN).await;

@@ -1,7 +1,7 @@
 //! Snapshots of instances, and new instances from them and from moments in between.
 
 use crate::backup::{Image, image, take};
-use crate::create::{blank, check_group, enter, wanted_port};
+use crate::create::{asked_port, blank, check_group, enter};
 use crate::describe::{missing, page, passes, time};
 use crate::engines::Family;
 use crate::keys::{self, Kind};
@@ -301,7 +301,7 @@ async fn restore(
         http_endpoint: of.http_endpoint,
         ..fresh
     };
-    enter(rds, record, wanted_port(family, wanted.port)?).await
+    enter(rds, record, asked_port(wanted.port)?).await
 }
 
 pub(crate) async fn restore_from_snapshot(

@@ -6,6 +6,7 @@ use crate::mysql::client::quoted;
 use crate::rds::locked;
 use crate::records::{self, Record, SnapshotRecord, Source, Status, encode};
 use crate::server::{Database, Running, ServerError};
+use crate::steps::Step;
 use crate::{Error, Rds, Result, provision};
 use danbi_core::{Clock, Scope};
 use std::sync::{Arc, Mutex, Weak};
@@ -42,6 +43,10 @@ pub(crate) async fn carry_out(rds: &Rds, kind: Kind, scope: &Scope, name: &str) 
                 Status::Deleting | Status::Stopping => return,
                 _ => Status::Available,
             };
+            if next == Status::Failed {
+                rds.shut(&record).await;
+                drop(rds.ports.take(record.port));
+            }
             if let Err(error) = settle(rds, &record, next, Some(error.to_string())).await {
                 tracing::error!(%error, name, "and that could not be written down");
                 return;
@@ -61,7 +66,22 @@ async fn settle(rds: &Rds, was: &Record, next: Status, reason: Option<String>) -
     .await
 }
 
-async fn change(rds: &Rds, of: &Record, change: impl Fn(&mut Record) + Send + Sync) -> Result<()> {
+/// The server is as the record wants it, and has the password: none that is left there could come back later.
+async fn made(rds: &Rds, was: &Record) -> Result<()> {
+    change(rds, was, |record| {
+        if record.status == was.status {
+            record.status = Status::Available;
+            record.reason = None;
+        }
+        if record.new_password == was.new_password {
+            record.new_password = None;
+        }
+    })
+    .await
+}
+
+/// Changes the record of a database, if it is still there.
+pub(crate) async fn change(rds: &Rds, of: &Record, change: impl Fn(&mut Record) + Send + Sync) -> Result<()> {
     let key = keys::named(of.kind(), &of.scope, &of.name);
     let (key, change) = (&key, &change);
     rds.store
@@ -88,10 +108,12 @@ async fn create(rds: &Rds, record: &Record) -> Result<()> {
     tokio::task::spawn_blocking(move || emptied.remove().and_then(|()| emptied.make()))
         .await
         .map_err(std::io::Error::other)??;
+    rds.reached(record, Step::Emptied).await;
     match &record.source {
         Source::Nothing => rds.machine.initialise(&volume, &settings).await?,
         Source::Image(image) => {
             restore(rds, image, &volume).await?;
+            rds.reached(record, Step::Filled).await;
             rds.machine.adopt(&volume, &settings).await?;
         }
         Source::Moment {
@@ -101,6 +123,7 @@ async fn create(rds: &Rds, record: &Record) -> Result<()> {
             logs_to,
         } => {
             restore(rds, image, &volume).await?;
+            rds.reached(record, Step::Filled).await;
             let replay = volume.writable().join("replay");
             tokio::fs::create_dir_all(&replay).await?;
             let archive = rds.archive(resource, record.family());
@@ -110,6 +133,7 @@ async fn create(rds: &Rds, record: &Record) -> Result<()> {
                     "the logs of the source are gone: was it deleted meanwhile?".to_owned(),
                 ));
             }
+            rds.reached(record, Step::Fetched).await;
             if !logs.is_empty() {
                 let stop = until.map(|until| until + 1);
                 rds.machine
@@ -117,13 +141,21 @@ async fn create(rds: &Rds, record: &Record) -> Result<()> {
                     .await?;
             }
             tokio::fs::remove_dir_all(&replay).await?;
+            rds.reached(record, Step::Replayed).await;
             rds.machine.adopt(&volume, &settings).await?;
         }
     }
+    rds.reached(record, Step::Adopted).await;
     let live = rds.open(record).await?;
+    if rds.is_unreachable(record) {
+        let taken = format!("port {} of this machine is another program's", record.port);
+        return Err(ServerError::Start(taken).into());
+    }
+    rds.reached(record, Step::Opened).await;
     provision::new_server(&live.front.database, record).await?;
-    settle(rds, record, Status::Available, None).await?;
-    change(rds, record, |record| record.new_password = None).await?;
+    rds.reached(record, Step::Provisioned).await;
+    made(rds, record).await?;
+    rds.reached(record, Step::Available).await;
     if record.retention_days > 0 {
         back_up(rds, record).await?;
     }
@@ -182,8 +214,7 @@ async fn modify(rds: &Rds, record: &Record) -> Result<()> {
             rds.open(record).await?;
         }
     }
-    change(rds, record, |record| record.new_password = None).await?;
-    settle(rds, record, Status::Available, None).await
+    made(rds, record).await
 }
 
 async fn delete(rds: &Rds, record: &Record) -> Result<()> {
@@ -192,6 +223,7 @@ async fn delete(rds: &Rds, record: &Record) -> Result<()> {
     }
     if record.has_server() {
         rds.shut(record).await;
+        drop(rds.ports.take(record.port));
         let volume = rds.volume(&record.resource);
         tokio::task::spawn_blocking(move || volume.remove())
             .await
@@ -234,9 +266,13 @@ pub(crate) async fn snapshot(rds: &Rds, of: &Record, name: &str) -> Result<()> {
     if record.status != "creating" {
         return Ok(());
     }
-    let live = rds.open(of).await?;
-    let owner = format!("snapshot/{}/{}", record.of.resource, uuid::Uuid::new_v4());
-    let taken = take::image(&live.front.database, &rds.blobs, &rds.store, &*rds.clock, &owner).await;
+    let taken = match rds.opened(of) {
+        Ok(live) => {
+            let owner = format!("snapshot/{}/{}", record.of.resource, uuid::Uuid::new_v4());
+            take::image(&live.front.database, &rds.blobs, &rds.store, &*rds.clock, &owner).await
+        }
+        Err(error) => Err(error),
+    };
     let failed = taken.as_ref().err().map(ToString::to_string);
     let image = taken.ok();
     rds.store
@@ -276,7 +312,7 @@ pub(crate) async fn take_up_snapshots(rds: Arc<Rds>) {
 
 /// Takes an automatic backup and removes those past the retention.
 pub(crate) async fn back_up(rds: &Rds, record: &Record) -> Result<()> {
-    let live = rds.open(record).await?;
+    let live = rds.opened(record)?;
     let owner = format!("base/{}/{}", record.resource, uuid::Uuid::new_v4());
     let image = take::image(&live.front.database, &rds.blobs, &rds.store, &*rds.clock, &owner).await?;
     let key = keys::base(&record.resource, image.taken);

@@ -30,6 +30,7 @@ use danbi_core::{AccountId, Region};
 use failure::Failure;
 use output::Output;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -117,6 +118,17 @@ pub struct ServeArgs {
     /// Hold DynamoDB tables to their throughput: what is provisioned, with five minutes of burst, or set for on demand
     #[arg(long, env = "DANBI_THROTTLE_TABLES")]
     pub throttle_tables: bool,
+    /// The ports that databases get unless one is asked for [default: the engine's own if free, else one of 23306-24305]
+    #[arg(long, env = "DANBI_DATABASE_PORTS", value_name = "FIRST-LAST", value_parser = port_range)]
+    pub database_ports: Option<RangeInclusive<u16>>,
+}
+
+fn port_range(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let ends = text.split_once('-').and_then(|(first, last)| {
+        let (first, last) = (first.trim().parse::<u16>().ok()?, last.trim().parse::<u16>().ok()?);
+        (1150 <= first && first <= last).then_some(first..=last)
+    });
+    ends.ok_or_else(|| "two ports from 1150 up, such as 23306-24305".to_owned())
 }
 
 impl ServeArgs {
