@@ -8,7 +8,6 @@ mod support;
 
 use danbi_rds::Step;
 use std::collections::HashMap;
-use std::net::{Ipv4Addr, TcpListener};
 use support::{Engine, World};
 
 tests![
@@ -53,7 +52,7 @@ async fn restores_survive(mut world: World, engine: Engine) {
 
     // While the platform is away, another program gets the port of one that nobody can know yet.
     let stolen = world.port_of("moment-emptied").await;
-    let _thief = TcpListener::bind((Ipv4Addr::LOCALHOST, stolen)).unwrap();
+    let _thief = world.steal(stolen).await;
     world.start(HashMap::new()).await;
     for name in stops.keys() {
         world.available(name).await;
@@ -90,7 +89,7 @@ async fn a_port_that_another_program_took_is_not_said_to_be_the_databases(mut wo
     world.create("todo", Engine::MariaDb).await;
     let port = world.endpoint("todo").await.unwrap();
     world.end().await;
-    let thief = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+    let thief = world.steal(port).await;
     world.start(HashMap::new()).await;
     assert_eq!(world.status("todo").await, "incompatible-network");
     assert_eq!(world.endpoint("todo").await, Some(port));

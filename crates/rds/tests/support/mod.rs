@@ -16,6 +16,7 @@ use danbi_wire::{ApiDoor, Dispatcher};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
+use std::net::{Ipv4Addr, TcpListener};
 use std::pin::Pin;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -265,6 +266,18 @@ impl World {
     pub async fn until_stopped_at(&self, stops: &HashMap<String, Step>) {
         let stopped = &self.platform().stops.stopped;
         self.until(async || stopped.lock().unwrap().len() == stops.len()).await;
+    }
+
+    /// Takes a port as another program would, as soon as the platform that ended has let go of it.
+    pub async fn steal(&self, port: u16) -> TcpListener {
+        let begun = Instant::now();
+        loop {
+            match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+                Ok(listener) => return listener,
+                Err(error) => assert!(begun.elapsed() < PATIENCE, "{error}"),
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     async fn until(&self, condition: impl AsyncFn() -> bool) {
