@@ -11,6 +11,8 @@ use http_body_util::BodyExt;
 
 /// Bytes that are hashed and sealed at a time, off the threads that serve connections.
 const BATCH_BYTES: usize = 512 * 1024;
+/// By how much the last frame of a batch usually passes that.
+const FRAME_BYTES: usize = 64 * 1024;
 
 /// What a request says of the body that it sends.
 #[derive(Debug)]
@@ -110,7 +112,7 @@ impl Intake {
                 break;
             };
             match frame.map_err(ServiceError::of_body)?.into_data() {
-                Ok(data) if self.gathered.is_empty() => {
+                Ok(data) if self.gathered.capacity() == 0 => {
                     // The common case of a body in one piece is taken over without a copy.
                     self.gathered = data.try_into_mut().unwrap_or_else(|data| BytesMut::from(&*data));
                 }
@@ -136,7 +138,7 @@ fn small(intake: Intake, id: ContentId, key: &SecretKey, expected: Expected) -> 
     let place = if plain.is_empty() {
         Place::Empty
     } else {
-        Place::Inline(id, crypto::seal(key, plain)?)
+        Place::Inline(id, crypto::seal(key, &plain)?)
     };
     Ok(Received { size, digests, place })
 }
@@ -146,17 +148,50 @@ struct Pass {
     size: u64,
     verifier: Verifier,
     sealing: Encryptor,
+    sealed: Buffers,
 }
 
 impl Pass {
-    fn take(&mut self, mut plain: Bytes) -> Result<BytesMut> {
+    fn take(&mut self, plain: &[u8]) -> Result<Bytes> {
         self.size += plain.len() as u64;
-        self.verifier.update(&plain);
-        let mut sealed = BytesMut::with_capacity(crypto::sealed_length(plain.len() as u64) as usize);
-        while let Some(segment) = self.sealing.push(&mut plain)? {
-            sealed.extend_from_slice(&segment);
+        self.verifier.update(plain);
+        let mut sealed = self.sealed.next();
+        self.sealing.push(plain, &mut sealed)?;
+        Ok(self.sealed.filled(sealed))
+    }
+}
+
+/// Two buffers in turns, each used again once nobody holds what was last in it: an upload of any length moves through
+/// the same memory, and the allocator sees nothing of it.
+struct Buffers {
+    capacity: usize,
+    spare: [BytesMut; 2],
+    turn: usize,
+}
+
+impl Buffers {
+    fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            spare: Default::default(),
+            turn: 0,
         }
-        Ok(sealed)
+    }
+
+    /// An empty buffer with room for a batch. Goes back by [`Buffers::filled`].
+    fn next(&mut self) -> BytesMut {
+        self.turn ^= 1;
+        let mut buffer = std::mem::take(&mut self.spare[self.turn]);
+        // Its old room, when that is free again.
+        buffer.reserve(self.capacity);
+        buffer
+    }
+
+    /// What was written into the buffer whose turn it is.
+    fn filled(&mut self, mut buffer: BytesMut) -> Bytes {
+        let bytes = buffer.split().freeze();
+        self.spare[self.turn] = buffer;
+        bytes
     }
 }
 
@@ -169,15 +204,23 @@ async fn large(
     expected: Expected,
 ) -> Result<Received> {
     let mut writer = s3.blobs.writer().await?;
+    let usual = expected.length.and_then(|length| usize::try_from(length).ok());
+    let capacity = usual.unwrap_or(BATCH_BYTES).min(BATCH_BYTES) + FRAME_BYTES;
     let mut pass = Pass {
         size: 0,
         verifier: expected.verifier,
         sealing: Encryptor::new(key),
+        // What was held of the batch before comes out with it.
+        sealed: Buffers::new(crypto::sealed_length((capacity + FRAME_BYTES) as u64) as usize),
     };
+    let mut plain = Buffers::new(capacity);
+    let first = std::mem::replace(&mut intake.gathered, plain.next());
+    intake.gathered.extend_from_slice(&first);
+    drop(first);
     let mut seen = 0;
     loop {
         intake.fill(&mut body, BATCH_BYTES).await?;
-        let batch = intake.gathered.split().freeze();
+        let batch = plain.filled(std::mem::take(&mut intake.gathered));
         seen += batch.len() as u64;
         if seen > expected.max {
             return Err(Error::entity_too_large(seen, expected.max));
@@ -186,20 +229,24 @@ async fn large(
             break;
         }
         let working = tokio::task::spawn_blocking(move || {
-            let sealed = pass.take(batch);
+            let sealed = pass.take(&batch);
+            drop(batch);
             (pass, sealed)
         });
         // The next batch comes in meanwhile; an error of the client's is found out after the work under way.
+        intake.gathered = plain.next();
         let filled = intake.fill(&mut body, BATCH_BYTES).await;
         let (returned, sealed) = working.await.map_err(|error| Error::Interrupted(error.to_string()))?;
         pass = returned;
-        writer.write(sealed?.freeze()).await?;
+        writer.write(sealed?).await?;
         filled?;
     }
     // What is not as it was declared is dropped before it is put in place.
     check_length(expected.length, pass.size)?;
     let digests = pass.verifier.finish(Some(&intake.trailers))?;
-    writer.write(pass.sealing.finish()?).await?;
+    let mut last = BytesMut::new();
+    pass.sealing.finish(&mut last)?;
+    writer.write(last.freeze()).await?;
     let (blob, _) = writer.finish().await?;
     Ok(Received {
         size: pass.size,

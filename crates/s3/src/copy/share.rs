@@ -38,7 +38,7 @@ pub(super) async fn prepare(
             let plain = content::read_whole(s3, view, &object.content, key, object.size).await?;
             let id = ContentId::new(now);
             // Another salt makes another key: no two contents are sealed under one.
-            let sealed = crypto::seal(&crypto::content_key(key, id.as_bytes()), plain)?;
+            let sealed = crypto::seal(&crypto::content_key(key, id.as_bytes()), &plain)?;
             Ok(Prepared::Inline(id, sealed))
         }
         Content::Whole(_) | Content::Spread(_) => Ok(Prepared::Shared),

@@ -1,17 +1,17 @@
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use ring::aead;
 
-use super::segment::{SEALED_SEGMENT_BYTES, SEGMENT_BYTES, nonce};
+use super::segment::{SEGMENT_BYTES, nonce};
 use super::{CryptoError, SecretKey};
 
 /// Encrypts content as it streams by, holding one segment.
 ///
-/// Feed it with [`Encryptor::push`] until the input is empty, and end with [`Encryptor::finish`]. A key must encrypt one
-/// content only.
+/// Feed it with [`Encryptor::push`], and end with [`Encryptor::finish`]. A key must encrypt one content only.
 pub struct Encryptor {
     key: aead::LessSafeKey,
     index: u64,
-    segment: BytesMut,
+    /// The last bytes that came: not more than a segment, which waits until more comes, because the last one is marked.
+    held: BytesMut,
 }
 
 impl Encryptor {
@@ -20,60 +20,58 @@ impl Encryptor {
         Self {
             key: key.cipher(),
             index: 0,
-            segment: BytesMut::new(),
+            held: BytesMut::new(),
         }
     }
 
-    /// Takes what it can from the front of `plain`. Answers with a segment when one is full, `None` when `plain` is
-    /// empty. Cheap: at most one segment is encrypted.
+    /// Takes all of `plain`, and appends the segments that are full to `sealed`.
     ///
     /// # Errors
     /// [`CryptoError::TooLong`], which content within S3's bounds never meets.
-    pub fn push(&mut self, plain: &mut Bytes) -> Result<Option<Bytes>, CryptoError> {
+    pub fn push(&mut self, mut plain: &[u8], sealed: &mut BytesMut) -> Result<(), CryptoError> {
         let full = SEGMENT_BYTES as usize;
-        if plain.is_empty() {
-            return Ok(None);
+        if !self.held.is_empty() {
+            let (missing, rest) = plain.split_at(plain.len().min(full - self.held.len()));
+            self.held.extend_from_slice(missing);
+            plain = rest;
+            if plain.is_empty() {
+                return Ok(());
+            }
+            let held = std::mem::take(&mut self.held);
+            self.seal(&held, false, sealed)?;
+            // Its room is used again.
+            self.held = held;
+            self.held.clear();
         }
-        // A full segment waits until more comes, because the last one is marked.
-        let sealed = if self.segment.len() == full {
-            Some(self.seal(false)?)
-        } else {
-            None
-        };
-        if self.segment.is_empty() {
-            // Small content takes no more than it needs.
-            let known = plain.len().min(full) + (SEALED_SEGMENT_BYTES - SEGMENT_BYTES) as usize;
-            self.segment.reserve(known);
-        } else if self.segment.capacity() < SEALED_SEGMENT_BYTES as usize {
-            self.segment.reserve(SEALED_SEGMENT_BYTES as usize - self.segment.len());
+        while plain.len() > full {
+            let (segment, rest) = plain.split_at(full);
+            self.seal(segment, false, sealed)?;
+            plain = rest;
         }
-        let take = plain.len().min(full - self.segment.len());
-        self.segment.extend_from_slice(&plain[..take]);
-        plain.advance(take);
-        if sealed.is_none() && !plain.is_empty() {
-            return self.push(plain);
-        }
-        Ok(sealed)
+        self.held.extend_from_slice(plain);
+        Ok(())
     }
 
-    /// The last segment.
+    /// Appends the last segment.
     ///
     /// # Errors
     /// [`CryptoError::TooLong`], which content within S3's bounds never meets.
-    pub fn finish(mut self) -> Result<Bytes, CryptoError> {
-        self.seal(true)
+    pub fn finish(mut self, sealed: &mut BytesMut) -> Result<(), CryptoError> {
+        let held = std::mem::take(&mut self.held);
+        self.seal(&held, true, sealed)
     }
 
-    fn seal(&mut self, last: bool) -> Result<Bytes, CryptoError> {
+    fn seal(&mut self, segment: &[u8], last: bool, sealed: &mut BytesMut) -> Result<(), CryptoError> {
         let nonce = aead::Nonce::assume_unique_for_key(nonce(self.index, last));
-        let mut segment = std::mem::take(&mut self.segment);
+        let begins = sealed.len();
+        sealed.extend_from_slice(segment);
         let tag = self
             .key
-            .seal_in_place_separate_tag(nonce, aead::Aad::empty(), &mut segment)
+            .seal_in_place_separate_tag(nonce, aead::Aad::empty(), &mut sealed[begins..])
             .map_err(|_| CryptoError::TooLong)?;
-        segment.extend_from_slice(tag.as_ref());
+        sealed.extend_from_slice(tag.as_ref());
         self.index += 1;
-        Ok(segment.freeze())
+        Ok(())
     }
 }
 
@@ -81,17 +79,15 @@ impl Encryptor {
 ///
 /// # Errors
 /// [`CryptoError::TooLong`], which content within S3's bounds never meets.
-pub fn seal(key: &SecretKey, mut plain: Bytes) -> Result<Bytes, CryptoError> {
+pub fn seal(key: &SecretKey, plain: &[u8]) -> Result<Bytes, CryptoError> {
     let mut encryptor = Encryptor::new(key);
-    let length = super::sealed_length(plain.len() as u64) as usize;
-    let Some(first) = encryptor.push(&mut plain)? else {
-        return encryptor.finish();
-    };
-    let mut sealed = BytesMut::with_capacity(length);
-    sealed.extend_from_slice(&first);
-    while let Some(segment) = encryptor.push(&mut plain)? {
-        sealed.extend_from_slice(&segment);
+    let mut sealed = BytesMut::with_capacity(super::sealed_length(plain.len() as u64) as usize);
+    let full = SEGMENT_BYTES as usize;
+    // All but the last segment, which is sealed from where it lies.
+    let last = plain.len().saturating_sub(1) / full * full;
+    for segment in plain[..last].chunks(full) {
+        encryptor.seal(segment, false, &mut sealed)?;
     }
-    sealed.extend_from_slice(&encryptor.finish()?);
+    encryptor.seal(&plain[last..], true, &mut sealed)?;
     Ok(sealed.freeze())
 }
