@@ -29,6 +29,12 @@ pub struct Limits {
     pub max_headers: usize,
     /// Bytes of a request body that are read on behalf of a handler that did not want them, to keep the connection.
     pub max_discarded_bytes: usize,
+    /// That rest must come within this time, else the answer goes out without it and is the connection's last.
+    pub discard_timeout: Duration,
+    /// After a last answer to a client that still sends, its connection is read on for at most this time …
+    pub lingering_timeout: Duration,
+    /// … and at most so many bytes, so that the answer is not lost in a reset.
+    pub max_lingering_bytes: usize,
     /// Connections served at the same time; further ones wait in the listen queue.
     pub max_connections: usize,
 }
@@ -43,6 +49,9 @@ impl Default for Limits {
             max_header_bytes: 64 * 1024,
             max_headers: 100,
             max_discarded_bytes: 256 * 1024,
+            discard_timeout: Duration::from_secs(1),
+            lingering_timeout: Duration::from_secs(10),
+            max_lingering_bytes: 32 << 20,
             max_connections: 16_384,
         }
     }

@@ -3,6 +3,7 @@
 
 mod departure;
 mod limits;
+mod lingering;
 pub mod route;
 mod sandbox_door;
 mod server;

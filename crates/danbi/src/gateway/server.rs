@@ -2,13 +2,15 @@
 
 use super::departure::Departure;
 use super::limits::{self, Limits, Unstalled};
+use super::lingering::{Lent, linger};
 use super::{Handler, Peer, Tls};
+use danbi_core::Body;
 use http::header::{CONNECTION, EXPECT, HeaderValue};
 use http::{Request, Response, Version};
 use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use std::convert::Infallible;
@@ -168,9 +170,12 @@ impl<H: Handler> Server<H> {
         let limits = self.limits;
         let asked = Arc::new(AtomicBool::new(false));
         let has_asked = Arc::clone(&asked);
+        let still_sends = Arc::new(AtomicBool::new(false));
+        let sends = Arc::clone(&still_sends);
         let service = service_fn(move |request: Request<Incoming>| {
             let handler = Arc::clone(&handler);
             has_asked.store(true, Ordering::Relaxed);
+            let sends = Arc::clone(&sends);
             async move {
                 let version = request.version();
                 let (parts, body) = request.into_parts();
@@ -187,10 +192,11 @@ impl<H: Handler> Server<H> {
                     // Reading it would ask for it, after the answer is known.
                     Ok(_) if waits => true,
                     Ok(body) if version < Version::HTTP_2 => {
-                        !limits::discard(body, limits.max_discarded_bytes, limits.body_stall_timeout).await
+                        !limits::discard(body, limits.max_discarded_bytes, limits.discard_timeout).await
                     }
                     _ => false,
                 };
+                sends.store(unread, Ordering::Relaxed);
                 if unread || unasked {
                     response
                         .headers_mut()
@@ -199,29 +205,51 @@ impl<H: Handler> Server<H> {
                 Ok::<Response<_>, Infallible>(response)
             }
         });
+        let (io, mut back) = Lent::new(io);
+        let ended = self.exchanges(io, service, &asked).await;
+        let unparsed = ended.as_ref().is_err_and(|error| {
+            let error = error.downcast_ref::<hyper::Error>();
+            error.is_some_and(hyper::Error::is_parse)
+        });
+        if let Err(error) = ended {
+            tracing::debug!(%error, peer = %peer.ip, "connection ended early");
+        }
+        if (unparsed || still_sends.load(Ordering::Relaxed))
+            && let Ok(io) = back.try_recv()
+        {
+            linger(io, &limits).await;
+        }
+    }
+
+    /// Answers what is asked on a connection, until it ends or has to.
+    async fn exchanges<Io, S>(
+        &self,
+        io: Io,
+        service: S,
+        asked: &AtomicBool,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>
+    where
+        Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible> + Send,
+        S::Future: Send + 'static,
+    {
         let connection = self.http.serve_connection_with_upgrades(TokioIo::new(io), service);
         tokio::pin!(connection);
         let mut drain = self.drain.clone();
         // Which version is spoken is found out without a limit of its own, and an HTTP/2 greeting is no request.
         let silence = async {
-            tokio::time::sleep(limits.header_timeout).await;
+            tokio::time::sleep(self.limits.header_timeout).await;
             if asked.load(Ordering::Relaxed) {
                 std::future::pending::<()>().await;
             }
         };
-        let ended = tokio::select! {
+        tokio::select! {
             ended = connection.as_mut() => ended,
-            () = silence => {
-                tracing::debug!(peer = %peer.ip, "a connection brought no request and is dropped");
-                return;
-            }
+            () = silence => Err("it brought no request".into()),
             () = drain.begun() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%error, peer = %peer.ip, "connection ended early");
         }
     }
 }
@@ -245,7 +273,7 @@ async fn accept(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use danbi_core::{Body, full_body};
+    use danbi_core::full_body;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     /// Answers with the request's body, or 400 when it breaks off.
@@ -343,6 +371,7 @@ mod tests {
         client.read_to_string(&mut answers).await.unwrap();
         assert_eq!(answers.matches(" 200 OK").count(), 4, "{answers}");
         assert_eq!(answers.matches("connection: close").count(), 1, "{answers}");
+        drop(client);
         serving.await.unwrap();
     }
 
@@ -352,7 +381,66 @@ mod tests {
         let mut request = b"GET / HTTP/1.1\r\nHost: x\r\nX-Big: ".to_vec();
         request.resize(1 << 20, b'x');
         let answer = exchange(address, &request).await;
-        assert!(answer.is_empty() || answer.contains(" 431 "), "{answer}");
+        assert!(answer.contains(" 431 "), "{answer}");
+    }
+
+    /// A server that looks at no body, over real sockets: pipes in memory know no reset.
+    async fn deaf(limits: Limits) -> (std::net::SocketAddr, watch::Sender<bool>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (switch, drain) = Drain::new();
+        tokio::spawn(Server::new(Arc::new(Deaf), limits, drain).serve(listener, Duration::from_secs(5)));
+        (address, switch)
+    }
+
+    #[tokio::test]
+    async fn who_waits_with_the_body_is_answered_and_may_still_send_it() {
+        let (address, _switch) = deaf(Limits::default()).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n";
+        stream.write_all(head).await.unwrap();
+        let mut answer = String::new();
+        let answered = tokio::time::timeout(Duration::from_secs(20), stream.read_to_string(&mut answer));
+        answered.await.unwrap().unwrap();
+        assert!(
+            answer.contains("connection: close") && answer.ends_with("no"),
+            "{answer}"
+        );
+        for piece in vec![b'x'; 100_000].chunks(10_000) {
+            stream.write_all(piece).await.unwrap();
+        }
+        stream.shutdown().await.unwrap();
+        assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_sends_everything_before_it_reads_gets_the_answer() {
+        let (address, _switch) = deaf(Limits::default()).await;
+        for _ in 0..8 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let size = 8 << 20;
+            let head = format!("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n");
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(&vec![b'x'; size]).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.ends_with("no"), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_without_end_is_cut_off() {
+        let limits = Limits {
+            max_lingering_bytes: 1 << 20,
+            ..Limits::default()
+        };
+        let (address, _switch) = deaf(limits).await;
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = b"PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+        stream.write_all(head).await.unwrap();
+        let chunk = [b"10000\r\n".as_slice(), &[b'x'; 1 << 16], b"\r\n"].concat();
+        let sent = async { while stream.write_all(&chunk).await.is_ok() {} };
+        tokio::time::timeout(Duration::from_secs(60), sent).await.unwrap();
     }
 
     #[tokio::test]
