@@ -43,7 +43,7 @@ pub(crate) async fn carry_out(rds: &Rds, kind: Kind, scope: &Scope, name: &str) 
                 Status::Deleting | Status::Stopping => return,
                 _ => Status::Available,
             };
-            if next == Status::Failed {
+            if next == Status::Failed && record.has_server() {
                 rds.shut(&record).await;
                 drop(rds.ports.take(record.port));
             }
@@ -156,8 +156,11 @@ async fn create(rds: &Rds, record: &Record) -> Result<()> {
     rds.reached(record, Step::Provisioned).await;
     made(rds, record).await?;
     rds.reached(record, Step::Available).await;
-    if record.retention_days > 0 {
-        back_up(rds, record).await?;
+    // It is there: what comes of its first backup changes nothing of that.
+    if record.retention_days > 0
+        && let Err(error) = back_up(rds, record).await
+    {
+        tracing::warn!(%error, name = record.name, "the first backup of a database failed; trying again later");
     }
     Ok(())
 }

@@ -185,7 +185,7 @@ async fn connect(
     schema: Option<&String>,
 ) -> Result<Connected, ServiceError> {
     use crate::engines::Family;
-    let live = rds.opened(record).map_err(ServiceError::from)?;
+    let live = rds.opened(record).map_err(|error| unavailable(&error))?;
     let lease = live.front.database.lease();
     let running = live
         .front
