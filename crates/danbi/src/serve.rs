@@ -391,11 +391,11 @@ async fn serve_until_told(
         delays.collect.unwrap_or([COLLECT_EVERY, COLLECT_GRACE]),
     ));
     let mut serving = tokio::spawn(server.serve(listener, DRAIN_GRACE));
+    println!("danbi ready on http://{address}");
+    io::stdout().flush()?;
     if let Err(error) = danbi_sandbox::release_code() {
         tracing::debug!(%error, "what only the start needed stays resident");
     }
-    println!("danbi ready on http://{address}");
-    io::stdout().flush()?;
 
     tokio::select! {
         _ = terminate.recv() => {}
