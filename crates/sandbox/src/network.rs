@@ -74,7 +74,8 @@ impl Egress {
         let egress = Egress { instance: number, nft };
         let set_up = || -> io::Result<()> {
             let _changing = instance::lock_shared(LOCK)?;
-            let closed = egress.guarded() || uplinks.iter().any(|uplink| !forwards(uplink));
+            // The tables are asked last: that is a program to run.
+            let closed = uplinks.iter().any(|uplink| !forwards(uplink)) || egress.guarded();
             egress.nft(&ruleset(number, &uplinks, closed, &networks(denied)?))?;
             for uplink in &uplinks {
                 fs::write(forwarding_file(uplink), "1")?;
