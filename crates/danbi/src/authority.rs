@@ -28,6 +28,8 @@ const KEPT: usize = 256;
 pub const AWS_NAMES: [&str; 4] = ["amazonaws.com", "amazonaws.com.cn", "api.aws", "on.aws"];
 /// The name of this machine, and what is under it.
 const OWN_NAME: &str = "localhost";
+/// The first days of these years: from when and until when the authority's own certificate is valid.
+const VALID_YEARS: [i32; 2] = [2020, 2050];
 /// Who is asked for by no name.
 const NAMELESS: [&str; 3] = [OWN_NAME, "127.0.0.1", "::1"];
 
@@ -127,6 +129,17 @@ impl Authority {
         Some(roots)
     }
 
+    /// Its own certificate, and from when until when it is valid, in milliseconds since the epoch.
+    ///
+    /// # Errors
+    /// When the certificate cannot be read.
+    pub fn certificate(&self) -> Result<(CertificateDer<'static>, [i64; 2]), AuthorityError> {
+        let der = CertificateDer::from_pem_slice(self.certificate.as_bytes());
+        let der = der.map_err(|error| cannot(&self.folder, &error))?;
+        let valid = VALID_YEARS.map(|year| rcgen::date_time_ymd(year, 1, 1).unix_timestamp() * 1000);
+        Ok((der, valid))
+    }
+
     /// What a TLS server that is asked for `host`, or for no name, needs; `None` when the platform does not answer for
     /// that name.
     ///
@@ -220,8 +233,7 @@ fn own_parameters() -> CertificateParams {
             .collect(),
         excluded_subtrees: Vec::new(),
     });
-    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
-    params.not_after = rcgen::date_time_ymd(2050, 1, 1);
+    [params.not_before, params.not_after] = VALID_YEARS.map(|year| rcgen::date_time_ymd(year, 1, 1));
     params
 }
 

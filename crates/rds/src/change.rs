@@ -8,11 +8,23 @@ use danbi_core::{RequestContext, Scope};
 use std::sync::Arc;
 
 /// Changes a record in one transaction and begins with the work that its new status asks for.
-pub(crate) async fn turn(
+async fn turn(
     rds: &Rds,
     kind: Kind,
     scope: &Scope,
     name: &str,
+    change: impl Fn(&mut Record) -> Result<()> + Send + Sync,
+) -> Result<Record> {
+    turn_with(rds, kind, scope, name, None, change).await
+}
+
+/// The same, with a last snapshot that is written down in that transaction.
+async fn turn_with(
+    rds: &Rds,
+    kind: Kind,
+    scope: &Scope,
+    name: &str,
+    last: Option<&SnapshotRecord>,
     change: impl Fn(&mut Record) -> Result<()> + Send + Sync,
 ) -> Result<Record> {
     let found = describe::load(rds, kind, scope, name).await?;
@@ -25,6 +37,10 @@ pub(crate) async fn turn(
                 .await?
                 .ok_or_else(|| describe::missing(kind, name))?;
             change(&mut record)?;
+            if let Some(last) = last {
+                snapshots::put(&tx, last).await?;
+                record.final_snapshot = Some(last.name.clone());
+            }
             tx.put(key, encode(&record)?)?;
             Ok::<_, Error>(record)
         })
@@ -89,18 +105,17 @@ pub(crate) async fn stop_instance(
     let found = describe::load(&rds, Kind::Instance, &context.scope, &input.db_instance_identifier).await?;
     only_of_an_instance(&found, "Stopping")?;
     let last = match &input.db_snapshot_identifier {
-        Some(name) if found.status == Status::Available => {
-            Some(snapshots::begin(&rds, &found, name, Default::default()).await?.name)
-        }
+        Some(name) if found.status == Status::Available => Some(snapshots::of(&rds, &found, name, Default::default())?),
         _ => None,
     };
-    let record = turn(
+    let record = turn_with(
         &rds,
         Kind::Instance,
         &context.scope,
-        &input.db_instance_identifier,
+        &found.name,
+        last.as_ref(),
         |record| {
-            record.final_snapshot.clone_from(&last);
+            record.final_snapshot = None;
             from_to(record, Status::Available, Status::Stopping)
         },
     );
@@ -396,14 +411,13 @@ pub(crate) async fn delete_instance(
         }
         (None, true) => None,
         (Some(name), false) if found.status == Status::Available => {
-            Some(snapshots::begin(&rds, &found, name, Default::default()).await?.name)
+            Some(snapshots::of(&rds, &found, name, Default::default())?)
         }
         (Some(_), false) => return Err(wrong_state(&found, "available")),
     };
-    let record = turn(&rds, Kind::Instance, &context.scope, &found.name, |record| {
-        record.status = Status::Deleting;
-        record.final_snapshot.clone_from(&last);
-        Ok(())
+    let last = last.as_ref();
+    let record = turn_with(&rds, Kind::Instance, &context.scope, &found.name, last, |record| {
+        leave(record, last)
     });
     Ok(DeleteDBInstanceResult {
         db_instance: Some(describe::instance(&rds, &record.await?).await?),
@@ -430,21 +444,47 @@ pub(crate) async fn delete_cluster(
             "Cluster cannot be deleted, it still contains DB instances in non-deleting state.",
         ));
     }
-    if !input.skip_final_snapshot.unwrap_or(false) {
-        return Err(match input.final_db_snapshot_identifier {
-            None => Error::combination("FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified."),
-            Some(_) => {
-                Error::NotBuilt("Snapshots of DB clusters are not built here yet; set SkipFinalSnapshot.".to_owned())
-            }
-        });
+    if matches!(found.status, Status::Deleting) {
+        return Err(Error::cluster_state(format!(
+            "Cluster {} is already being deleted.",
+            found.name
+        )));
     }
-    let record = turn(&rds, Kind::Cluster, &context.scope, &found.name, |record| {
-        record.status = Status::Deleting;
-        Ok(())
+    let skips = input.skip_final_snapshot.unwrap_or(false);
+    let last = match (&input.final_db_snapshot_identifier, skips) {
+        (Some(_), true) => {
+            return Err(Error::combination(
+                "FinalDBSnapshotIdentifier can not be specified when deleting with SkipFinalSnapshot",
+            ));
+        }
+        (None, false) => {
+            return Err(Error::combination(
+                "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.",
+            ));
+        }
+        (None, true) => None,
+        (Some(name), false) if found.status == Status::Available => {
+            Some(snapshots::of(&rds, &found, name, Default::default())?)
+        }
+        (Some(_), false) => return Err(wrong_state(&found, "available")),
+    };
+    let last = last.as_ref();
+    let record = turn_with(&rds, Kind::Cluster, &context.scope, &found.name, last, |record| {
+        leave(record, last)
     });
     Ok(DeleteDBClusterResult {
         db_cluster: Some(describe::cluster(&rds, &record.await?).await?),
     })
+}
+
+/// From now on it is being deleted; only what runs can be taken a last snapshot of.
+fn leave(record: &mut Record, last: Option<&SnapshotRecord>) -> Result<()> {
+    if last.is_some() && record.status != Status::Available {
+        return Err(wrong_state(record, "available"));
+    }
+    record.status = Status::Deleting;
+    record.final_snapshot = None;
+    Ok(())
 }
 
 /// Whether `record` can be taken a snapshot of now.
@@ -452,20 +492,5 @@ pub(crate) fn must_be_available(record: &Record) -> Result<()> {
     match record.status {
         Status::Available => Ok(()),
         _ => Err(wrong_state(record, "available")),
-    }
-}
-
-/// Of a snapshot record: that it can be used.
-pub(crate) fn must_be_whole(record: &SnapshotRecord) -> Result<()> {
-    match record.status.as_str() {
-        "available" => Ok(()),
-        status => Err(Error::Aws(
-            "InvalidDBSnapshotState",
-            400,
-            format!(
-                "The DB snapshot {} is in the state {status}, not available.",
-                record.name
-            ),
-        )),
     }
 }

@@ -160,7 +160,7 @@ pub(crate) async fn instance(rds: &Rds, record: &Record) -> Result<DBInstance> {
         db_cluster_identifier: record.cluster.clone(),
         storage_encrypted: Some(false),
         dbi_resource_id: Some(record.resource.clone()),
-        ca_certificate_identifier: Some("rds-ca-rsa2048-g1".to_owned()),
+        ca_certificate_identifier: Some(crate::reads::CERTIFICATE.to_owned()),
         domain_memberships: Some(Vec::new()),
         copy_tags_to_snapshot: Some(record.copy_tags),
         monitoring_interval: Some(0),

@@ -8,7 +8,7 @@ use crate::engines::Family;
 use crate::keys::{self, Kind};
 use crate::records::{self, GroupRecord, encode};
 use crate::shapes::*;
-use crate::{Error, Rds, Result, names};
+use crate::{Error, Rds, Result, events, names};
 use danbi_core::{RequestContext, Scope};
 use danbi_wire::Empty;
 use std::collections::BTreeMap;
@@ -304,15 +304,26 @@ fn checked(family: &str, parameter: &Parameter) -> Result<(String, String)> {
 
 /// Sets parameters of a group.
 pub(crate) async fn set(rds: &Rds, kind: Kind, scope: &Scope, name: &str, parameters: &[Parameter]) -> Result<String> {
-    let record = change(rds, kind, scope, name, |record| {
-        let family = record.family.clone();
-        for parameter in parameters {
-            let (name, value) = checked(&family, parameter)?;
-            record.parameters.insert(name, value);
-        }
-        Ok(())
-    });
-    Ok(record.await?.name)
+    let name = name.to_ascii_lowercase();
+    let key = keys::named(kind, scope, &name);
+    let (key, name, now) = (&key, &name, rds.now());
+    let record = rds
+        .store
+        .transact(async |tx| {
+            let mut record: GroupRecord = records::read(&tx, key).await?.ok_or_else(|| missing(kind, name))?;
+            let family = record.family.clone();
+            for parameter in parameters {
+                let (parameter, value) = checked(&family, parameter)?;
+                if record.parameters.get(&parameter) != Some(&value) {
+                    events::note_parameter(&tx, (kind, scope, name), (&parameter, &value), now).await?;
+                }
+                record.parameters.insert(parameter, value);
+            }
+            tx.put(key, encode(&record)?)?;
+            Ok::<_, Error>(record)
+        })
+        .await?;
+    Ok(record.name)
 }
 
 pub(crate) async fn modify_parameters(

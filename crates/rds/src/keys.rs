@@ -6,6 +6,7 @@
 //! | `rds, number` | the last number given to a database |
 //! | `rds, base, resource id, millisecond` | an automatic backup |
 //! | `rds, log, resource id, file, offset` | an archived piece of a binary log |
+//! | `rds, event, account, region, millisecond, random` | what happened |
 //! | `rds, blob, hash, owner` | that a blob is in use |
 
 use bytes::Bytes;
@@ -112,6 +113,27 @@ pub(crate) fn logs_from(resource: &str, file: u64) -> KeyRange {
         Some(before) => logs(resource).after(&log(resource, before, u64::MAX)),
         None => logs(resource),
     }
+}
+
+fn events_of(scope: &Scope) -> KeyBuilder {
+    root()
+        .str("event")
+        .str(scope.account.as_str())
+        .str(scope.region.as_str())
+}
+
+pub(crate) fn event(scope: &Scope, at: i64, number: &str) -> Bytes {
+    events_of(scope).i64(at).str(number).build()
+}
+
+/// Those of a scope from one millisecond to another, both included.
+pub(crate) fn events(scope: &Scope, from: i64, to: i64) -> KeyRange {
+    let key = |at: i64| events_of(scope).i64(at).build();
+    KeyRange::new(key(from), key(to.saturating_add(1)))
+}
+
+pub(crate) fn all_events() -> KeyRange {
+    KeyRange::prefix(root().str("event").build())
 }
 
 pub(crate) fn blob(id: &BlobId, owner: &str) -> Bytes {

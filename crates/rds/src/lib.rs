@@ -4,7 +4,7 @@
 //!
 //! # Table of contents
 //! [`service`] lists every operation beside the question it puts to the authorizer; `create`, `describe`, `change`,
-//! `snapshots`, `groups`, `cluster_groups`, `tags` and `engines` answer them. [`data_service`] is the Data API, in `data`. What takes longer than a request is in `work`: it does what a
+//! `snapshots`, `restore`, `groups`, `cluster_groups`, `tags`, `engines`, `events`, `logs` and `reads` answer them. [`data_service`] is the Data API, in `data`. What takes longer than a request is in `work`: it does what a
 //! record's status says, and again after a crash. Below: `server` (files, start, stop), `proxy` (clients and the pool
 //! behind them), `mysql` and `postgres` (the protocols), `provision` (what a new server is given), `backup` (images and
 //! archived logs), `keys` (the layout in the store).
@@ -35,8 +35,10 @@ pub mod data_shapes;
 mod describe;
 mod engines;
 mod error;
+mod events;
 mod groups;
 mod keys;
+mod logs;
 mod mysql;
 mod names;
 mod ports;
@@ -44,7 +46,9 @@ mod postgres;
 mod provision;
 mod proxy;
 mod rds;
+mod reads;
 mod records;
+mod restore;
 mod server;
 mod service;
 pub mod shapes;
@@ -56,7 +60,7 @@ mod work;
 pub use data::service as data_service;
 pub use error::Error;
 pub(crate) use error::Result;
-pub use proxy::Tls;
+pub use proxy::{Authority, Tls};
 pub use rds::{Options, Parts, Rds};
 pub use server::ServerError;
 pub use server::installation::{MARIADB_ADVICE, MariaDb, POSTGRES_ADVICE, Postgres};

@@ -109,7 +109,7 @@ pub struct Rds {
     pub(crate) machine: Arc<Machine>,
     pub(crate) options: Options,
     folder: PathBuf,
-    tls: Option<Arc<dyn Tls>>,
+    pub(crate) tls: Option<Arc<dyn Tls>>,
     live: Mutex<HashMap<String, Arc<Live>>>,
     /// Endpoints by the number of their database, for connections from inside sandboxes.
     doors: Mutex<HashMap<u32, Door>>,

@@ -188,7 +188,7 @@ pub(crate) struct SnapshotRecord {
     pub(crate) of: Record,
     /// `manual` or `automated`.
     pub(crate) kind: String,
-    /// `creating`, `available` or `failed`.
+    /// `creating`, `available`, `deleting` or `failed`. One `creating` that has an image is a copy.
     pub(crate) status: String,
     pub(crate) created: i64,
     /// When the data was what it holds.
@@ -196,7 +196,19 @@ pub(crate) struct SnapshotRecord {
     pub(crate) image: Option<Image>,
     #[serde(default)]
     pub(crate) copied_from: Option<String>,
+    /// Accounts that may restore it, or `all`.
+    #[serde(default)]
+    pub(crate) shared_with: Vec<String>,
     pub(crate) tags: BTreeMap<String, String>,
+}
+
+impl SnapshotRecord {
+    pub(crate) fn store_kind(&self) -> crate::keys::Kind {
+        match self.of.is_cluster {
+            true => crate::keys::Kind::ClusterSnapshot,
+            false => crate::keys::Kind::Snapshot,
+        }
+    }
 }
 
 /// A parameter group or a subnet group.

@@ -2,7 +2,10 @@
 
 use crate::keys::Kind;
 use crate::shapes::operations::*;
-use crate::{Rds, change, cluster_groups, create, describe, engines, groups, names, snapshots, tags};
+use crate::{
+    Rds, change, cluster_groups, create, describe, engines, events, groups, logs, names, reads, restore, snapshots,
+    tags,
+};
 use danbi_core::{Access, RequestContext, ServiceError};
 use danbi_wire::{Service, models};
 use std::sync::Arc;
@@ -46,25 +49,43 @@ pub fn service(rds: Arc<Rds>) -> Service {
         .on(CreateDBSnapshot, |_, c, i| Ok(vec![
             on("rds:CreateDBSnapshot", Kind::Snapshot, c, &i.db_snapshot_identifier)?,
             on("rds:CreateDBSnapshot", Kind::Instance, c, &i.db_instance_identifier)?,
-        ]), snapshots::create)
+        ]), snapshots::of_instances::create)
         .on(CopyDBSnapshot, |_, c, i| Ok(vec![
             on("rds:CopyDBSnapshot", Kind::Snapshot, c, &i.source_db_snapshot_identifier)?,
             on("rds:CopyDBSnapshot", Kind::Snapshot, c, &i.target_db_snapshot_identifier)?,
-        ]), snapshots::copy)
-        .on(DescribeDBSnapshots, |_, c, i| any("rds:DescribeDBSnapshots", Kind::Snapshot, c, i.db_snapshot_identifier.as_ref()), snapshots::describe_all)
-        .on(DeleteDBSnapshot, |_, c, i| on("rds:DeleteDBSnapshot", Kind::Snapshot, c, &i.db_snapshot_identifier), snapshots::delete)
+        ]), snapshots::of_instances::copy)
+        .on(DescribeDBSnapshots, |_, c, i| any("rds:DescribeDBSnapshots", Kind::Snapshot, c, i.db_snapshot_identifier.as_ref()), snapshots::of_instances::describe_all)
+        .on(DeleteDBSnapshot, |_, c, i| on("rds:DeleteDBSnapshot", Kind::Snapshot, c, &i.db_snapshot_identifier), snapshots::of_instances::delete)
         .on(RestoreDBInstanceFromDBSnapshot, |_, c, i| Ok(vec![
             on("rds:RestoreDBInstanceFromDBSnapshot", Kind::Instance, c, &i.db_instance_identifier)?,
             any("rds:RestoreDBInstanceFromDBSnapshot", Kind::Snapshot, c, i.db_snapshot_identifier.as_ref())?,
-        ]), snapshots::restore_from_snapshot)
+        ]), restore::restore_from_snapshot)
         .on(RestoreDBInstanceToPointInTime, |_, c, i| Ok(vec![
             on("rds:RestoreDBInstanceToPointInTime", Kind::Instance, c, &i.target_db_instance_identifier)?,
             any("rds:RestoreDBInstanceToPointInTime", Kind::Instance, c, i.source_db_instance_identifier.as_ref())?,
-        ]), snapshots::restore_to_moment)
+        ]), restore::restore_to_moment)
         .on(RestoreDBClusterToPointInTime, |_, c, i| Ok(vec![
             on("rds:RestoreDBClusterToPointInTime", Kind::Cluster, c, &i.db_cluster_identifier)?,
             any("rds:RestoreDBClusterToPointInTime", Kind::Cluster, c, i.source_db_cluster_identifier.as_ref())?,
-        ]), snapshots::restore_cluster_to_moment)
+        ]), restore::restore_cluster_to_moment)
+        .on(CreateDBClusterSnapshot, |_, c, i| Ok(vec![
+            on("rds:CreateDBClusterSnapshot", Kind::ClusterSnapshot, c, &i.db_cluster_snapshot_identifier)?,
+            on("rds:CreateDBClusterSnapshot", Kind::Cluster, c, &i.db_cluster_identifier)?,
+        ]), snapshots::of_clusters::create)
+        .on(CopyDBClusterSnapshot, |_, c, i| Ok(vec![
+            on("rds:CopyDBClusterSnapshot", Kind::ClusterSnapshot, c, &i.source_db_cluster_snapshot_identifier)?,
+            on("rds:CopyDBClusterSnapshot", Kind::ClusterSnapshot, c, &i.target_db_cluster_snapshot_identifier)?,
+        ]), snapshots::of_clusters::copy)
+        .on(DescribeDBClusterSnapshots, |_, c, i| any("rds:DescribeDBClusterSnapshots", Kind::ClusterSnapshot, c, i.db_cluster_snapshot_identifier.as_ref()), snapshots::of_clusters::describe_all)
+        .on(DeleteDBClusterSnapshot, |_, c, i| on("rds:DeleteDBClusterSnapshot", Kind::ClusterSnapshot, c, &i.db_cluster_snapshot_identifier), snapshots::of_clusters::delete)
+        .on(RestoreDBClusterFromSnapshot, |_, c, i| Ok(vec![
+            on("rds:RestoreDBClusterFromSnapshot", Kind::Cluster, c, &i.db_cluster_identifier)?,
+            on("rds:RestoreDBClusterFromSnapshot", Kind::ClusterSnapshot, c, &i.snapshot_identifier)?,
+        ]), restore::restore_cluster_from_snapshot)
+        .on(DescribeDBSnapshotAttributes, |_, c, i| on("rds:DescribeDBSnapshotAttributes", Kind::Snapshot, c, &i.db_snapshot_identifier), snapshots::sharing::describe_instance)
+        .on(ModifyDBSnapshotAttribute, |_, c, i| on("rds:ModifyDBSnapshotAttribute", Kind::Snapshot, c, &i.db_snapshot_identifier), snapshots::sharing::modify_instance)
+        .on(DescribeDBClusterSnapshotAttributes, |_, c, i| on("rds:DescribeDBClusterSnapshotAttributes", Kind::ClusterSnapshot, c, &i.db_cluster_snapshot_identifier), snapshots::sharing::describe_cluster)
+        .on(ModifyDBClusterSnapshotAttribute, |_, c, i| on("rds:ModifyDBClusterSnapshotAttribute", Kind::ClusterSnapshot, c, &i.db_cluster_snapshot_identifier), snapshots::sharing::modify_cluster)
         .on(CreateDBParameterGroup, |_, c, i| on("rds:CreateDBParameterGroup", Kind::ParameterGroup, c, &i.db_parameter_group_name), groups::create_parameters)
         .on(DescribeDBParameterGroups, |_, c, i| any("rds:DescribeDBParameterGroups", Kind::ParameterGroup, c, i.db_parameter_group_name.as_ref()), groups::describe_parameter_groups)
         .on(ModifyDBParameterGroup, |_, c, i| on("rds:ModifyDBParameterGroup", Kind::ParameterGroup, c, &i.db_parameter_group_name), groups::modify_parameters)
@@ -83,6 +104,13 @@ pub fn service(rds: Arc<Rds>) -> Service {
         .on(DeleteDBSubnetGroup, |_, c, i| on("rds:DeleteDBSubnetGroup", Kind::SubnetGroup, c, &i.db_subnet_group_name), groups::delete_subnets)
         .on(DescribeDBEngineVersions, |_, _, _| Ok(Access::any("rds:DescribeDBEngineVersions")), engines::describe_versions)
         .on(DescribeOrderableDBInstanceOptions, |_, _, _| Ok(Access::any("rds:DescribeOrderableDBInstanceOptions")), engines::describe_orderable)
+        .on(DescribeCertificates, |_, _, _| Ok(Access::any("rds:DescribeCertificates")), reads::certificates)
+        .on(DescribeGlobalClusters, |_, _, _| Ok(Access::any("rds:DescribeGlobalClusters")), reads::global_clusters)
+        .on(DescribePendingMaintenanceActions, |_, _, _| Ok(Access::any("rds:DescribePendingMaintenanceActions")), reads::pending_maintenance)
+        .on(DescribeEvents, |_, _, _| Ok(Access::any("rds:DescribeEvents")), events::describe)
+        .on(DescribeEventCategories, |_, _, _| Ok(Access::any("rds:DescribeEventCategories")), events::describe_categories)
+        .on(DescribeDBLogFiles, |_, c, i| on("rds:DescribeDBLogFiles", Kind::Instance, c, &i.db_instance_identifier), logs::describe_files)
+        .on(DownloadDBLogFilePortion, |_, c, i| on("rds:DownloadDBLogFilePortion", Kind::Instance, c, &i.db_instance_identifier), logs::download)
         .on(AddTagsToResource, |_, _, i| Ok(Access::new("rds:AddTagsToResource", &i.resource_name)), tags::add)
         .on(ListTagsForResource, |_, _, i| Ok(Access::new("rds:ListTagsForResource", &i.resource_name)), tags::list)
         .on(RemoveTagsFromResource, |_, _, i| Ok(Access::new("rds:RemoveTagsFromResource", &i.resource_name)), tags::remove)

@@ -103,11 +103,43 @@ pub struct AvailableProcessorFeature {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+pub struct Certificate {
+    #[serde(rename = "CertificateIdentifier", skip_serializing_if = "Option::is_none")]
+    pub certificate_identifier: Option<String>,
+    #[serde(rename = "CertificateType", skip_serializing_if = "Option::is_none")]
+    pub certificate_type: Option<String>,
+    #[serde(rename = "Thumbprint", skip_serializing_if = "Option::is_none")]
+    pub thumbprint: Option<String>,
+    #[serde(rename = "ValidFrom", skip_serializing_if = "Option::is_none")]
+    pub valid_from: Option<danbi_wire::Timestamp>,
+    #[serde(rename = "ValidTill", skip_serializing_if = "Option::is_none")]
+    pub valid_till: Option<danbi_wire::Timestamp>,
+    #[serde(rename = "CertificateArn", skip_serializing_if = "Option::is_none")]
+    pub certificate_arn: Option<String>,
+    #[serde(rename = "CustomerOverride", skip_serializing_if = "Option::is_none")]
+    pub customer_override: Option<bool>,
+    #[serde(rename = "CustomerOverrideValidTill", skip_serializing_if = "Option::is_none")]
+    pub customer_override_valid_till: Option<danbi_wire::Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CertificateDetails {
     #[serde(rename = "CAIdentifier", skip_serializing_if = "Option::is_none")]
     pub ca_identifier: Option<String>,
     #[serde(rename = "ValidTill", skip_serializing_if = "Option::is_none")]
     pub valid_till: Option<danbi_wire::Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CertificateMessage {
+    #[serde(rename = "DefaultCertificateForNewLaunches", skip_serializing_if = "Option::is_none")]
+    pub default_certificate_for_new_launches: Option<String>,
+    #[serde(rename = "Certificates", skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<Vec<Certificate>>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -1163,6 +1195,24 @@ pub struct DBClusterSnapshot {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+pub struct DBClusterSnapshotAttribute {
+    #[serde(rename = "AttributeName", skip_serializing_if = "Option::is_none")]
+    pub attribute_name: Option<String>,
+    #[serde(rename = "AttributeValues", skip_serializing_if = "Option::is_none")]
+    pub attribute_values: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DBClusterSnapshotAttributesResult {
+    #[serde(rename = "DBClusterSnapshotIdentifier", skip_serializing_if = "Option::is_none")]
+    pub db_cluster_snapshot_identifier: Option<String>,
+    #[serde(rename = "DBClusterSnapshotAttributes", skip_serializing_if = "Option::is_none")]
+    pub db_cluster_snapshot_attributes: Option<Vec<DBClusterSnapshotAttribute>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DBClusterSnapshotMessage {
     #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
     pub marker: Option<String>,
@@ -1764,6 +1814,24 @@ pub struct DBSnapshot {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+pub struct DBSnapshotAttribute {
+    #[serde(rename = "AttributeName", skip_serializing_if = "Option::is_none")]
+    pub attribute_name: Option<String>,
+    #[serde(rename = "AttributeValues", skip_serializing_if = "Option::is_none")]
+    pub attribute_values: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DBSnapshotAttributesResult {
+    #[serde(rename = "DBSnapshotIdentifier", skip_serializing_if = "Option::is_none")]
+    pub db_snapshot_identifier: Option<String>,
+    #[serde(rename = "DBSnapshotAttributes", skip_serializing_if = "Option::is_none")]
+    pub db_snapshot_attributes: Option<Vec<DBSnapshotAttribute>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DBSnapshotMessage {
     #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
     pub marker: Option<String>,
@@ -1890,6 +1958,19 @@ pub struct DeleteDBSubnetGroupMessage {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+pub struct DescribeCertificatesMessage {
+    #[serde(rename = "CertificateIdentifier", skip_serializing_if = "Option::is_none")]
+    pub certificate_identifier: Option<String>,
+    #[serde(rename = "Filters", skip_serializing_if = "Option::is_none")]
+    pub filters: Option<Vec<Filter>>,
+    #[serde(rename = "MaxRecords", skip_serializing_if = "Option::is_none")]
+    pub max_records: Option<i32>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DescribeDBClusterParameterGroupsMessage {
     #[serde(rename = "DBClusterParameterGroupName", skip_serializing_if = "Option::is_none")]
     pub db_cluster_parameter_group_name: Option<String>,
@@ -1914,6 +1995,23 @@ pub struct DescribeDBClusterParametersMessage {
     pub max_records: Option<i32>,
     #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
     pub marker: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DescribeDBClusterSnapshotAttributesMessage {
+    #[serde(rename = "DBClusterSnapshotIdentifier")]
+    pub db_cluster_snapshot_identifier: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DescribeDBClusterSnapshotAttributesResult {
+    #[serde(
+        rename = "DBClusterSnapshotAttributesResult",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub db_cluster_snapshot_attributes_result: Option<DBClusterSnapshotAttributesResult>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -2011,6 +2109,45 @@ pub struct DescribeDBInstancesMessage {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+pub struct DescribeDBLogFilesDetails {
+    #[serde(rename = "LogFileName", skip_serializing_if = "Option::is_none")]
+    pub log_file_name: Option<String>,
+    #[serde(rename = "LastWritten", skip_serializing_if = "Option::is_none")]
+    pub last_written: Option<i64>,
+    #[serde(rename = "Size", skip_serializing_if = "Option::is_none")]
+    pub size: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DescribeDBLogFilesMessage {
+    #[serde(rename = "DBInstanceIdentifier")]
+    pub db_instance_identifier: String,
+    #[serde(rename = "FilenameContains", skip_serializing_if = "Option::is_none")]
+    pub filename_contains: Option<String>,
+    #[serde(rename = "FileLastWritten", skip_serializing_if = "Option::is_none")]
+    pub file_last_written: Option<i64>,
+    #[serde(rename = "FileSize", skip_serializing_if = "Option::is_none")]
+    pub file_size: Option<i64>,
+    #[serde(rename = "Filters", skip_serializing_if = "Option::is_none")]
+    pub filters: Option<Vec<Filter>>,
+    #[serde(rename = "MaxRecords", skip_serializing_if = "Option::is_none")]
+    pub max_records: Option<i32>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DescribeDBLogFilesResponse {
+    #[serde(rename = "DescribeDBLogFiles", skip_serializing_if = "Option::is_none")]
+    pub describe_db_log_files: Option<Vec<DescribeDBLogFilesDetails>>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DescribeDBParameterGroupsMessage {
     #[serde(rename = "DBParameterGroupName", skip_serializing_if = "Option::is_none")]
     pub db_parameter_group_name: Option<String>,
@@ -2035,6 +2172,20 @@ pub struct DescribeDBParametersMessage {
     pub max_records: Option<i32>,
     #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
     pub marker: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DescribeDBSnapshotAttributesMessage {
+    #[serde(rename = "DBSnapshotIdentifier")]
+    pub db_snapshot_identifier: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DescribeDBSnapshotAttributesResult {
+    #[serde(rename = "DBSnapshotAttributesResult", skip_serializing_if = "Option::is_none")]
+    pub db_snapshot_attributes_result: Option<DBSnapshotAttributesResult>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -2075,6 +2226,51 @@ pub struct DescribeDBSubnetGroupsMessage {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+pub struct DescribeEventCategoriesMessage {
+    #[serde(rename = "SourceType", skip_serializing_if = "Option::is_none")]
+    pub source_type: Option<String>,
+    #[serde(rename = "Filters", skip_serializing_if = "Option::is_none")]
+    pub filters: Option<Vec<Filter>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DescribeEventsMessage {
+    #[serde(rename = "SourceIdentifier", skip_serializing_if = "Option::is_none")]
+    pub source_identifier: Option<String>,
+    #[serde(rename = "SourceType", skip_serializing_if = "Option::is_none")]
+    pub source_type: Option<String>,
+    #[serde(rename = "StartTime", skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<danbi_wire::Timestamp>,
+    #[serde(rename = "EndTime", skip_serializing_if = "Option::is_none")]
+    pub end_time: Option<danbi_wire::Timestamp>,
+    #[serde(rename = "Duration", skip_serializing_if = "Option::is_none")]
+    pub duration: Option<i32>,
+    #[serde(rename = "EventCategories", skip_serializing_if = "Option::is_none")]
+    pub event_categories: Option<Vec<String>>,
+    #[serde(rename = "Filters", skip_serializing_if = "Option::is_none")]
+    pub filters: Option<Vec<Filter>>,
+    #[serde(rename = "MaxRecords", skip_serializing_if = "Option::is_none")]
+    pub max_records: Option<i32>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DescribeGlobalClustersMessage {
+    #[serde(rename = "GlobalClusterIdentifier", skip_serializing_if = "Option::is_none")]
+    pub global_cluster_identifier: Option<String>,
+    #[serde(rename = "Filters", skip_serializing_if = "Option::is_none")]
+    pub filters: Option<Vec<Filter>>,
+    #[serde(rename = "MaxRecords", skip_serializing_if = "Option::is_none")]
+    pub max_records: Option<i32>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DescribeOrderableDBInstanceOptionsMessage {
     #[serde(rename = "Engine")]
     pub engine: String,
@@ -2098,6 +2294,19 @@ pub struct DescribeOrderableDBInstanceOptionsMessage {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+pub struct DescribePendingMaintenanceActionsMessage {
+    #[serde(rename = "ResourceIdentifier", skip_serializing_if = "Option::is_none")]
+    pub resource_identifier: Option<String>,
+    #[serde(rename = "Filters", skip_serializing_if = "Option::is_none")]
+    pub filters: Option<Vec<Filter>>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    #[serde(rename = "MaxRecords", skip_serializing_if = "Option::is_none")]
+    pub max_records: Option<i32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DomainMembership {
     #[serde(rename = "Domain", skip_serializing_if = "Option::is_none")]
     pub domain: Option<String>,
@@ -2115,6 +2324,40 @@ pub struct DomainMembership {
     pub dns_ips: Option<Vec<String>>,
 }
 
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DownloadDBLogFilePortionDetails {
+    #[serde(rename = "LogFileData", skip_serializing_if = "Option::is_none")]
+    pub log_file_data: Option<String>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    #[serde(rename = "AdditionalDataPending", skip_serializing_if = "Option::is_none")]
+    pub additional_data_pending: Option<bool>,
+}
+
+impl std::fmt::Debug for DownloadDBLogFilePortionDetails {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DownloadDBLogFilePortionDetails")
+            .field("log_file_data", &danbi_wire::Hidden)
+            .field("marker", &self.marker)
+            .field("additional_data_pending", &self.additional_data_pending)
+            .finish()
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DownloadDBLogFilePortionMessage {
+    #[serde(rename = "DBInstanceIdentifier")]
+    pub db_instance_identifier: String,
+    #[serde(rename = "LogFileName")]
+    pub log_file_name: String,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    #[serde(rename = "NumberOfLines", skip_serializing_if = "Option::is_none")]
+    pub number_of_lines: Option<i32>,
+}
+
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Endpoint {
@@ -2128,11 +2371,125 @@ pub struct Endpoint {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+pub struct Event {
+    #[serde(rename = "SourceIdentifier", skip_serializing_if = "Option::is_none")]
+    pub source_identifier: Option<String>,
+    #[serde(rename = "SourceType", skip_serializing_if = "Option::is_none")]
+    pub source_type: Option<String>,
+    #[serde(rename = "Message", skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    #[serde(rename = "EventCategories", skip_serializing_if = "Option::is_none")]
+    pub event_categories: Option<Vec<String>>,
+    #[serde(rename = "Date", skip_serializing_if = "Option::is_none")]
+    pub date: Option<danbi_wire::Timestamp>,
+    #[serde(rename = "SourceArn", skip_serializing_if = "Option::is_none")]
+    pub source_arn: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EventCategoriesMap {
+    #[serde(rename = "SourceType", skip_serializing_if = "Option::is_none")]
+    pub source_type: Option<String>,
+    #[serde(rename = "EventCategories", skip_serializing_if = "Option::is_none")]
+    pub event_categories: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EventCategoriesMessage {
+    #[serde(rename = "EventCategoriesMapList", skip_serializing_if = "Option::is_none")]
+    pub event_categories_map_list: Option<Vec<EventCategoriesMap>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EventsMessage {
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    #[serde(rename = "Events", skip_serializing_if = "Option::is_none")]
+    pub events: Option<Vec<Event>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FailoverState {
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    #[serde(rename = "FromDbClusterArn", skip_serializing_if = "Option::is_none")]
+    pub from_db_cluster_arn: Option<String>,
+    #[serde(rename = "ToDbClusterArn", skip_serializing_if = "Option::is_none")]
+    pub to_db_cluster_arn: Option<String>,
+    #[serde(rename = "IsDataLossAllowed", skip_serializing_if = "Option::is_none")]
+    pub is_data_loss_allowed: Option<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Filter {
     #[serde(rename = "Name")]
     pub name: String,
     #[serde(rename = "Values")]
     pub values: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GlobalCluster {
+    #[serde(rename = "GlobalClusterIdentifier", skip_serializing_if = "Option::is_none")]
+    pub global_cluster_identifier: Option<String>,
+    #[serde(rename = "GlobalClusterResourceId", skip_serializing_if = "Option::is_none")]
+    pub global_cluster_resource_id: Option<String>,
+    #[serde(rename = "GlobalClusterArn", skip_serializing_if = "Option::is_none")]
+    pub global_cluster_arn: Option<String>,
+    #[serde(rename = "Status", skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    #[serde(rename = "Engine", skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
+    #[serde(rename = "EngineVersion", skip_serializing_if = "Option::is_none")]
+    pub engine_version: Option<String>,
+    #[serde(rename = "EngineLifecycleSupport", skip_serializing_if = "Option::is_none")]
+    pub engine_lifecycle_support: Option<String>,
+    #[serde(rename = "DatabaseName", skip_serializing_if = "Option::is_none")]
+    pub database_name: Option<String>,
+    #[serde(rename = "StorageEncrypted", skip_serializing_if = "Option::is_none")]
+    pub storage_encrypted: Option<bool>,
+    #[serde(rename = "StorageEncryptionType", skip_serializing_if = "Option::is_none")]
+    pub storage_encryption_type: Option<String>,
+    #[serde(rename = "DeletionProtection", skip_serializing_if = "Option::is_none")]
+    pub deletion_protection: Option<bool>,
+    #[serde(rename = "GlobalClusterMembers", skip_serializing_if = "Option::is_none")]
+    pub global_cluster_members: Option<Vec<GlobalClusterMember>>,
+    #[serde(rename = "Endpoint", skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    #[serde(rename = "FailoverState", skip_serializing_if = "Option::is_none")]
+    pub failover_state: Option<FailoverState>,
+    #[serde(rename = "TagList", skip_serializing_if = "Option::is_none")]
+    pub tag_list: Option<Vec<Tag>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GlobalClusterMember {
+    #[serde(rename = "DBClusterArn", skip_serializing_if = "Option::is_none")]
+    pub db_cluster_arn: Option<String>,
+    #[serde(rename = "Readers", skip_serializing_if = "Option::is_none")]
+    pub readers: Option<Vec<String>>,
+    #[serde(rename = "IsWriter", skip_serializing_if = "Option::is_none")]
+    pub is_writer: Option<bool>,
+    #[serde(rename = "GlobalWriteForwardingStatus", skip_serializing_if = "Option::is_none")]
+    pub global_write_forwarding_status: Option<String>,
+    #[serde(rename = "SynchronizationStatus", skip_serializing_if = "Option::is_none")]
+    pub synchronization_status: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GlobalClustersMessage {
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+    #[serde(rename = "GlobalClusters", skip_serializing_if = "Option::is_none")]
+    pub global_clusters: Option<Vec<GlobalCluster>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -2374,6 +2731,29 @@ pub struct ModifyDBClusterParameterGroupMessage {
 pub struct ModifyDBClusterResult {
     #[serde(rename = "DBCluster", skip_serializing_if = "Option::is_none")]
     pub db_cluster: Option<DBCluster>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModifyDBClusterSnapshotAttributeMessage {
+    #[serde(rename = "DBClusterSnapshotIdentifier")]
+    pub db_cluster_snapshot_identifier: String,
+    #[serde(rename = "AttributeName")]
+    pub attribute_name: String,
+    #[serde(rename = "ValuesToAdd", skip_serializing_if = "Option::is_none")]
+    pub values_to_add: Option<Vec<String>>,
+    #[serde(rename = "ValuesToRemove", skip_serializing_if = "Option::is_none")]
+    pub values_to_remove: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModifyDBClusterSnapshotAttributeResult {
+    #[serde(
+        rename = "DBClusterSnapshotAttributesResult",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub db_cluster_snapshot_attributes_result: Option<DBClusterSnapshotAttributesResult>,
 }
 
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -2619,6 +2999,26 @@ pub struct ModifyDBParameterGroupMessage {
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
+pub struct ModifyDBSnapshotAttributeMessage {
+    #[serde(rename = "DBSnapshotIdentifier")]
+    pub db_snapshot_identifier: String,
+    #[serde(rename = "AttributeName")]
+    pub attribute_name: String,
+    #[serde(rename = "ValuesToAdd", skip_serializing_if = "Option::is_none")]
+    pub values_to_add: Option<Vec<String>>,
+    #[serde(rename = "ValuesToRemove", skip_serializing_if = "Option::is_none")]
+    pub values_to_remove: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModifyDBSnapshotAttributeResult {
+    #[serde(rename = "DBSnapshotAttributesResult", skip_serializing_if = "Option::is_none")]
+    pub db_snapshot_attributes_result: Option<DBSnapshotAttributesResult>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ModifyDBSubnetGroupMessage {
     #[serde(rename = "DBSubnetGroupName")]
     pub db_subnet_group_name: String,
@@ -2791,6 +3191,32 @@ pub struct PendingCloudwatchLogsExports {
     pub log_types_to_disable: Option<Vec<String>>,
 }
 
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PendingMaintenanceAction {
+    #[serde(rename = "Action", skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
+    #[serde(rename = "AutoAppliedAfterDate", skip_serializing_if = "Option::is_none")]
+    pub auto_applied_after_date: Option<danbi_wire::Timestamp>,
+    #[serde(rename = "ForcedApplyDate", skip_serializing_if = "Option::is_none")]
+    pub forced_apply_date: Option<danbi_wire::Timestamp>,
+    #[serde(rename = "OptInStatus", skip_serializing_if = "Option::is_none")]
+    pub opt_in_status: Option<String>,
+    #[serde(rename = "CurrentApplyDate", skip_serializing_if = "Option::is_none")]
+    pub current_apply_date: Option<danbi_wire::Timestamp>,
+    #[serde(rename = "Description", skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PendingMaintenanceActionsMessage {
+    #[serde(rename = "PendingMaintenanceActions", skip_serializing_if = "Option::is_none")]
+    pub pending_maintenance_actions: Option<Vec<ResourcePendingMaintenanceActions>>,
+    #[serde(rename = "Marker", skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct PendingModifiedValues {
@@ -2957,6 +3383,15 @@ pub struct ResetDBParameterGroupMessage {
     pub reset_all_parameters: Option<bool>,
     #[serde(rename = "Parameters", skip_serializing_if = "Option::is_none")]
     pub parameters: Option<Vec<Parameter>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ResourcePendingMaintenanceActions {
+    #[serde(rename = "ResourceIdentifier", skip_serializing_if = "Option::is_none")]
+    pub resource_identifier: Option<String>,
+    #[serde(rename = "PendingMaintenanceActionDetails", skip_serializing_if = "Option::is_none")]
+    pub pending_maintenance_action_details: Option<Vec<PendingMaintenanceAction>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -3840,6 +4275,13 @@ pub mod operations {
         type Output = danbi_wire::Empty;
     }
     #[derive(Debug, Clone, Copy)]
+    pub struct DescribeCertificates;
+    impl danbi_wire::Operation for DescribeCertificates {
+        const NAME: &'static str = "DescribeCertificates";
+        type Input = super::DescribeCertificatesMessage;
+        type Output = super::CertificateMessage;
+    }
+    #[derive(Debug, Clone, Copy)]
     pub struct DescribeDBClusterParameterGroups;
     impl danbi_wire::Operation for DescribeDBClusterParameterGroups {
         const NAME: &'static str = "DescribeDBClusterParameterGroups";
@@ -3852,6 +4294,13 @@ pub mod operations {
         const NAME: &'static str = "DescribeDBClusterParameters";
         type Input = super::DescribeDBClusterParametersMessage;
         type Output = super::DBClusterParameterGroupDetails;
+    }
+    #[derive(Debug, Clone, Copy)]
+    pub struct DescribeDBClusterSnapshotAttributes;
+    impl danbi_wire::Operation for DescribeDBClusterSnapshotAttributes {
+        const NAME: &'static str = "DescribeDBClusterSnapshotAttributes";
+        type Input = super::DescribeDBClusterSnapshotAttributesMessage;
+        type Output = super::DescribeDBClusterSnapshotAttributesResult;
     }
     #[derive(Debug, Clone, Copy)]
     pub struct DescribeDBClusterSnapshots;
@@ -3889,6 +4338,13 @@ pub mod operations {
         type Output = super::DBInstanceMessage;
     }
     #[derive(Debug, Clone, Copy)]
+    pub struct DescribeDBLogFiles;
+    impl danbi_wire::Operation for DescribeDBLogFiles {
+        const NAME: &'static str = "DescribeDBLogFiles";
+        type Input = super::DescribeDBLogFilesMessage;
+        type Output = super::DescribeDBLogFilesResponse;
+    }
+    #[derive(Debug, Clone, Copy)]
     pub struct DescribeDBParameterGroups;
     impl danbi_wire::Operation for DescribeDBParameterGroups {
         const NAME: &'static str = "DescribeDBParameterGroups";
@@ -3901,6 +4357,13 @@ pub mod operations {
         const NAME: &'static str = "DescribeDBParameters";
         type Input = super::DescribeDBParametersMessage;
         type Output = super::DBParameterGroupDetails;
+    }
+    #[derive(Debug, Clone, Copy)]
+    pub struct DescribeDBSnapshotAttributes;
+    impl danbi_wire::Operation for DescribeDBSnapshotAttributes {
+        const NAME: &'static str = "DescribeDBSnapshotAttributes";
+        type Input = super::DescribeDBSnapshotAttributesMessage;
+        type Output = super::DescribeDBSnapshotAttributesResult;
     }
     #[derive(Debug, Clone, Copy)]
     pub struct DescribeDBSnapshots;
@@ -3917,11 +4380,46 @@ pub mod operations {
         type Output = super::DBSubnetGroupMessage;
     }
     #[derive(Debug, Clone, Copy)]
+    pub struct DescribeEventCategories;
+    impl danbi_wire::Operation for DescribeEventCategories {
+        const NAME: &'static str = "DescribeEventCategories";
+        type Input = super::DescribeEventCategoriesMessage;
+        type Output = super::EventCategoriesMessage;
+    }
+    #[derive(Debug, Clone, Copy)]
+    pub struct DescribeEvents;
+    impl danbi_wire::Operation for DescribeEvents {
+        const NAME: &'static str = "DescribeEvents";
+        type Input = super::DescribeEventsMessage;
+        type Output = super::EventsMessage;
+    }
+    #[derive(Debug, Clone, Copy)]
+    pub struct DescribeGlobalClusters;
+    impl danbi_wire::Operation for DescribeGlobalClusters {
+        const NAME: &'static str = "DescribeGlobalClusters";
+        type Input = super::DescribeGlobalClustersMessage;
+        type Output = super::GlobalClustersMessage;
+    }
+    #[derive(Debug, Clone, Copy)]
     pub struct DescribeOrderableDBInstanceOptions;
     impl danbi_wire::Operation for DescribeOrderableDBInstanceOptions {
         const NAME: &'static str = "DescribeOrderableDBInstanceOptions";
         type Input = super::DescribeOrderableDBInstanceOptionsMessage;
         type Output = super::OrderableDBInstanceOptionsMessage;
+    }
+    #[derive(Debug, Clone, Copy)]
+    pub struct DescribePendingMaintenanceActions;
+    impl danbi_wire::Operation for DescribePendingMaintenanceActions {
+        const NAME: &'static str = "DescribePendingMaintenanceActions";
+        type Input = super::DescribePendingMaintenanceActionsMessage;
+        type Output = super::PendingMaintenanceActionsMessage;
+    }
+    #[derive(Debug, Clone, Copy)]
+    pub struct DownloadDBLogFilePortion;
+    impl danbi_wire::Operation for DownloadDBLogFilePortion {
+        const NAME: &'static str = "DownloadDBLogFilePortion";
+        type Input = super::DownloadDBLogFilePortionMessage;
+        type Output = super::DownloadDBLogFilePortionDetails;
     }
     #[derive(Debug, Clone, Copy)]
     pub struct ListTagsForResource;
@@ -3945,6 +4443,13 @@ pub mod operations {
         type Output = super::DBClusterParameterGroupNameMessage;
     }
     #[derive(Debug, Clone, Copy)]
+    pub struct ModifyDBClusterSnapshotAttribute;
+    impl danbi_wire::Operation for ModifyDBClusterSnapshotAttribute {
+        const NAME: &'static str = "ModifyDBClusterSnapshotAttribute";
+        type Input = super::ModifyDBClusterSnapshotAttributeMessage;
+        type Output = super::ModifyDBClusterSnapshotAttributeResult;
+    }
+    #[derive(Debug, Clone, Copy)]
     pub struct ModifyDBInstance;
     impl danbi_wire::Operation for ModifyDBInstance {
         const NAME: &'static str = "ModifyDBInstance";
@@ -3957,6 +4462,13 @@ pub mod operations {
         const NAME: &'static str = "ModifyDBParameterGroup";
         type Input = super::ModifyDBParameterGroupMessage;
         type Output = super::DBParameterGroupNameMessage;
+    }
+    #[derive(Debug, Clone, Copy)]
+    pub struct ModifyDBSnapshotAttribute;
+    impl danbi_wire::Operation for ModifyDBSnapshotAttribute {
+        const NAME: &'static str = "ModifyDBSnapshotAttribute";
+        type Input = super::ModifyDBSnapshotAttributeMessage;
+        type Output = super::ModifyDBSnapshotAttributeResult;
     }
     #[derive(Debug, Clone, Copy)]
     pub struct ModifyDBSubnetGroup;

@@ -3,7 +3,7 @@
 use crate::keys::{self, Kind};
 use crate::records::{self, GroupRecord, Record, SnapshotRecord, encode};
 use crate::shapes::*;
-use crate::{Error, Rds, Result, describe, groups, names};
+use crate::{Error, Rds, Result, describe, groups, names, snapshots};
 use danbi_core::{RequestContext, Scope};
 use danbi_wire::Empty;
 use std::collections::BTreeMap;
@@ -14,9 +14,7 @@ type Tags = BTreeMap<String, String>;
 fn missing(kind: Kind, name: &str) -> Error {
     match kind {
         Kind::Instance | Kind::Cluster => describe::missing(kind, name),
-        Kind::Snapshot | Kind::ClusterSnapshot => {
-            Error::Aws("DBSnapshotNotFound", 404, format!("DBSnapshot {name} not found."))
-        }
+        Kind::Snapshot | Kind::ClusterSnapshot => snapshots::missing(kind, name),
         _ => groups::missing(kind, name),
     }
 }

@@ -1,13 +1,14 @@
 //! What takes longer than a request: made once the record says so, and again after a crash.
 
 use crate::backup::{Archive, CaughtUp, Image, image, take, wal};
+use crate::events::Happened;
 use crate::keys::{self, Kind};
 use crate::mysql::client::quoted;
 use crate::rds::locked;
 use crate::records::{self, Record, SnapshotRecord, Source, Status, encode};
 use crate::server::{Database, Running, ServerError};
 use crate::steps::Step;
-use crate::{Error, Rds, Result, provision};
+use crate::{Error, Rds, Result, events, provision, restore, snapshots};
 use danbi_core::{Clock, Scope};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
@@ -32,7 +33,7 @@ pub(crate) async fn carry_out(rds: &Rds, kind: Kind, scope: &Scope, name: &str) 
             Status::Stopping => stop(rds, &record).await,
             Status::Rebooting => reboot(rds, &record).await,
             Status::Modifying => modify(rds, &record).await,
-            Status::BackingUp => settle(rds, &record, Status::Available, None).await,
+            Status::BackingUp => settle(rds, &record, Status::Available, &[]).await,
             Status::Deleting => delete(rds, &record).await,
             Status::Available | Status::Stopped | Status::Failed => return,
         };
@@ -47,7 +48,7 @@ pub(crate) async fn carry_out(rds: &Rds, kind: Kind, scope: &Scope, name: &str) 
                 rds.shut(&record).await;
                 drop(rds.ports.take(record.port));
             }
-            if let Err(error) = settle(rds, &record, next, Some(error.to_string())).await {
+            if let Err(error) = settle(rds, &record, next, &[Happened::Failed(error.to_string())]).await {
                 tracing::error!(%error, name, "and that could not be written down");
                 return;
             }
@@ -55,41 +56,67 @@ pub(crate) async fn carry_out(rds: &Rds, kind: Kind, scope: &Scope, name: &str) 
     }
 }
 
-/// Changes a record if its status is still what it was.
-async fn settle(rds: &Rds, was: &Record, next: Status, reason: Option<String>) -> Result<()> {
-    change(rds, was, |record| {
-        if record.status == was.status {
+/// Changes a record if its status is still what it was, and notes what has happened.
+async fn settle(rds: &Rds, was: &Record, next: Status, happened: &[Happened]) -> Result<()> {
+    let reason = happened.iter().find_map(|happened| match happened {
+        Happened::Failed(reason) => Some(reason.clone()),
+        _ => None,
+    });
+    change_noting(rds, was, happened, |record| {
+        let is_same = record.status == was.status;
+        if is_same {
             record.status = next;
             record.reason.clone_from(&reason);
         }
+        is_same
     })
     .await
 }
 
 /// The server is as the record wants it, and has the password: none that is left there could come back later.
-async fn made(rds: &Rds, was: &Record) -> Result<()> {
-    change(rds, was, |record| {
-        if record.status == was.status {
+async fn made(rds: &Rds, was: &Record, happened: &[Happened]) -> Result<()> {
+    change_noting(rds, was, happened, |record| {
+        let is_same = record.status == was.status;
+        if is_same {
             record.status = Status::Available;
             record.reason = None;
         }
         if record.new_password == was.new_password {
             record.new_password = None;
         }
+        is_same
     })
     .await
 }
 
 /// Changes the record of a database, if it is still there.
 pub(crate) async fn change(rds: &Rds, of: &Record, change: impl Fn(&mut Record) + Send + Sync) -> Result<()> {
+    change_noting(rds, of, &[], |record| {
+        change(record);
+        true
+    })
+    .await
+}
+
+/// The same, and notes what has happened if the change says so.
+async fn change_noting(
+    rds: &Rds,
+    of: &Record,
+    happened: &[Happened],
+    change: impl Fn(&mut Record) -> bool + Send + Sync,
+) -> Result<()> {
     let key = keys::named(of.kind(), &of.scope, &of.name);
-    let (key, change) = (&key, &change);
+    let (key, change, now) = (&key, &change, rds.now());
     rds.store
         .transact(async |tx| {
             if let Some(mut record) = records::read::<Record>(&tx, key).await?
                 && record.resource == of.resource
             {
-                change(&mut record);
+                if change(&mut record) {
+                    for happened in happened {
+                        events::note(&tx, &record, happened, now).await?;
+                    }
+                }
                 tx.put(key, encode(&record)?)?;
             }
             Ok::<_, Error>(())
@@ -99,8 +126,9 @@ pub(crate) async fn change(rds: &Rds, of: &Record, change: impl Fn(&mut Record) 
 
 async fn create(rds: &Rds, record: &Record) -> Result<()> {
     if !record.has_server() {
-        return settle(rds, record, Status::Available, None).await;
+        return settle(rds, record, Status::Available, &[Happened::Created]).await;
     }
+    restore::hold(rds, record).await?;
     let volume = rds.volume(&record.resource);
     let settings = rds.settings(record).await?;
     // What an attempt before a crash has left is of no use.
@@ -112,7 +140,7 @@ async fn create(rds: &Rds, record: &Record) -> Result<()> {
     match &record.source {
         Source::Nothing => rds.machine.initialise(&volume, &settings).await?,
         Source::Image(image) => {
-            restore(rds, image, &volume).await?;
+            fill(rds, image, &volume).await?;
             rds.reached(record, Step::Filled).await;
             rds.machine.adopt(&volume, &settings).await?;
         }
@@ -122,7 +150,7 @@ async fn create(rds: &Rds, record: &Record) -> Result<()> {
             until,
             logs_to,
         } => {
-            restore(rds, image, &volume).await?;
+            fill(rds, image, &volume).await?;
             rds.reached(record, Step::Filled).await;
             let replay = volume.writable().join("replay");
             tokio::fs::create_dir_all(&replay).await?;
@@ -154,9 +182,12 @@ async fn create(rds: &Rds, record: &Record) -> Result<()> {
     rds.reached(record, Step::Opened).await;
     provision::new_server(&live.front.database, record).await?;
     rds.reached(record, Step::Provisioned).await;
-    made(rds, record).await?;
+    made(rds, record, &[Happened::Created]).await?;
     rds.reached(record, Step::Available).await;
-    // It is there: what comes of its first backup changes nothing of that.
+    // It is there: what comes now changes nothing of that.
+    if let Err(error) = restore::release(rds, record).await {
+        tracing::warn!(%error, name = record.name, "what a database was made from could not be let go");
+    }
     if record.retention_days > 0
         && let Err(error) = back_up(rds, record).await
     {
@@ -165,7 +196,7 @@ async fn create(rds: &Rds, record: &Record) -> Result<()> {
     Ok(())
 }
 
-async fn restore(rds: &Rds, image: &Image, volume: &crate::server::Volume) -> Result<()> {
+async fn fill(rds: &Rds, image: &Image, volume: &crate::server::Volume) -> Result<()> {
     let manifest = image::Manifest::read(&rds.blobs, &image.manifest).await?;
     image::restore(&rds.blobs, manifest, volume).await
 }
@@ -176,7 +207,7 @@ async fn start(rds: &Rds, record: &Record) -> Result<()> {
         let lease = live.front.database.lease();
         live.front.database.awake(&lease).await?;
     }
-    settle(rds, record, Status::Available, None).await
+    settle(rds, record, Status::Available, &[Happened::Started]).await
 }
 
 async fn stop(rds: &Rds, record: &Record) -> Result<()> {
@@ -187,7 +218,7 @@ async fn stop(rds: &Rds, record: &Record) -> Result<()> {
     if record.has_server() {
         rds.shut(record).await;
     }
-    settle(rds, record, Status::Stopped, None).await
+    settle(rds, record, Status::Stopped, &[Happened::Stopped]).await
 }
 
 async fn reboot(rds: &Rds, record: &Record) -> Result<()> {
@@ -199,7 +230,7 @@ async fn reboot(rds: &Rds, record: &Record) -> Result<()> {
         let lease = live.front.database.lease();
         live.front.database.awake(&lease).await?;
     }
-    settle(rds, record, Status::Available, None).await
+    settle(rds, record, Status::Available, &[Happened::Restarted]).await
 }
 
 async fn modify(rds: &Rds, record: &Record) -> Result<()> {
@@ -217,7 +248,9 @@ async fn modify(rds: &Rds, record: &Record) -> Result<()> {
             rds.open(record).await?;
         }
     }
-    made(rds, record).await
+    let mut happened = vec![Happened::Modified];
+    happened.extend(record.new_password.as_ref().map(|_| Happened::Password));
+    made(rds, record, &happened).await
 }
 
 async fn delete(rds: &Rds, record: &Record) -> Result<()> {
@@ -235,11 +268,16 @@ async fn delete(rds: &Rds, record: &Record) -> Result<()> {
             drop_base(rds, &record.resource, &image).await?;
         }
         rds.archive(&record.resource, record.family()).trim(u64::MAX).await?;
+        if let Err(error) = restore::release(rds, record).await {
+            tracing::warn!(%error, name = record.name, "what a database was made from could not be let go");
+        }
     }
     let key = keys::named(record.kind(), &record.scope, &record.name);
+    let now = rds.now();
     rds.store
         .transact(async |tx| {
             tx.delete(&key)?;
+            events::note(&tx, record, &Happened::Deleted, now).await?;
             Ok::<_, Error>(())
         })
         .await
@@ -266,7 +304,7 @@ pub(crate) async fn snapshot(rds: &Rds, of: &Record, name: &str) -> Result<()> {
     let Some(record) = records::load::<SnapshotRecord>(&rds.store, &key).await? else {
         return Ok(());
     };
-    if record.status != "creating" {
+    if record.status != "creating" || record.image.is_some() {
         return Ok(());
     }
     let taken = match rds.opened(of) {
@@ -278,6 +316,7 @@ pub(crate) async fn snapshot(rds: &Rds, of: &Record, name: &str) -> Result<()> {
     };
     let failed = taken.as_ref().err().map(ToString::to_string);
     let image = taken.ok();
+    let now = rds.now();
     rds.store
         .transact(async |tx| {
             if let Some(mut record) = records::read::<SnapshotRecord>(&tx, &key).await? {
@@ -286,6 +325,9 @@ pub(crate) async fn snapshot(rds: &Rds, of: &Record, name: &str) -> Result<()> {
                     record.original = image.taken;
                 }
                 record.image.clone_from(&image);
+                if image.is_some() {
+                    events::note_snapshot(&tx, &record, "created", now).await?;
+                }
                 tx.put(&key, encode(&record)?)?;
             }
             Ok::<_, Error>(())
@@ -299,15 +341,20 @@ pub(crate) async fn snapshot(rds: &Rds, of: &Record, name: &str) -> Result<()> {
     }
 }
 
-/// Takes the snapshots that were under way when the platform ended.
+/// Goes on with the snapshots that were being taken, copied or removed when the platform ended.
 pub(crate) async fn take_up_snapshots(rds: Arc<Rds>) {
     for kind in [Kind::Snapshot, Kind::ClusterSnapshot] {
         let all = records::all::<SnapshotRecord>(&rds.store, keys::everywhere(kind)).await;
         for record in all.unwrap_or_default() {
-            if record.status == "creating"
-                && let Err(error) = snapshot(&rds, &record.of, &record.name).await
-            {
-                tracing::error!(%error, name = record.name, "a snapshot could not be taken");
+            let done = match (record.status.as_str(), &record.image) {
+                ("creating", None) => snapshot(&rds, &record.of, &record.name).await,
+                ("creating", Some(_)) => snapshots::finish_copy(&rds, &record).await,
+                ("deleting", _) => snapshots::finish_removal(&rds, &record).await,
+                _ => Ok(()),
+            };
+            if let Err(error) = done {
+                let status = &record.status;
+                tracing::error!(%error, name = record.name, status, "a snapshot could not be brought to its end");
             }
         }
     }
@@ -316,12 +363,15 @@ pub(crate) async fn take_up_snapshots(rds: Arc<Rds>) {
 /// Takes an automatic backup and removes those past the retention.
 pub(crate) async fn back_up(rds: &Rds, record: &Record) -> Result<()> {
     let live = rds.opened(record)?;
+    change_noting(rds, record, &[Happened::BackupBegun], |_| true).await?;
     let owner = format!("base/{}/{}", record.resource, uuid::Uuid::new_v4());
     let image = take::image(&live.front.database, &rds.blobs, &rds.store, &*rds.clock, &owner).await?;
     let key = keys::base(&record.resource, image.taken);
+    let now = rds.now();
     rds.store
         .transact(async |tx| {
             tx.put(&key, encode(&image)?)?;
+            events::note(&tx, record, &Happened::BackedUp, now).await?;
             Ok::<_, Error>(())
         })
         .await?;
@@ -359,6 +409,10 @@ pub(crate) async fn back_up_now_and_then(rds: Weak<Rds>, every: Duration) {
     loop {
         tokio::time::sleep(BACKUP_AGAIN.min(every)).await;
         let Some(rds) = rds.upgrade() else { return };
+        let day = i64::try_from(rds.options.day.as_millis()).unwrap_or(i64::MAX);
+        if let Err(error) = events::forget_old(&rds.store, rds.now(), day).await {
+            tracing::warn!(%error, "old events of databases could not be forgotten; trying again later");
+        }
         for kind in [Kind::Cluster, Kind::Instance] {
             let all = records::all::<Record>(&rds.store, keys::everywhere(kind)).await;
             for record in all.unwrap_or_default() {

@@ -18,15 +18,23 @@ tests![
 ];
 
 async fn restores_of_mariadb_survive_the_end_of_the_platform_at_each_step(world: World) {
-    restores_survive(world, Engine::MariaDb).await;
+    restores_survive(world, Engine::MariaDb, &Step::ALL).await;
 }
 
 async fn restores_of_postgres_survive_the_end_of_the_platform_at_each_step(world: World) {
-    restores_survive(world, Engine::Postgres).await;
+    // Images of it are larger; those left out do for it what they do for the other.
+    let steps = [
+        Step::Filled,
+        Step::Fetched,
+        Step::Replayed,
+        Step::Adopted,
+        Step::Provisioned,
+    ];
+    restores_survive(world, Engine::Postgres, &steps).await;
 }
 
-async fn restores_survive(mut world: World, engine: Engine) {
-    let of_a_moment = Step::ALL.iter().map(|step| ("moment", *step));
+async fn restores_survive(mut world: World, engine: Engine, steps: &[Step]) {
+    let of_a_moment = steps.iter().map(|step| ("moment", *step));
     // All that an image does not need, and what begins differently.
     let of_an_image = [("image", Step::Filled), ("image", Step::Provisioned)];
     let stops: HashMap<String, Step> = of_a_moment
@@ -49,7 +57,7 @@ async fn restores_survive(mut world: World, engine: Engine) {
     world.end().await;
 
     // While the platform is away, another program gets the port of one that nobody can know yet.
-    let stolen = world.port_of("moment-emptied").await;
+    let stolen = world.port_of("moment-filled").await;
     let _thief = world.steal(stolen).await;
     world.start(HashMap::new()).await;
     for name in stops.keys() {
@@ -58,7 +66,7 @@ async fn restores_survive(mut world: World, engine: Engine) {
         let expected = if name.starts_with("moment") { "2" } else { "1" };
         assert_eq!(rows, expected, "{name}");
     }
-    assert_ne!(world.endpoint("moment-emptied").await, Some(stolen));
+    assert_ne!(world.endpoint("moment-filled").await, Some(stolen));
     world.end().await;
 }
 

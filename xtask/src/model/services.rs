@@ -185,7 +185,11 @@ const RDS: &[&str] = &[
     "CreateDBClusterParameterGroup", "DescribeDBClusterParameterGroups", "ModifyDBClusterParameterGroup",
     "ResetDBClusterParameterGroup", "DeleteDBClusterParameterGroup", "DescribeDBClusterParameters",
     "CreateDBSubnetGroup", "DescribeDBSubnetGroups", "ModifyDBSubnetGroup", "DeleteDBSubnetGroup",
-    "DescribeDBEngineVersions", "DescribeOrderableDBInstanceOptions",
+    "DescribeDBSnapshotAttributes", "ModifyDBSnapshotAttribute", "DescribeDBClusterSnapshotAttributes",
+    "ModifyDBClusterSnapshotAttribute",
+    "DescribeDBEngineVersions", "DescribeOrderableDBInstanceOptions", "DescribeCertificates", "DescribeGlobalClusters",
+    "DescribeEvents", "DescribeEventCategories", "DescribeDBLogFiles", "DownloadDBLogFilePortion",
+    "DescribePendingMaintenanceActions",
     "AddTagsToResource", "ListTagsForResource", "RemoveTagsFromResource",
 ];
 #[rustfmt::skip]

@@ -74,6 +74,17 @@ impl danbi_rds::Tls for Tls {
         let config = authority.server(name).map_err(|error| error.to_string())?;
         config.ok_or_else(|| "the client asks for a name that is not ours".to_owned())
     }
+
+    async fn authority(&self) -> Result<danbi_rds::Authority, String> {
+        let authority = Tls::authority(self).await.map_err(|error| error.to_string())?;
+        let certificate = authority.certificate().map_err(|error| error.to_string())?;
+        let (der, [valid_from, valid_till]) = certificate;
+        Ok(danbi_rds::Authority {
+            der: der.to_vec(),
+            valid_from,
+            valid_till,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -41,6 +41,23 @@ pub trait Tls: Send + Sync + 'static {
     /// # Errors
     /// In words; the connection is closed.
     async fn server_config(&self, name: Option<&str>) -> Result<Arc<rustls::ServerConfig>, String>;
+
+    /// Who vouches for what such a client is shown.
+    ///
+    /// # Errors
+    /// In words.
+    async fn authority(&self) -> Result<Authority, String>;
+}
+
+/// The certificate that clients have to trust.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// It, in DER.
+    pub der: Vec<u8>,
+    /// Milliseconds since the epoch.
+    pub valid_from: i64,
+    /// Milliseconds since the epoch.
+    pub valid_till: i64,
 }
 
 /// The front of one database.

@@ -1,7 +1,7 @@
 //! How a server and its tools are run: each in a sandbox of its own, without a network.
 
 use super::volume::Volume;
-use super::{Running, ServerError};
+use super::{Running, ServerError, ServerLog};
 use crate::engines::Family;
 use danbi_sandbox::{Exit, Isolation, Launcher, Mount, Network, Sandbox, SandboxError, SandboxSpec};
 use std::collections::BTreeMap;
@@ -117,6 +117,10 @@ impl Machine {
 
     /// Starts the server over what lies in the volume; crash recovery is its own. Returns when it answers.
     pub(crate) async fn start(&self, volume: &Volume, settings: &Settings) -> Result<Running, ServerError> {
+        if !volume.has_data() {
+            // An empty folder in its place would only hide what has happened.
+            return Err(ServerError::Files("they are gone from this machine's disk".to_owned()));
+        }
         volume.make()?;
         volume.clear_run()?;
         let (argv, password) = match settings.family {
@@ -142,7 +146,8 @@ impl Machine {
             let sandbox = self.launch(argv.clone(), volume, settings.memory_bytes).await;
             let sandbox = sandbox.map_err(|error| ServerError::Start(error.to_string()))?;
             let generation = self.generation.fetch_add(1, Ordering::Relaxed);
-            let mut running = Running::new(sandbox, generation, settings.family, password.clone())?;
+            let log = ServerLog::of(volume, settings.family);
+            let mut running = Running::new(sandbox, generation, settings.family, password.clone(), log)?;
             match self.until_it_answers(&mut running, volume).await? {
                 None => return Ok(running),
                 Some(words) => last_words = words,

@@ -3,6 +3,7 @@
 pub(crate) mod installation;
 pub(crate) mod keeper;
 pub(crate) mod launch;
+mod log;
 mod mariadb;
 mod postgres;
 pub(crate) mod running;
@@ -10,6 +11,7 @@ pub(crate) mod volume;
 
 pub(crate) use keeper::{Database, Lease};
 pub(crate) use launch::{Machine, Settings};
+pub(crate) use log::ServerLog;
 pub(crate) use mariadb::CLOSE_MARIADB;
 pub(crate) use running::Running;
 pub(crate) use volume::Volume;

@@ -1,8 +1,8 @@
 //! A server that runs.
 
-use super::ServerError;
 use super::launch::ADMIN;
 use super::volume::{Door, MARIADB_SOCKET, POSTGRES_SOCKET};
+use super::{ServerError, ServerLog};
 use crate::engines::Family;
 use crate::mysql::client::{Account, ClientError, Connection};
 use crate::mysql::native_password::Secret;
@@ -44,13 +44,20 @@ impl Drop for Running {
 }
 
 impl Running {
-    pub(super) fn new(mut sandbox: Sandbox, generation: u64, family: Family, password: String) -> io::Result<Self> {
+    pub(super) fn new(
+        mut sandbox: Sandbox,
+        generation: u64,
+        family: Family,
+        password: String,
+        log: ServerLog,
+    ) -> io::Result<Self> {
+        let log = Arc::new(log);
         let words = Arc::new(Mutex::new(String::new()));
         let mut listening = Vec::new();
         for pipe in [sandbox.take_stdout(), sandbox.take_stderr()].into_iter().flatten() {
-            let words = Arc::clone(&words);
+            let (words, log) = (Arc::clone(&words), Arc::clone(&log));
             let pipe = Pipe::new(pipe)?;
-            listening.push(tokio::spawn(async move { pipe.listen(&words).await }));
+            listening.push(tokio::spawn(async move { pipe.listen(&words, &log).await }));
         }
         Ok(Self {
             sandbox,
@@ -173,10 +180,11 @@ impl Pipe {
         Ok(Self(pipe::Receiver::from_owned_fd(end)?))
     }
 
-    /// Passes lines on to the platform's log and keeps the last ones.
-    async fn listen(mut self, words: &Mutex<String>) {
+    /// Passes lines on to the platform's log and to the database's own, and keeps the last ones.
+    async fn listen(mut self, words: &Mutex<String>, log: &ServerLog) {
         let mut buffer = [0; 4096];
         while let Ok(count @ 1..) = self.0.read(&mut buffer).await {
+            log.add(&buffer[..count]);
             let text = String::from_utf8_lossy(&buffer[..count]);
             for line in text.lines() {
                 tracing::debug!("database server: {line}");

@@ -7,6 +7,7 @@
 //! | `volume/tmp`, `volume/run` | the server's | temporary files, its socket |
 //! | `control` | the platform's, the server reads | what is said to it at its start |
 //! | `admin` | the platform's alone | PostgreSQL's password of the platform's own account |
+//! | `log` | the platform's alone | what the server said |
 //! | `door` | the platform's alone | links to its socket |
 //!
 //! The server is foreign code as soon as somebody has broken it. So the platform never follows a link below `volume`,
@@ -48,6 +49,16 @@ impl Volume {
     /// What it may read.
     pub(crate) fn control(&self) -> PathBuf {
         self.folder.join("control")
+    }
+
+    /// What it said.
+    pub(crate) fn logs(&self) -> PathBuf {
+        self.folder.join("log")
+    }
+
+    /// Whether there is anything in it that a server could be started over.
+    pub(crate) fn has_data(&self) -> bool {
+        self.writable().join("data").is_dir()
     }
 
     /// Makes the folders, for the platform's user alone; those that are there stay.
