@@ -4,10 +4,11 @@
 //!
 //! # Table of contents
 //! [`service`] lists every operation beside the question it puts to the authorizer; `create`, `describe`, `change`,
-//! `snapshots`, `restore`, `groups`, `cluster_groups`, `tags`, `engines`, `events`, `logs` and `reads` answer them. [`data_service`] is the Data API, in `data`. What takes longer than a request is in `work`: it does what a
-//! record's status says, and again after a crash. Below: `server` (files, start, stop), `proxy` (clients and the pool
-//! behind them), `mysql` and `postgres` (the protocols), `provision` (what a new server is given), `backup` (images and
-//! archived logs), `keys` (the layout in the store).
+//! `snapshots`, `restore`, `groups`, `cluster_groups`, `tags`, `engines`, `events`, `logs` and `reads` answer them.
+//! [`data_service`] is the Data API, in `data`. What takes longer than a request is in `work`: it does what a record's
+//! status says, and again after a crash; `steps` names what it does. Below: `server` (files, start, stop), `ports` and
+//! `proxy` (clients and the pool behind them), `mysql` and `postgres` (the protocols), `provision` (what a new server is
+//! given), `backup` (images and archived logs), `keys` (the layout in the store).
 //!
 //! # Promises
 //! - A commit that a client was told of is on disk: `innodb_flush_log_at_trx_commit=1` and `sync_binlog=1`, or `fsync`.
