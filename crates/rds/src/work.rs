@@ -16,42 +16,40 @@ use std::time::Duration;
 /// Retries of a backup that failed.
 const BACKUP_AGAIN: Duration = Duration::from_secs(30);
 
-/// Does what the record's status says, as long as there is something to do.
+/// Does what the record's status says. Once: whoever gives it the next status begins with that work by himself, and two
+/// who do the same get into each other's way.
 pub(crate) async fn carry_out(rds: &Rds, kind: Kind, scope: &Scope, name: &str) {
-    loop {
-        let record = match records::load::<Record>(&rds.store, &keys::named(kind, scope, name)).await {
-            Ok(Some(record)) => record,
-            Ok(None) => return,
-            Err(error) => {
-                tracing::error!(%error, name, "a database's record cannot be read");
-                return;
-            }
+    let record = match records::load::<Record>(&rds.store, &keys::named(kind, scope, name)).await {
+        Ok(Some(record)) => record,
+        Ok(None) => return,
+        Err(error) => {
+            tracing::error!(%error, name, "a database's record cannot be read");
+            return;
+        }
+    };
+    let outcome = match record.status {
+        Status::Creating => create(rds, &record).await,
+        Status::Starting => start(rds, &record).await,
+        Status::Stopping => stop(rds, &record).await,
+        Status::Rebooting => reboot(rds, &record).await,
+        Status::Modifying => modify(rds, &record).await,
+        Status::BackingUp => settle(rds, &record, Status::Available, &[]).await,
+        Status::Deleting => delete(rds, &record).await,
+        Status::Available | Status::Stopped | Status::Failed => return,
+    };
+    if let Err(error) = outcome {
+        tracing::error!(%error, name, status = record.status.text(), "a database could not be brought into its next state");
+        let next = match record.status {
+            Status::Creating => Status::Failed,
+            Status::Deleting | Status::Stopping => return,
+            _ => Status::Available,
         };
-        let outcome = match record.status {
-            Status::Creating => create(rds, &record).await,
-            Status::Starting => start(rds, &record).await,
-            Status::Stopping => stop(rds, &record).await,
-            Status::Rebooting => reboot(rds, &record).await,
-            Status::Modifying => modify(rds, &record).await,
-            Status::BackingUp => settle(rds, &record, Status::Available, &[]).await,
-            Status::Deleting => delete(rds, &record).await,
-            Status::Available | Status::Stopped | Status::Failed => return,
-        };
-        if let Err(error) = outcome {
-            tracing::error!(%error, name, status = record.status.text(), "a database could not be brought into its next state");
-            let next = match record.status {
-                Status::Creating => Status::Failed,
-                Status::Deleting | Status::Stopping => return,
-                _ => Status::Available,
-            };
-            if next == Status::Failed && record.has_server() {
-                rds.shut(&record).await;
-                drop(rds.ports.take(record.port));
-            }
-            if let Err(error) = settle(rds, &record, next, &[Happened::Failed(error.to_string())]).await {
-                tracing::error!(%error, name, "and that could not be written down");
-                return;
-            }
+        if next == Status::Failed && record.has_server() {
+            rds.shut(&record).await;
+            drop(rds.ports.take(record.port));
+        }
+        if let Err(error) = settle(rds, &record, next, &[Happened::Failed(error.to_string())]).await {
+            tracing::error!(%error, name, "and that could not be written down");
         }
     }
 }
@@ -319,7 +317,9 @@ pub(crate) async fn snapshot(rds: &Rds, of: &Record, name: &str) -> Result<()> {
     let now = rds.now();
     rds.store
         .transact(async |tx| {
-            if let Some(mut record) = records::read::<SnapshotRecord>(&tx, &key).await? {
+            if let Some(mut record) = records::read::<SnapshotRecord>(&tx, &key).await?
+                && record.status == "creating"
+            {
                 record.status = if image.is_some() { "available" } else { "failed" }.to_owned();
                 if let Some(image) = &image {
                     record.original = image.taken;
