@@ -33,15 +33,20 @@ const AT_CREATION: [&str; 3] = ["PackageType", "Architectures", "CodeSigningConf
 /// The longest inline code. Source: the type's reference.
 const MAX_INLINE: usize = 4 * 1024 * 1024;
 
-/// A zip archive with the inline code as its one file, `index.py` or `index.js`; stored, because it is small.
+/// What custom resources in inline code answer with. Source: the `cfn-response` module in CloudFormation's guide.
+const PYTHON_RESPONSE: (&str, &str) = ("cfnresponse", include_str!("inline/cfnresponse.py"));
+const NODE_RESPONSE: (&str, &str) = ("cfn-response", include_str!("inline/cfn-response.js"));
+
+/// A zip archive with the inline code as `index.py` or `index.js`, and beside it the module for answers if it names it;
+/// stored, because it is small.
 fn archive(work: &Work<'_>, code: &str) -> Outcome<Vec<u8>> {
     if code.len() > MAX_INLINE {
         return Err(Failure::new("InvalidRequest", "ZipFile is larger than 4 MiB"));
     }
     let runtime = work.text("Runtime").unwrap_or_default();
-    let name = match &runtime {
-        runtime if runtime.starts_with("python") => "index.py",
-        runtime if runtime.starts_with("nodejs") => "index.js",
+    let (ending, (module, text)) = match &runtime {
+        runtime if runtime.starts_with("python") => ("py", PYTHON_RESPONSE),
+        runtime if runtime.starts_with("nodejs") => ("js", NODE_RESPONSE),
         _ => {
             return Err(Failure::new(
                 "InvalidRequest",
@@ -49,42 +54,52 @@ fn archive(work: &Work<'_>, code: &str) -> Outcome<Vec<u8>> {
             ));
         }
     };
-    Ok(zip_of(name, code.as_bytes()))
+    let mut files = vec![(format!("index.{ending}"), code)];
+    if code.contains(module) {
+        files.push((format!("{module}.{ending}"), text));
+    }
+    Ok(zip_of(&files))
 }
 
-/// The zip format for one stored file. Source: PKWARE's APPNOTE 4.3.
-fn zip_of(name: &str, content: &[u8]) -> Vec<u8> {
-    let crc = crc32fast::hash(content);
-    // Inline code is at most 4 MiB and the name is ours.
-    let (size, name_size) = (content.len() as u32, name.len() as u16);
-    let mut common = Vec::new();
-    common.extend_from_slice(&20_u16.to_le_bytes());
-    common.extend_from_slice(&[0; 4]);
-    common.extend_from_slice(&[0, 0, 0x21, 0]);
-    for number in [crc, size, size] {
-        common.extend_from_slice(&number.to_le_bytes());
+/// The zip format for stored files. Source: PKWARE's APPNOTE 4.3.
+fn zip_of(files: &[(String, &str)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut directory = Vec::new();
+    for (name, content) in files {
+        let crc = crc32fast::hash(content.as_bytes());
+        // Inline code is at most 4 MiB and the names are ours.
+        let (at, size, name_size) = (out.len() as u32, content.len() as u32, name.len() as u16);
+        let mut common = Vec::new();
+        common.extend_from_slice(&20_u16.to_le_bytes());
+        common.extend_from_slice(&[0; 4]);
+        common.extend_from_slice(&[0, 0, 0x21, 0]);
+        for number in [crc, size, size] {
+            common.extend_from_slice(&number.to_le_bytes());
+        }
+        common.extend_from_slice(&name_size.to_le_bytes());
+        common.extend_from_slice(&[0; 2]);
+        out.extend_from_slice(b"PK\x03\x04");
+        out.extend_from_slice(&common);
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(content.as_bytes());
+        directory.extend_from_slice(b"PK\x01\x02");
+        // Made by Unix, so that the mode below counts.
+        directory.extend_from_slice(&[20, 3]);
+        directory.extend_from_slice(&common);
+        directory.extend_from_slice(&[0; 6]);
+        directory.extend_from_slice(&(0o100_644_u32 << 16).to_le_bytes());
+        directory.extend_from_slice(&at.to_le_bytes());
+        directory.extend_from_slice(name.as_bytes());
     }
-    common.extend_from_slice(&name_size.to_le_bytes());
-    common.extend_from_slice(&[0; 2]);
-    let mut out = Vec::with_capacity(content.len() + 256);
-    out.extend_from_slice(b"PK\x03\x04");
-    out.extend_from_slice(&common);
-    out.extend_from_slice(name.as_bytes());
-    out.extend_from_slice(content);
-    let directory = out.len() as u32;
-    out.extend_from_slice(b"PK\x01\x02");
-    // Made by Unix, so that the mode below counts.
-    out.extend_from_slice(&[20, 3]);
-    out.extend_from_slice(&common);
-    out.extend_from_slice(&[0; 6]);
-    out.extend_from_slice(&(0o100_644_u32 << 16).to_le_bytes());
-    out.extend_from_slice(&0_u32.to_le_bytes());
-    out.extend_from_slice(name.as_bytes());
-    let length = out.len() as u32 - directory;
+    let (at, length, count) = (out.len() as u32, directory.len() as u32, files.len() as u16);
+    out.extend_from_slice(&directory);
     out.extend_from_slice(b"PK\x05\x06");
-    out.extend_from_slice(&[0, 0, 0, 0, 1, 0, 1, 0]);
+    out.extend_from_slice(&[0; 4]);
+    for number in [count, count] {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
     out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(&directory.to_le_bytes());
+    out.extend_from_slice(&at.to_le_bytes());
     out.extend_from_slice(&[0; 2]);
     out
 }
