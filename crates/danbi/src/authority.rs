@@ -6,6 +6,7 @@ use rcgen::{
 };
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::ServerSessionMemoryCache;
 use rustls::{RootCertStore, ServerConfig};
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -24,6 +25,8 @@ const SYSTEM_BUNDLES: [&str; 4] = [
 ];
 /// Host names whose configuration is kept.
 const KEPT: usize = 256;
+/// TLS sessions that can be taken up again.
+const SESSIONS: usize = 1024;
 /// AWS's names: those and what is under them.
 pub const AWS_NAMES: [&str; 4] = ["amazonaws.com", "amazonaws.com.cn", "api.aws", "on.aws"];
 /// The name of this machine, and what is under it.
@@ -68,6 +71,8 @@ pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     key: KeyPair,
     issued: Mutex<BTreeMap<String, Arc<ServerConfig>>>,
+    /// Of all names together, so that many names do not keep many sessions.
+    sessions: Arc<ServerSessionMemoryCache>,
 }
 
 impl Authority {
@@ -99,11 +104,12 @@ impl Authority {
             issuer,
             key,
             issued: Mutex::default(),
+            sessions: ServerSessionMemoryCache::new(SESSIONS),
         })
     }
 
-    /// Writes the system's certificates and this authority's into one file, for tools that take just one.
-    pub fn write_bundle(&self) -> Result<PathBuf, AuthorityError> {
+    /// The system's certificates and this authority's, PEM.
+    pub fn bundle(&self) -> String {
         let given = std::env::var_os("SSL_CERT_FILE")
             .map(PathBuf::from)
             .filter(|path| !path.starts_with(&self.folder));
@@ -116,8 +122,13 @@ impl Authority {
             bundle.push('\n');
         }
         bundle.push_str(&self.certificate);
+        bundle
+    }
+
+    /// Writes [`Self::bundle`] into a file, for tools that take just one.
+    pub fn write_bundle(&self) -> Result<PathBuf, AuthorityError> {
         let path = self.folder.join("bundle.pem");
-        write(&path, &bundle, 0o644)?;
+        write(&path, &self.bundle(), 0o644)?;
         Ok(path)
     }
 
@@ -181,6 +192,7 @@ impl Authority {
             .with_no_client_auth()
             .with_single_cert(vec![certificate], key)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.session_storage = Arc::clone(&self.sessions) as _;
         Ok(config)
     }
 }

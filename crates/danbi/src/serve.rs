@@ -156,10 +156,13 @@ async fn serve_until_told(
         })?;
     let address = listener.local_addr()?;
 
+    let tls = Arc::new(Tls::new(data.to_owned()));
     let given = GivenRootKey::from_environment(|name| std::env::var(name).ok())?;
     let root = RootCredentials::open(data, given)?;
     let accounts: Arc<dyn Accounts> = Arc::new(KnownAccounts::of(&root, &account));
-    let sessions = Arc::new(Sessions::open(&store, Arc::clone(&clock)).await?);
+    // Functions are told at their start what to trust; making it takes no longer than the store's first reads.
+    let (sessions, bundle) = tokio::join!(Sessions::open(&store, Arc::clone(&clock)), tls.bundle());
+    let sessions = Arc::new(sessions?);
     let directory = Arc::new(Directory::new(store.clone(), Arc::clone(&clock), Arc::clone(&sessions)));
     let identity = identity_services(&store, &clock, &directory, &sessions, &root, &account);
     let credentials = Arc::new(Credentials::new(
@@ -182,6 +185,10 @@ async fn serve_until_told(
 
     let (switch, drain) = Drain::new();
     let door = Arc::new(SandboxDoor::default());
+    match bundle {
+        Ok(bundle) => door.open_tls(bundle),
+        Err(error) => tracing::warn!(%error, "there is no certificate authority, so TLS is not served"),
+    }
     let mut options = danbi_runtime::Options {
         platform: Some(Arc::clone(&door) as _),
         ..danbi_runtime::Options::for_this_machine(data.join("run/bootstrap"))
@@ -340,10 +347,14 @@ async fn serve_until_told(
         api: Arc::clone(&api) as _,
         roles: Some(Arc::clone(&directory) as _),
         objects: Some(Arc::clone(&s3) as _),
-        options: stack_options(args, address, &delays),
+        options: stack_options(
+            args,
+            address,
+            danbi_runtime::PlatformDoor::certificates(&*door).is_some(),
+            &delays,
+        ),
     });
 
-    let tls = Arc::new(Tls::new(data.to_owned()));
     let rds = databases(args, data, &store, &blobs, &clock, &launcher, &tls, &delays).await?;
     door.open_databases(Arc::clone(&rds));
     let mut services = vec![
@@ -376,12 +387,6 @@ async fn serve_until_told(
     let platform = Arc::new(platform.with_runtime(runtime.clone()));
     let server = Server::new(Arc::clone(&platform), Limits::default(), drain).with_tls(Arc::clone(&tls));
     door.open(server.clone());
-    // Made apart from the start, which nobody's certificate is to hold up.
-    let certifying = tokio::spawn(async move {
-        if let Err(error) = tls.authority().await {
-            tracing::warn!(%error, "there is no certificate authority, so TLS is not served");
-        }
-    });
 
     let collecting = tokio::spawn(collect_blobs(
         blobs,
@@ -404,7 +409,6 @@ async fn serve_until_told(
     }
     tracing::info!("draining");
     collecting.abort();
-    certifying.abort();
     // A live tail has no end of its own.
     logs.end_sessions();
     switch.send_replace(true);
@@ -480,11 +484,19 @@ async fn databases(
     Ok(Rds::start(parts).await?)
 }
 
-/// Functions do not reach the platform by AWS's names, so custom resources answer to the address that they know it by.
-fn stack_options(args: &ServeArgs, address: SocketAddr, delays: &Delays) -> danbi_cloudformation::Options {
+/// Custom resources answer to one of S3's names where functions reach the platform by them, else to the address that they
+/// know it by.
+fn stack_options(
+    args: &ServeArgs,
+    address: SocketAddr,
+    serves_tls: bool,
+    delays: &Delays,
+) -> danbi_cloudformation::Options {
     let mut options = danbi_cloudformation::Options::default();
-    if matches!(args.isolation, Isolation::Process) {
-        options.answers = Some(format!("http://{address}"));
+    match args.isolation {
+        Isolation::Process => options.answers = Some(format!("http://{address}")),
+        Isolation::Namespaces if serves_tls => options.answers = None,
+        Isolation::Namespaces => {}
     }
     if let Some([every, age]) = delays.forget_stacks {
         (options.forget_every, options.forget_after) = (every, age);

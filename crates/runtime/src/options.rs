@@ -11,10 +11,11 @@ pub trait PlatformDoor: Send + Sync + 'static {
     /// Serves one connection. `function_arn` says whose environment opened it. Must not block.
     fn accept(&self, connection: tokio::net::TcpStream, function_arn: &str);
 
-    /// Whether it serves TLS for names under `amazonaws.com` too. Then these names are `127.0.0.1` inside, and what
-    /// connects to port 443 there is given to [`Self::accept_tls`]; the function must trust the certificate.
-    fn serves_tls(&self) -> bool {
-        false
+    /// What programs have to trust, PEM, where it serves TLS for names under `amazonaws.com` too: the certificates of the
+    /// system and its own. Then these names are `127.0.0.1` inside; what connects to port 443 there is given to
+    /// [`Self::accept_tls`], and to port 80 as to the endpoint. Asked when the runtime starts.
+    fn certificates(&self) -> Option<&str> {
+        None
     }
 
     /// The ports at which databases are reached, now. A new environment gets listeners for them, on all its loopback
@@ -62,6 +63,11 @@ pub struct Options {
     pub platform: Option<Arc<dyn PlatformDoor>>,
     /// Where the embedded language bootstraps are written at start, mounted at `/var/runtime`.
     pub bootstrap_dir: std::path::PathBuf,
+}
+
+/// Whether names under `amazonaws.com` are the platform's inside.
+pub(crate) fn serves_tls(platform: Option<&dyn PlatformDoor>) -> bool {
+    platform.is_some_and(|door| door.certificates().is_some())
 }
 
 impl Options {

@@ -55,7 +55,8 @@ impl Runtime {
         roles: Arc<dyn RoleCredentials>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, RuntimeError> {
-        let bootstraps = Bootstraps::write(&options.bootstrap_dir).map_err(|error| {
+        let certificates = options.platform.as_ref().and_then(|door| door.certificates());
+        let bootstraps = Bootstraps::write(&options.bootstrap_dir, certificates).map_err(|error| {
             RuntimeError::Sandbox(format!("cannot write {}: {error}", options.bootstrap_dir.display()))
         })?;
         let host = Arc::new(Host {

@@ -470,15 +470,48 @@ impl danbi_runtime::PlatformDoor for Door {
         });
     }
 
-    fn serves_tls(&self) -> bool {
-        true
+    fn certificates(&self) -> Option<&str> {
+        Some("what to trust")
+    }
+
+    fn accept_tls(&self, connection: tokio::net::TcpStream, _: &str) {
+        self.accept(connection, "over TLS");
     }
 }
 
 async fn a_function_reaches_the_platform_and_resolves_names(world: World) {
     let world = world.with(|options| options.platform = Some(Arc::new(Door)));
-    let code = "import os, socket, urllib.request\ndef handler(e, c):\n    return [urllib.request.urlopen(os.environ['AWS_ENDPOINT_URL']).read().decode(), socket.gethostbyname('s3.us-east-1.amazonaws.com')]\n";
-    let spec = world.python(code);
+    let code = "
+import os, urllib.request
+from http.client import HTTPConnection
+
+def ask(port):
+    # Whether it is TLS is said by the port alone.
+    connection = HTTPConnection('s3.us-east-1.amazonaws.com', port)
+    connection.request('GET', '/')
+    return connection.getresponse().read().decode()
+
+def handler(e, c):
+    answers = [urllib.request.urlopen(os.environ['AWS_ENDPOINT_URL']).read().decode(), ask(80), ask(443)]
+    return answers + [open(os.environ['AWS_CA_BUNDLE']).read(), os.environ['SSL_CERT_FILE']]
+";
+    let mut spec = Arc::unwrap_or_clone(world.python(code));
+    spec.environment.insert("SSL_CERT_FILE".into(), "its own".into());
+    let spec = Arc::new(spec);
     let seen = json(&world.invoke(&spec, "{}").await.payload);
-    assert_eq!(seen, value!([spec.function_arn.to_string(), "127.0.0.1"]));
+    let arn = spec.function_arn.to_string();
+    assert_eq!(seen, value!([arn, arn, "over TLS", "what to trust", "its own"]));
+    let code = r#"#!/usr/bin/python3
+import http.client, os
+api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+while True:
+    api.request("GET", "/2018-06-01/runtime/invocation/next")
+    answer = api.getresponse()
+    answer.read()
+    id = answer.getheader("Lambda-Runtime-Aws-Request-Id")
+    api.request("POST", f"/2018-06-01/runtime/invocation/{id}/response", open(os.environ["SSL_CERT_FILE"]).read())
+    api.getresponse().read()
+"#;
+    let spec = Arc::new(world.function("provided.al2023", "any", &[("bootstrap", code)]));
+    assert_eq!(world.invoke(&spec, "{}").await.payload, "what to trust");
 }

@@ -11,6 +11,10 @@ use tokio::task::JoinSet;
 /// The address that requests from sandboxes seem to come from: not the host's loopback, which apps and policies may
 /// trust more than they trust a function.
 const INSIDE: IpAddr = IpAddr::V4(Ipv4Addr::new(169, 254, 10, 1));
+const PEER: Peer = Peer {
+    ip: INSIDE,
+    secure: false,
+};
 /// Connections that the environments of one function may have open at once, and all functions together. Each costs the
 /// platform a file descriptor.
 const MAX_OF_ONE: usize = 1_024;
@@ -21,6 +25,7 @@ const MAX_OF_ALL: usize = 8_192;
 pub struct SandboxDoor<H> {
     server: OnceLock<Server<H>>,
     databases: OnceLock<Arc<Rds>>,
+    certificates: OnceLock<String>,
     connections: Mutex<JoinSet<()>>,
     open: Arc<Counts>,
 }
@@ -68,6 +73,7 @@ impl<H> Default for SandboxDoor<H> {
         Self {
             server: OnceLock::new(),
             databases: OnceLock::new(),
+            certificates: OnceLock::new(),
             connections: Mutex::default(),
             open: Arc::default(),
         }
@@ -87,6 +93,13 @@ impl<H: Handler> SandboxDoor<H> {
         let _ = self.databases.set(databases);
     }
 
+    /// Has functions find the platform by AWS's names over TLS too, and trust it by these certificates: its server has to
+    /// serve TLS. Counts only before the runtime starts.
+    pub fn open_tls(&self, certificates: String) {
+        // A second call changes nothing either.
+        let _ = self.certificates.set(certificates);
+    }
+
     /// Drops the connections that are still open.
     pub async fn close(&self) {
         let mut connections = std::mem::take(&mut *self.connections.lock().unwrap_or_else(PoisonError::into_inner));
@@ -95,6 +108,14 @@ impl<H: Handler> SandboxDoor<H> {
 }
 
 impl<H> SandboxDoor<H> {
+    fn server(&self, function_arn: &str) -> Option<Server<H>> {
+        let server = self.server.get().cloned();
+        if server.is_none() {
+            tracing::warn!(function_arn, "a function called before the platform was ready");
+        }
+        server
+    }
+
     /// Serves a connection of a function, if it has not too many.
     fn spawn(&self, function_arn: &str, serving: impl Future<Output = ()> + Send + 'static) {
         let Some(place) = self.open.take(function_arn) else {
@@ -112,15 +133,19 @@ impl<H> SandboxDoor<H> {
 
 impl<H: Handler> danbi_runtime::PlatformDoor for SandboxDoor<H> {
     fn accept(&self, connection: TcpStream, function_arn: &str) {
-        let Some(server) = self.server.get().cloned() else {
-            tracing::warn!(function_arn, "a function called before the platform was ready");
-            return;
-        };
-        let peer = Peer {
-            ip: INSIDE,
-            secure: false,
-        };
-        self.spawn(function_arn, async move { server.connection(connection, peer).await });
+        if let Some(server) = self.server(function_arn) {
+            self.spawn(function_arn, async move { server.connection(connection, PEER).await });
+        }
+    }
+
+    fn certificates(&self) -> Option<&str> {
+        self.certificates.get().map(String::as_str)
+    }
+
+    fn accept_tls(&self, connection: TcpStream, function_arn: &str) {
+        if let Some(server) = self.server(function_arn) {
+            self.spawn(function_arn, async move { server.secured(connection, PEER).await });
+        }
     }
 
     fn database_ports(&self) -> Vec<u16> {

@@ -164,6 +164,16 @@ impl<H: Handler> Server<H> {
         }
     }
 
+    /// Serves one connection that has to begin with a handshake, to its end.
+    pub async fn secured(&self, stream: TcpStream, peer: Peer) {
+        let Some(tls) = &self.tls else { return };
+        match tokio::time::timeout(self.limits.header_timeout, tls.accept(stream)).await {
+            Ok(Ok(stream)) => self.connection(stream, Peer { secure: true, ..peer }).await,
+            Ok(Err(error)) => tracing::debug!(%error, peer = %peer.ip, "a connection ended in its handshake"),
+            Err(_) => tracing::debug!(peer = %peer.ip, "a handshake took too long and is dropped"),
+        }
+    }
+
     /// Serves one connection, whatever carries it, to its end.
     pub async fn connection(&self, io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, peer: Peer) {
         let handler = Arc::clone(&self.handler);

@@ -5,6 +5,7 @@ use crate::authority::{Authority, AuthorityError};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::OnceCell;
 use tokio_rustls::LazyConfigAcceptor;
@@ -12,6 +13,8 @@ use tokio_rustls::server::TlsStream;
 
 /// The first byte of a TLS connection: a handshake record. No HTTP method begins with it.
 const HANDSHAKE: u8 = 0x16;
+/// A record with the fatal alert `unrecognized_name`. Source: RFC 6066, 3.
+const NO_SUCH_NAME: [u8; 7] = [0x15, 3, 3, 0, 2, 2, 112];
 
 /// Decrypts connections. The authority is opened, or made, when it is first needed.
 pub struct Tls {
@@ -43,6 +46,16 @@ impl Tls {
         self.authority.get_or_try_init(open).await
     }
 
+    /// What whoever shall trust the platform trusts, PEM: the system's certificates and the authority's.
+    ///
+    /// # Errors
+    /// [`AuthorityError`].
+    pub async fn bundle(&self) -> Result<String, AuthorityError> {
+        let authority = Arc::clone(self.authority().await?);
+        let bundle = tokio::task::spawn_blocking(move || authority.bundle()).await;
+        bundle.map_err(|error| AuthorityError::interrupted(&self.data, &error))
+    }
+
     /// Whether the connection speaks TLS: waits for its first byte. `None` when it ended without one.
     pub async fn is_spoken(stream: &TcpStream) -> Option<bool> {
         let mut first = [0];
@@ -58,11 +71,15 @@ impl Tls {
     /// What went wrong; also a name that the platform does not answer for.
     pub async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let authority = self.authority().await.map_err(io::Error::other)?;
-        let start = LazyConfigAcceptor::new(Default::default(), stream).await?;
-        let hello = start.client_hello();
-        let config = authority.server(hello.server_name()).map_err(io::Error::other)?;
-        let config = config.ok_or_else(|| io::Error::other("the client asks for a name that is not ours"))?;
-        start.into_stream(config).await
+        let mut start = LazyConfigAcceptor::new(Default::default(), stream).await?;
+        let name = start.client_hello().server_name().map(str::to_owned);
+        match authority.server(name.as_deref()).map_err(io::Error::other)? {
+            Some(config) => start.into_stream(config).await,
+            None => {
+                start.io.write_all(&NO_SUCH_NAME).await?;
+                Err(io::Error::other("the client asks for a name that is not ours"))
+            }
+        }
     }
 }
 
@@ -96,7 +113,7 @@ mod tests {
     use rustls::pki_types::pem::PemObject;
     use rustls::pki_types::{CertificateDer, ServerName};
     use std::time::Duration;
-    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+    use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
     use tokio::net::TcpListener;
     use tokio_rustls::TlsConnector;
 
@@ -151,7 +168,35 @@ mod tests {
         }
         let stream = TcpStream::connect(address).await.unwrap();
         let name = ServerName::try_from("example.com").unwrap();
-        assert!(connector.connect(name, stream).await.is_err());
+        let refused = connector.connect(name, stream).await.unwrap_err().to_string();
+        assert!(refused.contains("UnrecognisedName"), "{refused}");
         serving.abort();
+    }
+
+    #[tokio::test]
+    async fn half_a_handshake_and_none_are_dropped() {
+        let data = tempfile::tempdir().unwrap();
+        let (_switch, drain) = Drain::new();
+        let limits = Limits {
+            header_timeout: Duration::from_millis(200),
+            ..Limits::default()
+        };
+        let tls = Arc::new(Tls::new(data.path().into()));
+        let server = Server::new(Arc::new(Told), limits, drain).with_tls(tls);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        for said in ["", "\x16\x03\x01\x02", "GET / HTTP/1.1\r\nHost: x\r\n\r\n"] {
+            let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let (connection, peer) = listener.accept().await.unwrap();
+            let peer = Peer {
+                ip: peer.ip(),
+                secure: false,
+            };
+            client.write_all(said.as_bytes()).await.unwrap();
+            server.secured(connection, peer).await;
+            let mut answer = Vec::new();
+            // A reset is an end as well.
+            let _ = client.read_to_end(&mut answer).await;
+            assert!(!answer.starts_with(b"HTTP"), "{answer:?}");
+        }
     }
 }

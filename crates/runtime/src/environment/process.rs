@@ -2,7 +2,7 @@ use super::output::Output;
 use crate::dns;
 use crate::lifecycle::Lifecycle;
 use crate::log::EnvironmentLog;
-use crate::options::{MAX_DATABASE_PORTS, PlatformDoor};
+use crate::options::{MAX_DATABASE_PORTS, PlatformDoor, serves_tls};
 use crate::program::{CODE, LAYERS, Place, Program, for_fork};
 use crate::runtime_api::{self, Call, ContainerCredentials, Variables, Verdict};
 use crate::{FunctionSpec, RuntimeError};
@@ -22,7 +22,8 @@ const MAX_PIDS: u32 = 1024;
 const MAX_FILES: u64 = 1024;
 /// After a refused accept: the platform is out of descriptors, which passes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-/// Where programs inside find HTTPS and names.
+/// Where programs inside find AWS's names by HTTP and HTTPS, and what the names stand for.
+const HTTP_PORT: u16 = 80;
 const TLS_PORT: u16 = 443;
 const DNS_PORT: u16 = 53;
 
@@ -275,10 +276,6 @@ impl Spare {
     }
 }
 
-fn serves_tls(platform: &Option<Arc<dyn PlatformDoor>>) -> bool {
-    platform.as_ref().is_some_and(|door| door.serves_tls())
-}
-
 /// Databases have addresses of their own on loopback, so their listeners are on all of it.
 fn listener_is_for_databases(listener: &TcpListener) -> bool {
     listener.local_addr().is_ok_and(|address| address.ip().is_unspecified())
@@ -333,12 +330,12 @@ fn sandbox_spec(launch: &Launch<'_>) -> SandboxSpec {
     if platform.is_some() {
         listeners.push(loopback(platform_port));
     }
-    if isolated && serves_tls(platform) {
-        listeners.push(loopback(TLS_PORT));
+    if isolated && serves_tls(platform.as_deref()) {
+        listeners.extend([HTTP_PORT, TLS_PORT].map(loopback));
     }
     if isolated && let Some(door) = platform {
         let ports = door.database_ports().into_iter().take(MAX_DATABASE_PORTS);
-        let taken = [api_port, platform_port, TLS_PORT, DNS_PORT];
+        let taken = [api_port, platform_port, HTTP_PORT, TLS_PORT, DNS_PORT];
         let free = ports.filter(|port| !taken.contains(port));
         listeners.extend(free.map(|port| SocketAddr::from(([0, 0, 0, 0], port))));
     }

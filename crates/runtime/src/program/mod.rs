@@ -16,6 +16,8 @@ use std::path::{Path, PathBuf};
 pub(crate) const CODE: &str = "/var/task";
 /// Where its layers are.
 pub(crate) const LAYERS: &str = "/opt";
+/// Where the bootstraps are.
+const RUNTIME: &str = "/var/runtime";
 /// Where AWS looks for the bootstrap of a custom runtime.
 const BOOTSTRAPS: &str = "[/var/task/bootstrap /opt/bootstrap]";
 
@@ -53,7 +55,7 @@ pub(crate) fn plan(
     bootstraps: &Bootstraps,
     interpreters: &Interpreters,
 ) -> Result<Program, NoProgram> {
-    let place = Place::of(spec, isolation, bootstraps.dir());
+    let place = Place::of(spec, isolation, bootstraps);
     let mut program = if spec.http_command().is_some() {
         http_server(spec, place, interpreters)
     } else {
@@ -75,7 +77,7 @@ pub(crate) fn plan(
         }
     };
     if isolation == Isolation::Namespaces {
-        program.mounts = mounts(spec, &program, bootstraps.dir());
+        program.mounts = mounts(spec, &program, bootstraps);
     }
     Ok(program)
 }
@@ -271,7 +273,7 @@ pub(crate) fn own_mounts(spec: &FunctionSpec) -> Vec<Mount> {
     std::iter::once(shown(&spec.code_dir, CODE)).chain(layers).collect()
 }
 
-fn mounts(spec: &FunctionSpec, program: &Program, bootstrap_dir: &Path) -> Vec<Mount> {
+fn mounts(spec: &FunctionSpec, program: &Program, bootstraps: &Bootstraps) -> Vec<Mount> {
     let read_only = |source: &Path, target: &str| Mount {
         source: source.into(),
         target: PathBuf::from(target),
@@ -279,10 +281,12 @@ fn mounts(spec: &FunctionSpec, program: &Program, bootstrap_dir: &Path) -> Vec<M
     };
     let mut mounts = own_mounts(spec);
     if let Some(interpreter) = &program.interpreter {
-        mounts.push(read_only(bootstrap_dir, "/var/runtime"));
+        mounts.push(read_only(bootstraps.dir(), RUNTIME));
         if let Some(prefix) = interpreter.foreign_prefix() {
             mounts.push(read_only(prefix, "/var/lang"));
         }
+    } else if let (Some(host), Some(inside)) = (bootstraps.certificates(), &program.place.certificates) {
+        mounts.push(read_only(&host, &inside.display().to_string()));
     }
     mounts
 }

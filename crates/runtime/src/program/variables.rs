@@ -1,3 +1,5 @@
+use super::bootstraps::{Bootstraps, CERTIFICATES};
+use super::{CODE, LAYERS, RUNTIME};
 use crate::{FunctionSpec, LogFormat};
 use danbi_core::SessionCredentials;
 use danbi_sandbox::Isolation;
@@ -8,6 +10,16 @@ use std::path::{Path, PathBuf};
 const API_PORT: u16 = 9001;
 /// The platform's own endpoint inside a sandbox.
 const PLATFORM_PORT: u16 = 4566;
+
+/// By which names programs look for the certificates that they trust: OpenSSL and with it Python's `ssl`, Go, rustls and
+/// .NET; requests; AWS's SDKs and CLI; curl; Node.js, for which they are added to its own.
+const TRUST: [&str; 5] = [
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "AWS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+];
 
 /// Where things are, as the process inside sees them.
 #[derive(Debug, Clone)]
@@ -26,29 +38,34 @@ pub(crate) struct Place {
     pub(crate) platform_port: u16,
     /// `$PORT` of an HTTP-server app.
     pub(crate) app_port: u16,
+    /// The certificates that make the platform trusted, where it serves TLS by AWS's names.
+    pub(crate) certificates: Option<PathBuf>,
 }
 
 impl Place {
     /// AWS's paths and ports with namespaces; without them the host's paths, and ports that are free now.
-    pub(crate) fn of(spec: &FunctionSpec, isolation: Isolation, bootstrap_dir: &Path) -> Self {
+    pub(crate) fn of(spec: &FunctionSpec, isolation: Isolation, bootstraps: &Bootstraps) -> Self {
         match isolation {
             Isolation::Namespaces => Self {
                 isolated: true,
-                task_root: "/var/task".into(),
-                opt: "/opt".into(),
-                runtime_dir: "/var/runtime".into(),
+                task_root: CODE.into(),
+                opt: LAYERS.into(),
+                runtime_dir: RUNTIME.into(),
                 api_port: API_PORT,
                 platform_port: PLATFORM_PORT,
                 app_port: 8080,
+                certificates: bootstraps.certificates().map(|_| Path::new(RUNTIME).join(CERTIFICATES)),
             },
             Isolation::Process => Self {
                 isolated: false,
                 task_root: spec.code_dir.clone(),
                 opt: spec.layers_dir.clone().unwrap_or_else(|| "/opt".into()),
-                runtime_dir: bootstrap_dir.to_owned(),
+                runtime_dir: bootstraps.dir().to_owned(),
                 api_port: free_port(),
                 platform_port: free_port(),
                 app_port: free_port(),
+                // Names are the host's.
+                certificates: None,
             },
         }
     }
@@ -108,6 +125,9 @@ pub(crate) fn variables(
     if platform {
         set("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", place.platform_port));
     }
+    for (name, certificates) in trust(place) {
+        set(name, certificates);
+    }
     all.extend(
         spec.environment
             .iter()
@@ -159,7 +179,7 @@ pub(crate) fn variables(
 /// What a worker starts with: what is the same for every function on this interpreter and unlike nobody's.
 pub(crate) fn for_worker(place: &Place, node: u32) -> Vec<(String, String)> {
     let [path, libraries, modules] = search_paths(place, Some(node));
-    vec![
+    let mut all = vec![
         ("PATH".to_owned(), path),
         ("LD_LIBRARY_PATH".to_owned(), libraries),
         ("NODE_PATH".to_owned(), modules),
@@ -170,7 +190,15 @@ pub(crate) fn for_worker(place: &Place, node: u32) -> Vec<(String, String)> {
             format!("127.0.0.1:{}", place.api_port),
         ),
         ("DANBI_WORKER".to_owned(), "1".to_owned()),
-    ]
+    ];
+    all.extend(trust(place).map(|(name, certificates)| (name.to_owned(), certificates)));
+    all
+}
+
+/// What makes programs trust the platform where it answers by AWS's names.
+fn trust(place: &Place) -> impl Iterator<Item = (&'static str, String)> {
+    let certificates = place.certificates.iter().map(|path| path.display().to_string());
+    certificates.flat_map(|path| TRUST.map(|name| (name, path.clone())))
 }
 
 /// `PATH`, `LD_LIBRARY_PATH` and `NODE_PATH`.
@@ -264,7 +292,11 @@ mod tests {
             expires: Timestamp::from_millis(0),
             warning: None,
         };
-        let place = Place::of(&spec, Isolation::Namespaces, Path::new("/nowhere"));
+        spec.environment
+            .insert("AWS_CA_BUNDLE".into(), "/var/task/own.pem".into());
+        let folder = tempfile::tempdir().unwrap();
+        let bootstraps = Bootstraps::write(folder.path(), Some("certificates")).unwrap();
+        let place = Place::of(&spec, Isolation::Namespaces, &bootstraps);
         let all: BTreeMap<_, _> = variables(&spec, &place, Some(13), None, "stream", &credentials, true)
             .into_iter()
             .collect();
@@ -273,6 +305,8 @@ mod tests {
         assert_eq!(all["COLOUR"], "blue");
         assert_eq!(all["AWS_LAMBDA_RUNTIME_API"], "127.0.0.1:9001");
         assert_eq!(all["AWS_ENDPOINT_URL"], "http://127.0.0.1:4566");
+        assert_eq!(all["AWS_CA_BUNDLE"], "/var/task/own.pem");
+        assert_eq!(all["NODE_EXTRA_CA_CERTS"], "/var/runtime/ca-cert.pem");
         assert_eq!(all["AWS_ACCESS_KEY_ID"], "ASIAEXAMPLE");
         assert_eq!(all["LAMBDA_TASK_ROOT"], "/var/task");
         assert!(all["PYTHONPATH"].starts_with("/opt/python/lib/python3.13/site-packages:"));
