@@ -15,6 +15,8 @@ const SUBRESOURCES: &[&str] = &[
     "storageClass", "tagging", "torrent", "uploadId", "uploads", "versionId", "versioning", "versions", "website",
 ];
 
+const SECURITY_TOKEN: &str = "x-amz-security-token";
+
 /// The strings that may have been signed. `date` is the `Date` header, the expiry of a presigned URL, or empty when
 /// `x-amz-date` is there. A path that is a bucket alone may be signed with a slash behind it, as botocore does.
 pub(super) fn strings_to_sign(view: &RequestView<'_>, date: &str) -> Vec<String> {
@@ -44,7 +46,8 @@ fn string_to_sign(view: &RequestView<'_>, date: &str, path: &str) -> String {
     )
 }
 
-/// Every `x-amz-` header as `name:value`, sorted; several values of one are joined by commas.
+/// Every `x-amz-` header as `name:value`, sorted; several values of one are joined by commas. A presigned URL bears the
+/// session's token as a parameter, which is signed as the header that it stands for.
 fn amz_headers(view: &RequestView<'_>) -> String {
     let mut lines = BTreeMap::<&str, String>::new();
     for (name, value) in view.headers {
@@ -59,6 +62,9 @@ fn amz_headers(view: &RequestView<'_>) -> String {
                 line.push_str(&value);
             })
             .or_insert(value);
+    }
+    if let Some(token) = view.parameter(SECURITY_TOKEN) {
+        lines.entry(SECURITY_TOKEN).or_insert(token);
     }
     lines
         .into_iter()

@@ -193,6 +193,22 @@ mod tests {
         assert_eq!(verify(SIGNED_AT, "GET", presigned, &[host]).await, Ok(()));
     }
 
+    /// As botocore presigns for a role: the token is signed as a header and sent as a parameter.
+    #[tokio::test]
+    async fn a_session_presigns_its_token() {
+        let host = ("host", "awsexamplebucket1.s3.us-west-1.amazonaws.com");
+        let secret = SecretKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+        let text = "GET\n\n\n1175139620\nx-amz-security-token:to/ken+\n/awsexamplebucket1/photos/puppy.jpg";
+        let signature = sign(&secret, text).replace('+', "%2B").replace('=', "%3D");
+        let signed = format!("AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Signature={signature}&Expires=1175139620");
+        let presigned = async |token: &str| {
+            let uri = format!("/photos/puppy.jpg?{signed}&x-amz-security-token={token}");
+            verify(SIGNED_AT, "GET", &uri, &[host]).await
+        };
+        assert_eq!(presigned("to%2Fken%2B").await, Ok(()));
+        assert_eq!(presigned("another").await, Err("SignatureDoesNotMatch"));
+    }
+
     #[tokio::test]
     async fn what_is_wrong_has_a_name() {
         let host = ("host", "localhost");
