@@ -234,10 +234,19 @@ def test_queue_policies_bind_services_and_strangers(danbi):
     sqs, sns = danbi.client("sqs"), danbi.client("sns")
     url = queue(sqs, "q")
     topic = sns.create_topic(Name="news")["TopicArn"]
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn("q"), Attributes={"RawMessageDelivery": "true"})
+
+    def let_in(url, name):
+        policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn(name), "Condition": {"ArnEquals": {"aws:SourceArn": topic}}}]}
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+
+    dead = queue(sqs, "dead")
+    let_in(dead, "dead")
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn("q"), Attributes={"RawMessageDelivery": "true", "RedrivePolicy": json.dumps({"deadLetterTargetArn": arn("dead")})})
     sns.publish(TopicArn=topic, Message="refused")
-    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn("q"), "Condition": {"ArnEquals": {"aws:SourceArn": topic}}}]}
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+    # Its way has ended before the queue opens.
+    (refused,) = receive(sqs, dead, WaitTimeSeconds=20)
+    assert refused["Body"] == "refused"
+    let_in(url, "q")
     sns.publish(TopicArn=topic, Message="let in", MessageAttributes={"a": {"DataType": "String", "StringValue": "b"}})
     (got,) = receive(sqs, url, WaitTimeSeconds=20)
     assert (got["Body"], got["MessageAttributes"]["a"]["StringValue"]) == ("let in", "b")

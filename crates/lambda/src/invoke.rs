@@ -95,6 +95,10 @@ impl Lambda {
                 let Some(function) = view.function(&id).await? else {
                     return Ok(None);
                 };
+                if provisioned::of_version(&view, &id, &function, number).await? > 0 {
+                    // What is provisioned for is kept, and what this would start is none of that.
+                    return Ok(None);
+                }
                 let found = match number {
                     None => Some(function.latest),
                     Some(number) => version(&view, &id, number).await?,

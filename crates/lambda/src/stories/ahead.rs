@@ -405,4 +405,21 @@ async fn what_was_warm_is_warm_after_a_change() {
     publish(&stage).await;
     point(&stage, "live", "2").await;
     anticipated(&format!("{ARN}:2")).await;
+
+    // What is provisioned for is kept ahead as such.
+    provision(&stage, "live", 1).await.unwrap();
+    configure(&stage, "third", None).await;
+    publish(&stage).await;
+    *stage.actor.warm.lock().unwrap() = vec![format!("{ARN}:2"), format!("{ARN}:$LATEST")];
+    stage.actor.anticipated.lock().unwrap().clear();
+    point(&stage, "live", "3").await;
+    configure(&stage, "fourth", None).await;
+    let seen = || stage.actor.anticipated.lock().unwrap().clone();
+    let something = async {
+        while seen().is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), something).await.unwrap();
+    assert_eq!(seen(), [format!("{ARN}:$LATEST")]);
 }
