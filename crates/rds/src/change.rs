@@ -398,23 +398,7 @@ pub(crate) async fn delete_instance(
             found.name
         )));
     }
-    let last = match (&input.final_db_snapshot_identifier, skips) {
-        (Some(_), true) => {
-            return Err(Error::combination(
-                "FinalDBSnapshotIdentifier can not be specified when deleting with SkipFinalSnapshot",
-            ));
-        }
-        (None, false) => {
-            return Err(Error::combination(
-                "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.",
-            ));
-        }
-        (None, true) => None,
-        (Some(name), false) if found.status == Status::Available => {
-            Some(snapshots::of(&rds, &found, name, Default::default())?)
-        }
-        (Some(_), false) => return Err(wrong_state(&found, "available")),
-    };
+    let last = last_snapshot(&rds, &found, input.final_db_snapshot_identifier.as_ref(), skips)?;
     let last = last.as_ref();
     let record = turn_with(&rds, Kind::Instance, &context.scope, &found.name, last, |record| {
         leave(record, last)
@@ -451,23 +435,7 @@ pub(crate) async fn delete_cluster(
         )));
     }
     let skips = input.skip_final_snapshot.unwrap_or(false);
-    let last = match (&input.final_db_snapshot_identifier, skips) {
-        (Some(_), true) => {
-            return Err(Error::combination(
-                "FinalDBSnapshotIdentifier can not be specified when deleting with SkipFinalSnapshot",
-            ));
-        }
-        (None, false) => {
-            return Err(Error::combination(
-                "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.",
-            ));
-        }
-        (None, true) => None,
-        (Some(name), false) if found.status == Status::Available => {
-            Some(snapshots::of(&rds, &found, name, Default::default())?)
-        }
-        (Some(_), false) => return Err(wrong_state(&found, "available")),
-    };
+    let last = last_snapshot(&rds, &found, input.final_db_snapshot_identifier.as_ref(), skips)?;
     let last = last.as_ref();
     let record = turn_with(&rds, Kind::Cluster, &context.scope, &found.name, last, |record| {
         leave(record, last)
@@ -475,6 +443,23 @@ pub(crate) async fn delete_cluster(
     Ok(DeleteDBClusterResult {
         db_cluster: Some(describe::cluster(&rds, &record.await?).await?),
     })
+}
+
+/// The snapshot that is to be taken of what is deleted.
+fn last_snapshot(rds: &Rds, found: &Record, name: Option<&String>, skips: bool) -> Result<Option<SnapshotRecord>> {
+    match (name, skips) {
+        (Some(_), true) => Err(Error::combination(
+            "FinalDBSnapshotIdentifier can not be specified when deleting with SkipFinalSnapshot",
+        )),
+        (None, false) => Err(Error::combination(
+            "FinalDBSnapshotIdentifier is required unless SkipFinalSnapshot is specified.",
+        )),
+        (None, true) => Ok(None),
+        (Some(name), false) if found.status == Status::Available => {
+            snapshots::of(rds, found, name, Default::default()).map(Some)
+        }
+        (Some(_), false) => Err(wrong_state(found, "available")),
+    }
 }
 
 /// From now on it is being deleted; only what runs can be taken a last snapshot of.

@@ -3,11 +3,12 @@
 
 use crate::describe::{page, passes, time};
 use crate::keys::{self, Kind};
-use crate::records::{self, Record, SnapshotRecord, decode, encode};
+use crate::records::{self, Record, SnapshotRecord, encode};
 use crate::shapes::*;
 use crate::{Error, Rds, Result, names};
+use bytes::Bytes;
 use danbi_core::{RequestContext, Scope};
-use danbi_store::{Store, Transaction};
+use danbi_store::{Direction, KeyRange, Store, Transaction};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -106,14 +107,14 @@ impl Happened {
     }
 }
 
-async fn put(tx: &Transaction, scope: &Scope, event: &EventRecord) -> Result<()> {
+fn put(tx: &Transaction, scope: &Scope, event: &EventRecord) -> Result<()> {
     // The transaction may run again: each run notes it under a number of its own, and one of them counts.
     let number = uuid::Uuid::new_v4().simple().to_string();
     Ok(tx.put(&keys::event(scope, event.at, &number), encode(event)?)?)
 }
 
 /// Notes what happens to a database in this transaction.
-pub(crate) async fn note(tx: &Transaction, of: &Record, happened: &Happened, now: i64) -> Result<()> {
+pub(crate) fn note(tx: &Transaction, of: &Record, happened: &Happened, now: i64) -> Result<()> {
     let (category, message) = happened.words(of.is_cluster);
     let event = EventRecord {
         kind: if of.is_cluster { "db-cluster" } else { "db-instance" }.to_owned(),
@@ -123,11 +124,11 @@ pub(crate) async fn note(tx: &Transaction, of: &Record, happened: &Happened, now
         category: category.to_owned(),
         at: now,
     };
-    put(tx, &of.scope, &event).await
+    put(tx, &of.scope, &event)
 }
 
 /// Notes what happens to a snapshot in this transaction: `creating`, `created`, `deleted`.
-pub(crate) async fn note_snapshot(tx: &Transaction, of: &SnapshotRecord, what: &str, now: i64) -> Result<()> {
+pub(crate) fn note_snapshot(tx: &Transaction, of: &SnapshotRecord, what: &str, now: i64) -> Result<()> {
     let (category, message) = match (of.of.is_cluster, what) {
         (true, "creating") => ("backup", "Creating manual cluster snapshot"),
         (true, "created") => ("backup", "Manual cluster snapshot created"),
@@ -149,11 +150,11 @@ pub(crate) async fn note_snapshot(tx: &Transaction, of: &SnapshotRecord, what: &
         category: category.to_owned(),
         at: now,
     };
-    put(tx, &of.scope, &event).await
+    put(tx, &of.scope, &event)
 }
 
 /// Notes a new value of a parameter in this transaction.
-pub(crate) async fn note_parameter(
+pub(crate) fn note_parameter(
     tx: &Transaction,
     (kind, scope, group): (Kind, &Scope, &str),
     (name, value): (&str, &str),
@@ -167,36 +168,44 @@ pub(crate) async fn note_parameter(
         category: "configuration change".to_owned(),
         at: now,
     };
-    put(tx, scope, &event).await
+    put(tx, scope, &event)
 }
 
-/// Forgets what is too old to be told.
+/// Forgets what is too old to be told. Keys are in order of time within an account and region, so nothing else is read.
 pub(crate) async fn forget_old(store: &Store, now: i64, day: i64) -> Result<()> {
     let before = now.saturating_sub(day.saturating_mul(DAYS));
-    let mut range = keys::all_events();
-    loop {
-        let found = records::page(store, &range).await?;
-        let old: Vec<_> = found
-            .entries
-            .iter()
-            .filter(|(_, value)| decode::<EventRecord>(value).is_ok_and(|event| event.at < before))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for batch in old.chunks(BATCH) {
-            store
+    let mut rest = keys::all_events();
+    while let Some(first) = first_key(store, &rest).await? {
+        let (all, old) = keys::events_beside(&first, before)?;
+        loop {
+            let more = store
                 .transact(async |tx| {
-                    for key in batch {
+                    let found = tx.scan(old.clone(), Direction::Forward, BATCH).await?;
+                    for (key, _) in &found.entries {
                         tx.delete(key)?;
                     }
-                    Ok::<_, Error>(())
+                    Ok::<_, Error>(found.more)
                 })
                 .await?;
+            if !more {
+                break;
+            }
         }
-        match found.entries.last() {
-            Some((last, _)) if found.more => range = range.after(last),
+        match (all.end(), rest.end()) {
+            (Some(next), Some(end)) => rest = KeyRange::new(next.clone(), end.clone()),
             _ => return Ok(()),
         }
     }
+    Ok(())
+}
+
+async fn first_key(store: &Store, range: &KeyRange) -> Result<Option<Bytes>> {
+    let found = store
+        .snapshot()
+        .await?
+        .scan(range.clone(), Direction::Forward, 1)
+        .await?;
+    Ok(found.entries.into_iter().next().map(|(key, _)| key))
 }
 
 fn check_kind(kind: &str) -> Result<()> {
@@ -285,4 +294,51 @@ pub(crate) async fn describe_categories(
     Ok(EventCategoriesMessage {
         event_categories_map_list: Some(wanted.map(one).collect()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use danbi_store::EmbeddedOptions;
+
+    #[tokio::test]
+    async fn events_of_every_account_and_region_are_forgotten_once_they_are_too_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open_embedded(folder.path(), EmbeddedOptions::default()).unwrap();
+        let scopes = [
+            ("111111111111", "eu-west-1"),
+            ("111111111111", "us-east-1"),
+            ("222222222222", "eu-west-1"),
+        ]
+        .map(|(account, region)| Scope {
+            account: account.parse().unwrap(),
+            region: region.parse().unwrap(),
+        });
+        let event = |at| EventRecord {
+            kind: "db-instance".to_owned(),
+            source: "todo".to_owned(),
+            arn: String::new(),
+            message: String::new(),
+            category: String::new(),
+            at,
+        };
+        store
+            .transact(async |tx| {
+                for scope in &scopes {
+                    // More than one transaction forgets.
+                    for at in (0..=i64::try_from(BATCH).unwrap()).chain([999, 1_000, 5_000]) {
+                        put(&tx, scope, &event(at))?;
+                    }
+                }
+                Ok::<_, Error>(())
+            })
+            .await
+            .unwrap();
+        let day = 100;
+        forget_old(&store, 1_000 + DAYS * day, day).await.unwrap();
+        for scope in &scopes {
+            let left = records::all::<EventRecord>(&store, keys::events(scope, 0, 9_999)).await;
+            assert_eq!(left.unwrap(), [event(1_000), event(5_000)]);
+        }
+    }
 }

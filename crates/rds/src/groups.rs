@@ -10,6 +10,7 @@ use crate::records::{self, GroupRecord, encode};
 use crate::shapes::*;
 use crate::{Error, Rds, Result, events, names};
 use danbi_core::{RequestContext, Scope};
+use danbi_store::Transaction;
 use danbi_wire::Empty;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -163,7 +164,7 @@ async fn change(
     kind: Kind,
     scope: &Scope,
     name: &str,
-    change: impl Fn(&mut GroupRecord) -> Result<()> + Send + Sync,
+    change: impl Fn(&Transaction, &mut GroupRecord) -> Result<()> + Send + Sync,
 ) -> Result<GroupRecord> {
     let name = name.to_ascii_lowercase();
     let key = keys::named(kind, scope, &name);
@@ -171,7 +172,7 @@ async fn change(
     rds.store
         .transact(async |tx| {
             let mut record: GroupRecord = records::read(&tx, key).await?.ok_or_else(|| missing(kind, name))?;
-            change(&mut record)?;
+            change(&tx, &mut record)?;
             tx.put(key, encode(&record)?)?;
             Ok(record)
         })
@@ -304,26 +305,19 @@ fn checked(family: &str, parameter: &Parameter) -> Result<(String, String)> {
 
 /// Sets parameters of a group.
 pub(crate) async fn set(rds: &Rds, kind: Kind, scope: &Scope, name: &str, parameters: &[Parameter]) -> Result<String> {
-    let name = name.to_ascii_lowercase();
-    let key = keys::named(kind, scope, &name);
-    let (key, name, now) = (&key, &name, rds.now());
-    let record = rds
-        .store
-        .transact(async |tx| {
-            let mut record: GroupRecord = records::read(&tx, key).await?.ok_or_else(|| missing(kind, name))?;
-            let family = record.family.clone();
-            for parameter in parameters {
-                let (parameter, value) = checked(&family, parameter)?;
-                if record.parameters.get(&parameter) != Some(&value) {
-                    events::note_parameter(&tx, (kind, scope, name), (&parameter, &value), now).await?;
-                }
-                record.parameters.insert(parameter, value);
+    let now = rds.now();
+    let record = change(rds, kind, scope, name, |tx, record| {
+        let family = record.family.clone();
+        for parameter in parameters {
+            let (name, value) = checked(&family, parameter)?;
+            if record.parameters.get(&name) != Some(&value) {
+                events::note_parameter(tx, (kind, scope, &record.name), (&name, &value), now)?;
             }
-            tx.put(key, encode(&record)?)?;
-            Ok::<_, Error>(record)
-        })
-        .await?;
-    Ok(record.name)
+            record.parameters.insert(name, value);
+        }
+        Ok(())
+    });
+    Ok(record.await?.name)
 }
 
 pub(crate) async fn modify_parameters(
@@ -346,7 +340,7 @@ pub(crate) async fn reset(
     name: &str,
     (all, parameters): (Option<bool>, Option<&Vec<Parameter>>),
 ) -> Result<String> {
-    let record = change(rds, kind, scope, name, |record| {
+    let record = change(rds, kind, scope, name, |_, record| {
         if all.unwrap_or(parameters.is_none()) {
             record.parameters.clear();
         }
@@ -507,7 +501,7 @@ pub(crate) async fn modify_subnets(
         Kind::SubnetGroup,
         &context.scope,
         &input.db_subnet_group_name,
-        |record| {
+        |_, record| {
             record.subnets.clone_from(&input.subnet_ids);
             if let Some(description) = &input.db_subnet_group_description {
                 record.description.clone_from(description);

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use danbi_blobs::BlobId;
 use danbi_core::Scope;
 use danbi_store::KeyRange;
-use danbi_store::key::KeyBuilder;
+use danbi_store::key::{KeyBuilder, KeyError, KeyReader};
 
 /// What users name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +134,16 @@ pub(crate) fn events(scope: &Scope, from: i64, to: i64) -> KeyRange {
 
 pub(crate) fn all_events() -> KeyRange {
     KeyRange::prefix(root().str("event").build())
+}
+
+/// Of the account and region of the event with this key: all events, and those before a millisecond.
+pub(crate) fn events_beside(key: &[u8], before: i64) -> Result<(KeyRange, KeyRange), KeyError> {
+    let prefix = root().str("event").build();
+    let mut reader = KeyReader::after_prefix(key, &prefix)?;
+    let scope = root().str("event").str(&reader.str()?).str(&reader.str()?);
+    let all = KeyRange::prefix(scope.clone().build());
+    let old = all.clone().before(&scope.i64(before).build());
+    Ok((all, old))
 }
 
 pub(crate) fn blob(id: &BlobId, owner: &str) -> Bytes {

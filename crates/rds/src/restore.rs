@@ -1,6 +1,6 @@
 //! New databases from snapshots and from moments in between.
 
-use crate::backup::{Image, image, take};
+use crate::backup::{Image, take};
 use crate::create::{asked_port, blank, check_group, enter};
 use crate::describe::missing;
 use crate::engines::{Engine, Family};
@@ -103,9 +103,7 @@ fn held(record: &Record) -> Option<Image> {
 /// backup may grow too old. May be done again.
 pub(crate) async fn hold(rds: &Rds, record: &Record) -> Result<()> {
     let Some(image) = held(record) else { return Ok(()) };
-    let manifest = image::Manifest::read(&rds.blobs, &image.manifest).await?;
-    let used: Vec<_> = manifest.blobs().chain([&image.manifest]).copied().collect();
-    take::keep(&rds.store, &used, &image.owner).await
+    take::hold(&rds.store, &rds.blobs, &image).await
 }
 
 /// Lets them go: the database has its data, or is being removed.

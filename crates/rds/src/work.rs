@@ -112,7 +112,7 @@ async fn change_noting(
             {
                 if change(&mut record) {
                     for happened in happened {
-                        events::note(&tx, &record, happened, now).await?;
+                        events::note(&tx, &record, happened, now)?;
                     }
                 }
                 tx.put(key, encode(&record)?)?;
@@ -275,7 +275,7 @@ async fn delete(rds: &Rds, record: &Record) -> Result<()> {
     rds.store
         .transact(async |tx| {
             tx.delete(&key)?;
-            events::note(&tx, record, &Happened::Deleted, now).await?;
+            events::note(&tx, record, &Happened::Deleted, now)?;
             Ok::<_, Error>(())
         })
         .await
@@ -326,7 +326,7 @@ pub(crate) async fn snapshot(rds: &Rds, of: &Record, name: &str) -> Result<()> {
                 }
                 record.image.clone_from(&image);
                 if image.is_some() {
-                    events::note_snapshot(&tx, &record, "created", now).await?;
+                    events::note_snapshot(&tx, &record, "created", now)?;
                 }
                 tx.put(&key, encode(&record)?)?;
             }
@@ -371,7 +371,7 @@ pub(crate) async fn back_up(rds: &Rds, record: &Record) -> Result<()> {
     rds.store
         .transact(async |tx| {
             tx.put(&key, encode(&image)?)?;
-            events::note(&tx, record, &Happened::BackedUp, now).await?;
+            events::note(&tx, record, &Happened::BackedUp, now)?;
             Ok::<_, Error>(())
         })
         .await?;

@@ -67,6 +67,11 @@ impl Manifest {
         Ok(serde_json::from_slice(&unpack(&blobs.get(id).await?)?)?)
     }
 
+    /// Every blob that an image needs whose manifest is the blob `id`.
+    pub(crate) fn used(&self, id: &BlobId) -> Vec<BlobId> {
+        self.blobs().chain([id]).copied().collect()
+    }
+
     /// Every blob that it needs.
     pub(crate) fn blobs(&self) -> impl Iterator<Item = &BlobId> {
         self.files.iter().flat_map(|file| file.pieces.iter().flatten())

@@ -40,8 +40,7 @@ pub(crate) async fn image(
         Ok((copied, position, taken)) => match copied.store(blobs, staging.clone()).await {
             Ok((manifest, bytes)) => {
                 let id = blobs.put(pack(&serde_json::to_vec(&manifest)?)).await?;
-                let used: Vec<BlobId> = manifest.blobs().chain([&id]).copied().collect();
-                keep(store, &used, owner).await.map(|()| Image {
+                keep(store, &manifest.used(&id), owner).await.map(|()| Image {
                     manifest: id,
                     position,
                     taken,
@@ -166,7 +165,7 @@ async fn copy_mariadb<R: Future<Output = Refreshed>>(
 }
 
 /// Takes note that `owner` needs `blobs`.
-pub(crate) async fn keep(store: &Store, blobs: &[BlobId], owner: &str) -> Result<()> {
+async fn keep(store: &Store, blobs: &[BlobId], owner: &str) -> Result<()> {
     for batch in blobs.chunks(BATCH) {
         store
             .transact(async |tx| {
@@ -180,11 +179,16 @@ pub(crate) async fn keep(store: &Store, blobs: &[BlobId], owner: &str) -> Result
     Ok(())
 }
 
-/// Forgets that `owner` needs the blobs of an image.
+/// Takes note that the owner of an image needs its blobs. May be done again.
+pub(crate) async fn hold(store: &Store, blobs: &Blobs, image: &Image) -> Result<()> {
+    let manifest = super::image::Manifest::read(blobs, &image.manifest).await?;
+    keep(store, &manifest.used(&image.manifest), &image.owner).await
+}
+
+/// Forgets that the owner of an image needs its blobs.
 pub(crate) async fn forget(store: &Store, blobs: &Blobs, image: &Image) -> Result<()> {
     let manifest = super::image::Manifest::read(blobs, &image.manifest).await?;
-    let used: Vec<BlobId> = manifest.blobs().chain([&image.manifest]).copied().collect();
-    for batch in used.chunks(BATCH) {
+    for batch in manifest.used(&image.manifest).chunks(BATCH) {
         store
             .transact(async |tx| {
                 for id in batch {

@@ -7,7 +7,7 @@ pub(crate) mod of_clusters;
 pub(crate) mod of_instances;
 pub(crate) mod sharing;
 
-use crate::backup::{image, take};
+use crate::backup::take;
 use crate::keys::{self, Kind};
 use crate::records::{self, Record, SnapshotRecord, encode};
 use crate::{Error, Rds, Result, events, names, work};
@@ -62,19 +62,25 @@ pub(crate) fn must_be_whole(record: &SnapshotRecord) -> Result<()> {
     }
 }
 
+/// The tags that are given, and those of `source` that they say nothing of.
+fn inherited(
+    mut tags: BTreeMap<String, String>,
+    source: Option<&BTreeMap<String, String>>,
+) -> Result<BTreeMap<String, String>> {
+    for (key, value) in source.into_iter().flatten() {
+        tags.entry(key.clone()).or_insert_with(|| value.clone());
+    }
+    names::within(&tags)?;
+    Ok(tags)
+}
+
 /// A snapshot that is to be taken, not written down yet.
 pub(crate) fn of(rds: &Rds, of: &Record, name: &str, tags: BTreeMap<String, String>) -> Result<SnapshotRecord> {
     let parameter = match of.is_cluster {
         true => "DBClusterSnapshotIdentifier",
         false => "DBSnapshotIdentifier",
     };
-    let mut tags = tags;
-    if of.copy_tags {
-        let own = of.tags.iter().filter(|(key, _)| !tags.contains_key(*key));
-        let own: Vec<_> = own.map(|(key, value)| (key.clone(), value.clone())).collect();
-        tags.extend(own);
-    }
-    names::within(&tags)?;
+    let tags = inherited(tags, of.copy_tags.then_some(&of.tags))?;
     Ok(SnapshotRecord {
         name: names::identifier(parameter, name)?,
         scope: of.scope.clone(),
@@ -101,7 +107,7 @@ pub(crate) async fn put(tx: &Transaction, record: &SnapshotRecord) -> Result<()>
     if tx.get(&key).await?.is_some() {
         return Err(exists(record));
     }
-    events::note_snapshot(tx, record, "creating", record.created).await?;
+    events::note_snapshot(tx, record, "creating", record.created)?;
     Ok(tx.put(&key, encode(record)?)?)
 }
 
@@ -159,13 +165,7 @@ async fn copied(rds: &Rds, source: SnapshotRecord, name: &str, taken: Taken) -> 
         true => "TargetDBClusterSnapshotIdentifier",
         false => "TargetDBSnapshotIdentifier",
     };
-    let mut tags = taken.tags;
-    if taken.copy_tags {
-        for (key, value) in &source.tags {
-            tags.entry(key.clone()).or_insert_with(|| value.clone());
-        }
-    }
-    names::within(&tags)?;
+    let tags = inherited(taken.tags, taken.copy_tags.then_some(&source.tags))?;
     let mut image = source.image.clone();
     if let Some(image) = &mut image {
         image.owner = format!("snapshot/{}/{}", source.of.resource, uuid::Uuid::new_v4());
@@ -192,9 +192,7 @@ async fn copied(rds: &Rds, source: SnapshotRecord, name: &str, taken: Taken) -> 
 /// Keeps the blobs for a copy that is written down, and lets it be used.
 pub(crate) async fn finish_copy(rds: &Rds, record: &SnapshotRecord) -> Result<()> {
     if let Some(image) = &record.image {
-        let manifest = image::Manifest::read(&rds.blobs, &image.manifest).await?;
-        let used: Vec<_> = manifest.blobs().chain([&image.manifest]).copied().collect();
-        take::keep(&rds.store, &used, &image.owner).await?;
+        take::hold(&rds.store, &rds.blobs, image).await?;
     }
     let key = keys::named(record.store_kind(), &record.scope, &record.name);
     let (key, now) = (&key, rds.now());
@@ -204,7 +202,7 @@ pub(crate) async fn finish_copy(rds: &Rds, record: &SnapshotRecord) -> Result<()
                 && record.status == "creating"
             {
                 record.status = "available".to_owned();
-                events::note_snapshot(&tx, &record, "created", now).await?;
+                events::note_snapshot(&tx, &record, "created", now)?;
                 tx.put(key, encode(&record)?)?;
             }
             Ok::<_, Error>(())
@@ -232,7 +230,7 @@ pub(crate) async fn finish_removal(rds: &Rds, record: &SnapshotRecord) -> Result
     rds.store
         .transact(async |tx| {
             tx.delete(&key)?;
-            events::note_snapshot(&tx, record, "deleted", now).await?;
+            events::note_snapshot(&tx, record, "deleted", now)?;
             Ok::<_, Error>(())
         })
         .await
