@@ -43,6 +43,14 @@ impl Arn {
         let region = Region::from_str(&self.region).ok()?;
         Some(Scope { account, region })
     }
+
+    /// The URL of the queue that an ARN of SQS names: what its operations ask for.
+    pub fn queue_url(&self) -> String {
+        format!(
+            "https://sqs.{}.amazonaws.com/{}/{}",
+            self.region, self.account, self.resource
+        )
+    }
 }
 
 impl FromStr for Arn {

@@ -119,7 +119,7 @@ impl Deliveries {
         attributes: &[(&str, String)],
     ) -> Result<(), Failure> {
         let mut input = json!({
-            "QueueUrl": format!("https://sqs.{}.amazonaws.com/{}/{}", arn.region, arn.account, arn.resource),
+            "QueueUrl": arn.queue_url(),
             "MessageBody": message,
         });
         if let Some(group) = group {

@@ -121,10 +121,11 @@ fn request(departure: &Departure, to: &Arn, body: &str) -> (&'static str, &'stat
     });
     let (service, operation, mut input) = match to.service.as_str() {
         "sns" => ("sns", "Publish", json!({ "TopicArn": to.to_string(), "Message": body })),
-        "sqs" => {
-            let queue = format!("https://sqs.{}.amazonaws.com/{}/{}", to.region, to.account, to.resource);
-            ("sqs", "SendMessage", json!({ "QueueUrl": queue, "MessageBody": body }))
-        }
+        "sqs" => (
+            "sqs",
+            "SendMessage",
+            json!({ "QueueUrl": to.queue_url(), "MessageBody": body }),
+        ),
         _ => {
             let outcome = if departure.success { "Success" } else { "Failure" };
             let entry = json!({

@@ -119,7 +119,7 @@ impl Deliveries {
         publication: &Publication,
     ) -> Result<(), Failure> {
         let mut input = json!({
-            "QueueUrl": format!("https://sqs.{}.amazonaws.com/{}/{}", queue.region, queue.account, queue.resource),
+            "QueueUrl": queue.queue_url(),
         });
         if header.raw {
             input["MessageBody"] = message_for(header, publication).into();

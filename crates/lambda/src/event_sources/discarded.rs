@@ -89,11 +89,7 @@ fn call(
             Some(ApiCall::new("sns", "Publish", input))
         }
         "sqs" => {
-            let url = format!(
-                "https://sqs.{}.amazonaws.com/{}/{}",
-                arn.region, arn.account, arn.resource
-            );
-            let input = json!({"QueueUrl": url, "MessageBody": document.to_string()});
+            let input = json!({"QueueUrl": arn.queue_url(), "MessageBody": document.to_string()});
             Some(ApiCall::new("sqs", "SendMessage", input))
         }
         "s3" => {

@@ -112,13 +112,6 @@ fn keeps(filters: &Filters, record: &Value) -> bool {
     }
 }
 
-fn url(source: &Arn) -> String {
-    format!(
-        "https://sqs.{}.amazonaws.com/{}/{}",
-        source.region, source.account, source.resource
-    )
-}
-
 impl Lambda {
     /// Asks SQS.
     pub(super) async fn ask_queue(
@@ -189,7 +182,7 @@ impl Lambda {
                 Some(_) => (window - waited).as_secs().clamp(1, WAIT_SECS),
             };
             let input = json!({
-                "QueueUrl": url(source),
+                "QueueUrl": source.queue_url(),
                 "MaxNumberOfMessages": left.min(AT_ONCE),
                 "WaitTimeSeconds": wait,
                 "AttributeNames": ["All"],
@@ -267,7 +260,7 @@ impl Lambda {
                 .enumerate()
                 .map(|(at, record)| json!({"Id": at.to_string(), "ReceiptHandle": record["receiptHandle"]}))
                 .collect();
-            let input = json!({"QueueUrl": url(source), "Entries": entries});
+            let input = json!({"QueueUrl": source.queue_url(), "Entries": entries});
             for attempt in 1..=ATTEMPTS {
                 match self.ask_queue(mapping, "DeleteMessageBatch", input.clone()).await {
                     Ok(_) => break,
@@ -287,7 +280,7 @@ impl Lambda {
     /// AWS's words for a queue that is not there, or whose visibility timeout is shorter than the function's time.
     pub(super) async fn check_queue(&self, mapping: &Mapping, timeout_secs: u32) -> Result<(), Error> {
         let source: Arn = mapping.source.parse().map_err(Error::internal)?;
-        let input = json!({"QueueUrl": url(&source), "AttributeNames": ["VisibilityTimeout"]});
+        let input = json!({"QueueUrl": source.queue_url(), "AttributeNames": ["VisibilityTimeout"]});
         let answer = self.ask_queue(mapping, "GetQueueAttributes", input).await;
         let answer = answer.map_err(|error| match error.code {
             "QueueDoesNotExist" => Error::InvalidParameter(format!(

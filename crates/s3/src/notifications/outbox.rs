@@ -100,12 +100,8 @@ pub(super) async fn send(
 ) -> std::result::Result<(), ServiceError> {
     let call = match to.service.as_str() {
         "sqs" => {
-            let url = format!("https://sqs.{}.amazonaws.com/{}/{}", to.region, to.account, to.resource);
-            ApiCall::new(
-                "sqs",
-                "SendMessage",
-                json!({ "QueueUrl": url, "MessageBody": document }),
-            )
+            let input = json!({ "QueueUrl": to.queue_url(), "MessageBody": document });
+            ApiCall::new("sqs", "SendMessage", input)
         }
         "sns" => {
             let input = json!({
