@@ -8,11 +8,11 @@ use crate::pool::Pool;
 use crate::program::{Language, Program, for_template};
 use crate::runtime_api::{Call, ContainerCredentials, Refusal};
 use crate::{FunctionSpec, RuntimeError};
-use danbi_sandbox::{Isolation, Sandbox};
+use danbi_sandbox::{Isolation, Pages, Sandbox};
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
@@ -79,6 +79,8 @@ pub(crate) struct Template {
     program: Program,
     spare: Mutex<Option<Spare>>,
     spare_taken: Notify,
+    /// What a fork has written to by the end of its first event; nothing until one was looked at.
+    written: OnceLock<Pages>,
 }
 
 impl Template {
@@ -98,6 +100,25 @@ impl Template {
     pub(crate) fn take_spare(&self) -> Option<Spare> {
         self.spare_taken.notify_one();
         self.spare().take().filter(Spare::waits)
+    }
+
+    /// Lets forks that wait for their event copy these pages until then: they are what another one wrote to.
+    pub(crate) fn learn(&self, written: Pages) {
+        if self.written.set(written).is_ok() {
+            self.copy_ahead(&mut self.spare());
+        }
+    }
+
+    fn keep(&self, spare: Spare) {
+        let mut kept = self.spare();
+        *kept = Some(spare);
+        self.copy_ahead(&mut kept);
+    }
+
+    fn copy_ahead(&self, spare: &mut Option<Spare>) {
+        if let (Some(spare), Some(written)) = (spare, self.written.get()) {
+            spare.copy_ahead(written);
+        }
     }
 
     fn spare(&self) -> MutexGuard<'_, Option<Spare>> {
@@ -121,6 +142,16 @@ impl Templates {
             Stage::Ready(ref template) if !template.sandbox.program_ended() => {
                 template.uses.fetch_add(1, Ordering::Relaxed);
                 Some(template.clone())
+            }
+            _ => None,
+        }
+    }
+
+    /// The template with this sandbox, as long as nobody knows what its forks write to.
+    pub(crate) fn untaught(&self, key: &str, sandbox: &Arc<Sandbox>) -> Option<Arc<Template>> {
+        match &self.lock().get(key)?.stage {
+            Stage::Ready(template) if Arc::ptr_eq(&template.sandbox, sandbox) => {
+                Some(template.clone()).filter(|template| template.written.get().is_none())
             }
             _ => None,
         }
@@ -357,6 +388,7 @@ async fn run(
         program,
         spare: Mutex::default(),
         spare_taken: Notify::new(),
+        written: OnceLock::new(),
     };
     tracing::debug!(function = %spec.function_arn, memory = template.memory_bytes, "a template is ready");
     let template = Arc::new(template);
@@ -407,7 +439,7 @@ async fn keep_ready(host: &Host, spec: &FunctionSpec, template: &Template) {
     let platform = host.options.platform.clone();
     match Spare::fork(&template.sandbox, &host.launcher, spec, &template.program, platform).await {
         Ok(spare) => {
-            *template.spare() = Some(spare);
+            template.keep(spare);
             host.counts.templates_evicted(host.templates.make_room());
         }
         // Whoever needs a fork will try, and learn what is wrong.

@@ -5,7 +5,7 @@
 
 mod support;
 
-use danbi_runtime::FunctionSpec;
+use danbi_runtime::{EnvironmentState, FunctionSpec};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,7 @@ tests![
     hooks_run_around_the_template,
     a_priming_event_is_handled_once_and_before_the_forks,
     a_template_ends_with_its_version,
+    a_fork_that_waits_copies_what_the_one_before_it_wrote_to,
 ];
 
 /// An import that is worth a template, and a handler that says who it is.
@@ -260,4 +261,44 @@ async fn a_template_ends_with_its_version(world: World) {
         outcome.usage.init_ms.is_some(),
         "a new revision is not made of an old template"
     );
+}
+
+async fn a_fork_that_waits_copies_what_the_one_before_it_wrote_to(world: World) {
+    let code = "
+import os, resource, time
+time.sleep(0.06)
+kept = [bytearray(3000) for _ in range(1500)]
+def faults():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def handler(event, context):
+    if event == 'exit':
+        os._exit(3)
+    before = faults()
+    for one in kept:
+        one[0] += 1
+    return [faults() - before, kept[7][0]]
+";
+    let spec = with_template(&world, code).await;
+    let mut all = Vec::new();
+    loop {
+        world.invoke(&spec, "\"exit\"").await;
+        let outcome = world.invoke(&spec, "1").await;
+        assert!(outcome.usage.restore_ms.is_some());
+        let said = json(&outcome.payload);
+        assert_eq!(said[1], 1, "the memory is the template's all the same");
+        all.push(said[0].as_u64().unwrap());
+        if all[all.len() - 1] < 100 {
+            break;
+        }
+        assert!(all.len() < 20, "page faults at the first events of forks: {all:?}");
+        let frozen = || {
+            world
+                .runtime
+                .environments()
+                .iter()
+                .any(|one| one.state == EnvironmentState::Frozen)
+        };
+        eventually("it is frozen", frozen).await;
+    }
+    assert!(all[0] > 1000, "the first fork has nobody before it: {all:?}");
 }

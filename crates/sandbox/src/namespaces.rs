@@ -108,6 +108,16 @@ pub(crate) fn pid_of(pidfd: BorrowedFd<'_>) -> io::Result<Pid> {
         .ok_or_else(|| io::Error::other("the process has ended"))
 }
 
+/// The first child of a process that is still there: of an init, the program.
+pub(crate) fn first_child(pid: Pid) -> io::Result<Pid> {
+    let pid = pid.as_raw_nonzero();
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+    let first = children.split_whitespace().next().and_then(|pid| pid.parse().ok());
+    first
+        .and_then(Pid::from_raw)
+        .ok_or_else(|| io::Error::other("the process has no children"))
+}
+
 fn forked(pid: i32) -> io::Result<Forked> {
     Pid::from_raw(pid)
         .map(Forked::Parent)

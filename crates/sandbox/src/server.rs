@@ -456,16 +456,14 @@ impl Server {
         let home = self.slots.iter().find(|(_, slot)| slot.id == Some(id));
         let (number, slot) = home.ok_or_else(ended)?;
         let (init, _) = slot.init.as_ref().ok_or_else(ended)?;
-        let pid = init.as_raw_nonzero();
-        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
-        let program = children.split_whitespace().next().and_then(|pid| pid.parse().ok());
+        let program = namespaces::first_child(*init)?;
         let (Some(user), Some(pid)) = (family.next(), family.next()) else {
             return Err(io::Error::other("a template without its namespaces"));
         };
         let template = Template {
             slot: *number,
             family: Rc::new(Family { user, pid }),
-            program: program.and_then(Pid::from_raw).ok_or_else(ended)?,
+            program,
             sits: None,
         };
         self.templates.insert(id, template);

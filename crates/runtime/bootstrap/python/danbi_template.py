@@ -19,6 +19,9 @@ _CONTROL = 3
 _DESCRIPTORS = 10
 _NAMESPACES = 6
 _MAX_LETTER = 128 * 1024
+# What comes before the letter, while it waits: addresses and lengths of memory (`crates/sandbox/src/pages.rs`).
+_NO_LETTER = bytes(8)
+_MADV_POPULATE_WRITE = 23
 
 _PR_SET_SECCOMP = 22
 _SECCOMP_MODE_FILTER = 2
@@ -228,10 +231,21 @@ def _be_born(descriptors, generators):
     _reseed(generators)
     socket = _socket(AF_UNIX, SOCK_SEQPACKET, 0, letters)
     letter = socket.recv(_MAX_LETTER)
+    while letter.startswith(_NO_LETTER):
+        _copy_ahead(letter)
+        letter = socket.recv(_MAX_LETTER)
     if not letter:
         os._exit(0)
     socket.close()
     _take_variables(letter)
+
+
+def _copy_ahead(message):
+    """Makes memory this process's own that it will write to, while nobody waits for it."""
+    numbers = memoryview(message).cast("Q")
+    for start, length in zip(numbers[1::2], numbers[2::2]):
+        # An older kernel cannot, and what is not there is not missed.
+        _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), _MADV_POPULATE_WRITE)
 
 
 def _take_variables(letter):

@@ -7,7 +7,7 @@ use crate::program::{CODE, LAYERS, Place, Program, for_fork};
 use crate::runtime_api::{self, Call, ContainerCredentials, Variables, Verdict};
 use crate::{FunctionSpec, RuntimeError};
 use danbi_core::SessionCredentials;
-use danbi_sandbox::{Exit, Launcher, Mount, Network, Sandbox, SandboxError, SandboxSpec};
+use danbi_sandbox::{Exit, Launcher, Mount, Network, Pages, Sandbox, SandboxError, SandboxSpec};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -251,6 +251,14 @@ impl Spare {
     /// Whether it still waits.
     pub(crate) fn waits(&self) -> bool {
         !self.process.sandbox.program_ended()
+    }
+
+    /// Lets it copy these pages while it waits.
+    pub(crate) fn copy_ahead(&mut self, pages: &Pages) {
+        match self.process.sandbox.copy_ahead(pages) {
+            Ok(()) => self.memory_bytes += pages.bytes(),
+            Err(error) => tracing::debug!(%error, "a fork that is kept ready copies nothing"),
+        }
     }
 
     /// The memory that is its own, besides what it shares with the template.

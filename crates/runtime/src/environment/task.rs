@@ -11,7 +11,7 @@ use crate::templates::Templates;
 use crate::workers::Workers;
 use crate::{EnvironmentChoice, EnvironmentState, FunctionSpec, Invocation};
 use bytes::Bytes;
-use danbi_sandbox::Exit;
+use danbi_sandbox::{Exit, Pages};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -113,6 +113,8 @@ pub(super) struct Environment {
     /// For a process that takes one event: when the time of the last one is over, until it asks for the next one.
     lingering: Option<Instant>,
     idle_since: Instant,
+    /// Events that it has been given.
+    events: u64,
     frozen: bool,
     /// It is still to ask for as many events as it takes.
     opening: bool,
@@ -152,6 +154,7 @@ impl Environment {
             polls: VecDeque::new(),
             lingering: None,
             idle_since: Instant::now(),
+            events: 0,
             frozen: false,
             opening: places > 1,
             ending: false,
@@ -375,6 +378,7 @@ impl Environment {
             // Nothing tells when a process gives its places up, as one does that ends after an error: looked at again.
             Alarm::Freeze if !self.asks() => {}
             Alarm::Freeze => {
+                self.teach().await;
                 match self.process.sandbox().freeze().await {
                     Ok(()) => self.seat.gauge.set(EnvironmentState::Frozen),
                     Err(error) => tracing::warn!(%error, "an idle environment could not be frozen: it goes on running"),
@@ -508,6 +512,7 @@ impl Environment {
         };
         self.seat.gauge.set(EnvironmentState::Busy);
         self.seat.gauge.count_event();
+        self.events += 1;
         self.active.push(active);
         self.lingering = None;
         self.send_event(event);
@@ -717,6 +722,22 @@ impl Environment {
         while let Some(job) = self.jobs.recv().await {
             let _ = job.reply.send(Reply::Returned(job.invocation, job.slot));
         }
+        self.teach().await;
         self.process.kill(&mut self.log).await;
+    }
+
+    /// After the first event of a fork: what it has written to, the next fork will write to.
+    async fn teach(&self) {
+        let sandbox = self.process.sandbox();
+        let parent = sandbox.parent().filter(|_| self.events == 1);
+        let untaught = parent.and_then(|parent| self.host.templates.untaught(&Pool::key(&self.spec), parent));
+        let Some(template) = untaught else { return };
+        let sandbox = sandbox.clone();
+        let looked = tokio::task::spawn_blocking(move || sandbox.own_pages()).await;
+        let Ok(looked) = looked else { return };
+        template.learn(looked.unwrap_or_else(|error| {
+            tracing::debug!(%error, "what a fork writes to is not known");
+            Pages::default()
+        }));
     }
 }
