@@ -5,8 +5,8 @@
 //! unmodified; writes the function's log the way AWS does; and ends what overstays. HTTP-server apps run in the same
 //! sandboxes and are proxied to.
 //!
-//! It promises: one event at a time in an environment, unless the function asks for more (`DANBI_CONCURRENCY`); an environment is never shared by two revisions; nothing runs
-//! between events; every bound in [`Options`] holds; what a function prints costs bounded memory. It never stores
+//! It promises: one event at a time in an environment, unless the function asks for more (`DANBI_CONCURRENCY`); an
+//! environment is never shared by two revisions; nothing runs between events; every bound in [`Options`] holds; what a function prints costs bounded memory. It never stores
 //! anything, never decides who may invoke, and never queues an event: with no room it says [`RuntimeError::NoCapacity`].
 
 mod ahead;

@@ -6,7 +6,8 @@
 //! Init lends the descriptors of its namespaces, the fork enters them, forks twice more (the first fork of these has a
 //! process id there, the second one init for its parent, which so hears of its end), gives up the capabilities and the
 //! right to enter namespaces, and says so on the birth socket. Only the last fork is a copy of the template; the two on
-//! the way borrow its memory (`birth/lib.rs`). The kernel tells init who said it. Init looks whether it is true, and only then does the platform hear that the program runs.
+//! the way borrow its memory (`birth/lib.rs`). The kernel tells init who said it. Init looks whether it is true, and
+//! only then does the platform hear that the program runs.
 
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;

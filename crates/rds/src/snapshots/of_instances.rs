@@ -24,7 +24,7 @@ fn shape(record: &SnapshotRecord) -> DBSnapshot {
         instance_create_time: Some(time(of.created)),
         master_username: Some(of.master.clone()),
         engine_version: Some(of.version.clone()),
-        license_model: Some("general-public-license".to_owned()),
+        license_model: Some(of.family().license().to_owned()),
         snapshot_type: Some(record.kind.clone()),
         percent_progress: Some(if record.image.is_some() { 100 } else { 0 }),
         source_db_snapshot_identifier: record.copied_from.clone(),
