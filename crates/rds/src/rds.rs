@@ -2,7 +2,7 @@ use crate::backup::Archive;
 use crate::engines::Family;
 use crate::keys::{self, Kind};
 use crate::ports::Ports;
-use crate::proxy::{Front, Tls, inside_address};
+use crate::proxy::{Front, Threads, Tls, inside_address};
 use crate::records::{self, Record, Status};
 use crate::server::{Database, Machine, ServerError, Settings, Volume, launch::memory_of_class};
 use crate::steps::{Step, Steps};
@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::task::{JoinHandle, JoinSet};
 
 /// How often a port that another program has is tried again.
@@ -114,6 +115,8 @@ pub struct Rds {
     /// Endpoints by the number of their database, for connections from inside sandboxes.
     doors: Mutex<HashMap<u32, Door>>,
     pub(crate) ports: Ports,
+    /// Of the databases' clients.
+    threads: Threads,
     work: Mutex<JoinSet<()>>,
     /// Of the Data API.
     pub(crate) transactions: crate::data::Transactions,
@@ -133,6 +136,7 @@ impl Rds {
             clock: parts.clock,
             machine: Arc::new(Machine::new(parts.launcher, parts.isolation)),
             ports: Ports::new(parts.options.ports.clone()),
+            threads: Threads::new(),
             options: parts.options,
             folder: parts.folder,
             tls: parts.tls,
@@ -217,7 +221,7 @@ impl Rds {
         let front = crate::proxy::number_at(address)
             .and_then(|number| locked(&self.doors).get(&number).and_then(|door| door.front.upgrade()));
         if let Some(front) = front {
-            front.client(stream, Ipv4Addr::LOCALHOST.into()).await;
+            front.visitor(stream, Ipv4Addr::LOCALHOST.into()).await;
         }
     }
 
@@ -286,12 +290,19 @@ impl Rds {
             self.volume(&record.resource),
             settings,
         ));
-        let front = Arc::new(Front::new(Arc::clone(&database), &record.version, self.tls.clone()));
+        let thread = self.threads.of(record.number).unwrap_or_else(|error| {
+            tracing::warn!(%error, "a database's clients have no thread of their own");
+            Handle::current()
+        });
+        let tls = self.tls.clone();
+        let front = Arc::new(Front::new(Arc::clone(&database), &record.version, tls, thread.clone()));
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, record.port));
         let listener = match self.ports.take(record.port) {
             Some(held) => Some(held),
             None => TcpListener::bind(address).await.ok(),
         };
+        // What wakes its thread has to be that thread's own.
+        let listener = listener.and_then(|listener| listener.into_std().ok());
         let archived_until = Arc::new(Mutex::new(0));
         let is_listening = Arc::new(AtomicBool::new(listener.is_some()));
         // From here on nothing waits: of two who open the same one, the second finds what the first made.
@@ -300,7 +311,7 @@ impl Rds {
             return Ok(Arc::clone(live));
         }
         let live = Arc::new(Live {
-            serving: tokio::spawn(listen(Arc::clone(&front), address, listener, Arc::clone(&is_listening))),
+            serving: thread.spawn(listen(Arc::clone(&front), address, listener, Arc::clone(&is_listening))),
             archiving: tokio::spawn(crate::work::archive(
                 database,
                 self.archive(&record.resource, record.family()),
@@ -425,8 +436,13 @@ fn same_host(host: &str, name: &str) -> bool {
     name == host || name.strip_prefix(stem) == Some("amazonaws.com")
 }
 
-async fn listen(front: Arc<Front>, address: SocketAddr, listener: Option<TcpListener>, is_listening: Arc<AtomicBool>) {
-    if let Some(listener) = listener {
+async fn listen(
+    front: Arc<Front>,
+    address: SocketAddr,
+    listener: Option<std::net::TcpListener>,
+    is_listening: Arc<AtomicBool>,
+) {
+    if let Some(listener) = listener.and_then(|listener| TcpListener::from_std(listener).ok()) {
         return front.serve(listener).await;
     }
     loop {

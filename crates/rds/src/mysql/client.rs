@@ -4,9 +4,9 @@ use super::frame::{FULL, Fields, Framed};
 use super::greeting::{Greeting, Login};
 use super::native_password::Secret;
 use super::{NATIVE_PASSWORD, SqlError, capability, command, status};
+use crate::server::Socket;
 use bytes::Bytes;
 use std::io;
-use tokio::net::UnixStream;
 
 /// The largest packet of a handshake.
 const MAX_HANDSHAKE: usize = 64 * 1024;
@@ -67,12 +67,12 @@ pub(crate) struct Answer {
 /// A logged-in connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) framed: Framed<UnixStream>,
+    pub(crate) framed: Framed<Socket>,
 }
 
 impl Connection {
     /// Logs in over `stream`; `database` may be empty.
-    pub(crate) async fn log_in(stream: UnixStream, account: &Account, database: &[u8]) -> Result<Self, ClientError> {
+    pub(crate) async fn log_in(stream: Socket, account: &Account, database: &[u8]) -> Result<Self, ClientError> {
         let mut framed = Framed::new(stream);
         let (_, payload) = framed.packet(MAX_HANDSHAKE).await?;
         if payload.first() == Some(&0xff) {

@@ -4,9 +4,9 @@ use super::frame::{Fields, Framed, message};
 use super::scram::{Claim, Claimed, MECHANISM, Secret};
 use super::startup::Start;
 use super::{PgError, backend, frontend};
+use crate::server::Socket;
 use bytes::Bytes;
 use std::io;
-use tokio::net::UnixStream;
 
 /// The largest message of a start.
 const MAX_START: usize = 64 * 1024;
@@ -49,7 +49,7 @@ pub(crate) struct Answer {
 
 /// A logged-in connection.
 pub(crate) struct Connection {
-    pub(crate) framed: Framed<UnixStream>,
+    pub(crate) framed: Framed<Socket>,
     /// ParameterStatus messages as they came, for a client that is to see them too.
     pub(crate) statuses: Vec<u8>,
     /// With what a statement of it is cancelled.
@@ -66,7 +66,7 @@ enum Step {
 
 impl Connection {
     /// Logs in over `stream`.
-    pub(crate) async fn log_in(stream: UnixStream, start: &Start, secret: &Secret) -> Result<Self, ClientError> {
+    pub(crate) async fn log_in(stream: Socket, start: &Start, secret: &Secret) -> Result<Self, ClientError> {
         let mut framed = Framed::new(stream);
         framed.send(&start.packet()).await?;
         let mut step = Step::Begun;

@@ -9,6 +9,9 @@ mod mysql;
 mod pool;
 mod postgres;
 mod stream;
+mod threads;
+
+pub(crate) use threads::Threads;
 
 use crate::engines::Family;
 use crate::server::Database;
@@ -16,6 +19,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -65,6 +69,8 @@ pub(crate) struct Front {
     pub(crate) database: Arc<Database>,
     protocol: Protocol,
     clients: Arc<Semaphore>,
+    /// The thread of its clients.
+    thread: Handle,
 }
 
 enum Protocol {
@@ -73,8 +79,8 @@ enum Protocol {
 }
 
 impl Front {
-    /// Before `database`, whose server has `version`.
-    pub(crate) fn new(database: Arc<Database>, version: &str, tls: Option<Arc<dyn Tls>>) -> Self {
+    /// Before `database`, whose server has `version`; its clients are served on `thread`.
+    pub(crate) fn new(database: Arc<Database>, version: &str, tls: Option<Arc<dyn Tls>>, thread: Handle) -> Self {
         let behind = Arc::clone(&database);
         Self {
             protocol: match database.family() {
@@ -83,6 +89,7 @@ impl Front {
             },
             database,
             clients: Arc::new(Semaphore::new(MAX_CLIENTS)),
+            thread,
         }
     }
 
@@ -111,8 +118,23 @@ impl Front {
         }
     }
 
+    /// Serves a client that came another way than over the listener, until it leaves or this is dropped.
+    pub(crate) async fn visitor(self: Arc<Self>, stream: TcpStream, from: IpAddr) {
+        // What wakes its thread has to be that thread's own.
+        let Ok(stream) = stream.into_std() else { return };
+        let thread = self.thread.clone();
+        let serving = async move {
+            if let Ok(stream) = TcpStream::from_std(stream) {
+                self.client(stream, from).await;
+            }
+        };
+        let mut session = JoinSet::new();
+        session.spawn_on(serving, &thread);
+        session.join_next().await;
+    }
+
     /// Serves one client.
-    pub(crate) async fn client(self: Arc<Self>, stream: TcpStream, from: IpAddr) {
+    async fn client(self: Arc<Self>, stream: TcpStream, from: IpAddr) {
         let Ok(_place) = Arc::clone(&self.clients).try_acquire_owned() else {
             match &self.protocol {
                 Protocol::MySql(_) => mysql::refuse_too_many(stream).await,

@@ -130,6 +130,15 @@ impl Database {
         replied.await.map_err(|_| ServerError::Closed)?
     }
 
+    /// Has it started if it sleeps, for somebody who will need it in a moment.
+    pub(crate) fn prompt(&self) {
+        if self.running().is_none() {
+            let (reply, _) = oneshot::channel();
+            // Who needs it orders it again, and waits if there are too many orders.
+            let _ = self.orders.try_send(Order::Wake(reply));
+        }
+    }
+
     /// Whether a server that does not answer has ended, or does so in a moment: then there will be another.
     pub(crate) async fn has_ended(running: &Running) -> bool {
         tokio::time::timeout(ENDING, running.sandbox.wait()).await.is_ok()

@@ -15,7 +15,7 @@ pub(super) const START_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long a tool may take: making a data folder, replaying the logs of days.
 const TOOL_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
 /// Between two looks at whether a starting server answers.
-const LOOK: Duration = Duration::from_millis(3);
+const LOOK: Duration = Duration::from_millis(1);
 /// How often a start is tried while the server before it, whose platform was killed, still holds its files.
 const START_ATTEMPTS: u32 = 5;
 const START_AGAIN: Duration = Duration::from_millis(300);

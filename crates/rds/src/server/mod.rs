@@ -7,6 +7,7 @@ mod log;
 mod mariadb;
 mod postgres;
 pub(crate) mod running;
+pub(crate) mod socket;
 pub(crate) mod volume;
 
 pub(crate) use keeper::{Database, Lease};
@@ -14,6 +15,7 @@ pub(crate) use launch::{Machine, Settings};
 pub(crate) use log::ServerLog;
 pub(crate) use mariadb::CLOSE_MARIADB;
 pub(crate) use running::Running;
+pub(crate) use socket::Socket;
 pub(crate) use volume::Volume;
 
 /// Why a server cannot be had.

@@ -2,7 +2,7 @@
 
 use super::launch::ADMIN;
 use super::volume::{Door, MARIADB_SOCKET, POSTGRES_SOCKET};
-use super::{ServerError, ServerLog};
+use super::{ServerError, ServerLog, Socket};
 use crate::engines::Family;
 use crate::mysql::client::{Account, ClientError, Connection};
 use crate::mysql::native_password::Secret;
@@ -11,19 +11,29 @@ use danbi_sandbox::Sandbox;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::AsyncReadExt;
-use tokio::net::UnixStream;
 use tokio::net::unix::pipe;
 use tokio::task::JoinHandle;
 
 /// How long a server may take to end by itself, writing out what it holds in memory.
 const END_TIMEOUT: Duration = Duration::from_secs(120);
 const LOGIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection is kept that nobody has used: servers close those that say nothing for long.
+const FRESH: Duration = Duration::from_secs(60);
 /// What is kept of its last words.
 const LAST_WORDS: usize = 4 * 1024;
 /// `utf8mb4_general_ci`.
 const CHARSET: u8 = 45;
+
+/// Where the platform's own account of PostgreSQL asks what is not of one database.
+const POSTGRES: &str = "postgres";
+
+/// A connection of the platform's own account.
+enum Administrator {
+    MariaDb(Connection),
+    Postgres(postgres::client::Connection),
+}
 
 /// A server that runs. Dropping it kills it.
 pub(crate) struct Running {
@@ -31,6 +41,8 @@ pub(crate) struct Running {
     /// No other start of any server has this number.
     pub(crate) generation: u64,
     pub(crate) door: Option<Door>,
+    /// The connection by which the server was found to answer, for the first question to it.
+    first: Mutex<Option<(Instant, Administrator)>>,
     family: Family,
     password: String,
     words: Arc<Mutex<String>>,
@@ -63,6 +75,7 @@ impl Running {
             sandbox,
             generation,
             door: None,
+            first: Mutex::default(),
             family,
             password,
             words,
@@ -71,7 +84,7 @@ impl Running {
     }
 
     /// A connection to its socket.
-    pub(crate) async fn connect(&self) -> io::Result<UnixStream> {
+    pub(crate) async fn connect(&self) -> io::Result<Socket> {
         match &self.door {
             Some(door) => door.connect().await,
             None => Err(io::ErrorKind::NotConnected.into()),
@@ -88,10 +101,20 @@ impl Running {
 
     /// Whether it takes connections.
     pub(super) async fn answers(&self) -> bool {
-        match self.family {
-            Family::MariaDb => self.admin().await.is_ok(),
-            Family::Postgres => self.postgres_admin("postgres").await.is_ok(),
-        }
+        let first = match self.family {
+            Family::MariaDb => self.admin().await.ok().map(Administrator::MariaDb),
+            Family::Postgres => self.postgres_admin(POSTGRES).await.ok().map(Administrator::Postgres),
+        };
+        let answers = first.is_some();
+        *self.first.lock().unwrap_or_else(PoisonError::into_inner) = first.map(|first| (Instant::now(), first));
+        answers
+    }
+
+    fn first(&self) -> Option<Administrator> {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        first
+            .filter(|(since, _)| since.elapsed() < FRESH)
+            .map(|(_, first)| first)
     }
 
     /// A connection of the platform's own account to a database of PostgreSQL's.
@@ -99,6 +122,11 @@ impl Running {
         &self,
         database: &str,
     ) -> Result<postgres::client::Connection, postgres::client::ClientError> {
+        if database == POSTGRES
+            && let Some(Administrator::Postgres(first)) = self.first()
+        {
+            return Ok(first);
+        }
         let start = postgres::startup::Start {
             user: ADMIN.to_owned(),
             database: database.to_owned(),
@@ -123,6 +151,9 @@ impl Running {
 
     /// A connection of the platform's own account to MariaDB, which may do anything.
     pub(crate) async fn admin(&self) -> Result<Connection, ClientError> {
+        if let Some(Administrator::MariaDb(first)) = self.first() {
+            return Ok(first);
+        }
         let account = Account {
             user: ADMIN.into(),
             secret: Secret::of_password(&self.password),

@@ -14,6 +14,7 @@
 //! reads plain files there and nothing else, and connects to a socket only by a link of its own in `door`, which the
 //! server cannot exchange.
 
+use super::Socket;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -175,9 +176,10 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    pub(crate) async fn connect(&self) -> io::Result<UnixStream> {
+    pub(crate) async fn connect(&self) -> io::Result<Socket> {
         // By the descriptor, because a socket's path may have 108 bytes and the data folder's may have more.
-        UnixStream::connect(format!("/proc/self/fd/{}/{}", self.folder.as_raw_fd(), self.name)).await
+        let path = format!("/proc/self/fd/{}/{}", self.folder.as_raw_fd(), self.name);
+        Socket::new(UnixStream::connect(path).await?)
     }
 }
 

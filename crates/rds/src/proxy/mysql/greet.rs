@@ -61,7 +61,7 @@ pub(crate) struct Greeted {
     pub(crate) running: Arc<Running>,
 }
 
-/// Shakes hands; the server is started once the client has said something that can be right. `None` when the client is
+/// Shakes hands; the server is started as soon as the client has said something that can be right. `None` when the client is
 /// not let in, which it has been told.
 pub(crate) async fn greet(front: &MySql, stream: TcpStream, thread: u32, from: IpAddr) -> Option<Greeted> {
     let scramble = new_scramble().ok()?;
@@ -109,6 +109,8 @@ async fn hear(front: &MySql, stream: TcpStream, thread: u32, scramble: &[u8; LEN
         let (Some(tls), Stream::Plain(stream), true) = (&front.tls, framed.stream, framed.buffer.is_empty()) else {
             return Err(io::Error::other("TLS where there is none, or something sent before it"));
         };
+        // It starts while they shake hands.
+        front.database.prompt();
         framed = Framed::new(Stream::encrypted(tls, stream, "mysql").await?);
         (sequence, payload) = framed.packet(MAX_PACKET).await?;
     }

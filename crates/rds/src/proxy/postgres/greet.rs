@@ -69,7 +69,7 @@ impl Drop for Registered<'_> {
     }
 }
 
-/// Shakes hands; the server is started once the client has said something that can be right. `None` when the client is
+/// Shakes hands; the server is started as soon as the client has said something that can be right. `None` when the client is
 /// not let in, which it has been told.
 pub(super) async fn greet(front: &Postgres, stream: TcpStream) -> Option<Greeted<'_>> {
     let heard = tokio::time::timeout(TIMEOUT, hear(front, stream)).await;
@@ -126,6 +126,8 @@ async fn hear(front: &Postgres, stream: TcpStream) -> io::Result<Option<(Framed<
             Some(First::Gssapi) => framed.send(b"N").await?,
             Some(First::Tls) => match (&front.tls, framed.stream) {
                 (Some(tls), Stream::Plain(mut stream)) => {
+                    // It starts while they shake hands.
+                    front.database.prompt();
                     stream.write_all(b"S").await?;
                     framed = Framed::new(Stream::encrypted(tls, stream, "postgresql").await?);
                 }
