@@ -274,6 +274,10 @@ def test_a_snapshot_becomes_another_database(database):
     connection = connect(instance, autocommit=True)
     run(connection, "CREATE TABLE t (id INT PRIMARY KEY)")
     run(connection, "INSERT INTO t VALUES (1)")
+    rds.create_db_parameter_group(DBParameterGroupName="tuned", DBParameterGroupFamily="mysql8.0", Description="d")
+    rds.modify_db_instance(DBInstanceIdentifier="todo", DBParameterGroupName="tuned", ApplyImmediately=True)
+    groups = lambda instance: [group["DBParameterGroupName"] for group in instance["DBParameterGroups"]]
+    assert groups(available(rds, "todo")) == ["tuned"]
     rds.create_db_snapshot(DBSnapshotIdentifier="before", DBInstanceIdentifier="todo")
     snapshot = lambda name: rds.describe_db_snapshots(DBSnapshotIdentifier=name)["DBSnapshots"][0]["Status"]
     until(lambda: snapshot("before") == "available")
@@ -284,6 +288,9 @@ def test_a_snapshot_becomes_another_database(database):
     copy = available(rds, "copy")
     assert copy["Endpoint"]["Port"] != instance["Endpoint"]["Port"]
     assert run(connect(copy), "SELECT * FROM t") == ((1,),)
+    assert groups(copy) == ["default.mysql8.0"]
+    rds.restore_db_instance_from_db_snapshot(DBInstanceIdentifier="tuned-copy", DBSnapshotIdentifier="kept", DBParameterGroupName="tuned")
+    assert groups(available(rds, "tuned-copy")) == ["tuned"]
     rds.delete_db_instance(DBInstanceIdentifier="todo", FinalDBSnapshotIdentifier="last")
     until(lambda: snapshot("last") == "available")
 

@@ -48,11 +48,8 @@ async fn restore(
         false => Kind::ParameterGroup,
     };
     let is_same = of.is_cluster == is_cluster && of.engine == engine.name;
-    let group = match wanted.parameter_group {
-        Some(group) => group,
-        None if is_same => &of.parameter_group,
-        None => &fresh.parameter_group,
-    };
+    // As AWS has it: not the source's, which need not be there any more.
+    let group = wanted.parameter_group.unwrap_or(&fresh.parameter_group);
     let parameter_group = check_group(rds, kind, scope, group).await?;
     let subnets = wanted.subnet_group.or(of.subnet_group.as_ref());
     let record = Record {
