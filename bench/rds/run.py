@@ -21,6 +21,7 @@ import pymysql
 KEY_ID, SECRET, PASSWORD = "AKIADANBIBENCH000000", "danbi-bench-secret-access-key-0000000000", "correct-horse"
 POSTGRES = pathlib.Path("/usr/lib/postgresql/15/bin")
 NOBODY = pwd.getpwnam("nobody")
+POOLER, FORWARDER = "/usr/sbin/pgbouncer", "/usr/sbin/haproxy"
 START_SECONDS, SETTLE_SECONDS = 60, 120
 
 
@@ -43,7 +44,7 @@ class MySql:
     name, user = "mysql", "admin"
 
     def query(self, port):
-        connection = pymysql.connect(host="127.0.0.1", port=port, user=self.user, password=PASSWORD, database="todo", connect_timeout=START_SECONDS)
+        connection = pymysql.connect(host="127.0.0.1", port=port, user=self.user, password=PASSWORD, database="todo", connect_timeout=START_SECONDS, ssl_disabled=True)
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
             cursor.fetchall()
@@ -71,20 +72,20 @@ class MySql:
             "/usr/sbin/mariadbd", "--no-defaults", f"--datadir={folder}/data", f"--socket={folder}/s", f"--pid-file={folder}/pid", f"--port={port}",
             "--bind-address=127.0.0.1", "--skip-name-resolve", f"--log-bin={folder}/log", "--server-id=1", "--binlog-format=ROW", "--sync-binlog=1",
             "--innodb-flush-log-at-trx-commit=1", "--innodb-use-native-aio=0", "--innodb-buffer-pool-size=268435456", "--innodb-log-file-size=48M",
-            "--performance-schema=OFF", "--character-set-server=utf8mb4", "--max-connections=200", "--key-buffer-size=8M",
+            "--performance-schema=OFF", "--character-set-server=utf8mb4", "--max-connections=200", f"--ssl-cert={folder}/certificate", f"--ssl-key={folder}/key", "--key-buffer-size=8M",
             "--aria-pagecache-buffer-size=8M", "--thread-stack=256K", f"--init-file={folder}/start.sql",
         ]
 
     stop = signal.SIGTERM
 
-    def load(self, port, clients, writes, seconds):
+    def load(self, port, clients, writes, encrypted, seconds):
         sql = "UPDATE rows_ SET n = n + 1 WHERE id = 1 + CONNECTION_ID() % 10000" if writes else "SELECT n FROM rows_ WHERE id = 77"
         count = max(200, clients * 100)
         done, spent = 0, 0.0
         while spent < seconds:
             begun = time.monotonic()
             subprocess.run(
-                ["mariadb-slap", "--no-defaults", "--host=127.0.0.1", f"--port={port}", f"--user={self.user}", f"--password={PASSWORD}",
+                ["mariadb-slap", "--no-defaults", "--ssl" if encrypted else "--skip-ssl", "--host=127.0.0.1", f"--port={port}", f"--user={self.user}", f"--password={PASSWORD}",
                  "--create-schema=todo", f"--query={sql}", f"--concurrency={clients}", f"--number-of-queries={count}", "--silent"],
                 check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             )
@@ -98,7 +99,7 @@ class Postgres:
     name, user = "postgres", "postgres"
 
     def query(self, port):
-        with psycopg.connect(host="127.0.0.1", port=port, user=self.user, password=PASSWORD, dbname="todo", connect_timeout=START_SECONDS) as connection:
+        with psycopg.connect(host="127.0.0.1", port=port, user=self.user, password=PASSWORD, dbname="todo", connect_timeout=START_SECONDS, sslmode="disable") as connection:
             connection.execute("SELECT 1").fetchall()
 
     def prepare(self, port):
@@ -118,20 +119,21 @@ class Postgres:
     def command(self, folder, port):
         settings = {
             "port": port, "listen_addresses": "127.0.0.1", "unix_socket_directories": folder, "shared_buffers": "256MB", "huge_pages": "off", "wal_level": "replica",
-            "max_wal_senders": 0, "wal_recycle": "off", "max_wal_size": "256MB", "min_wal_size": "32MB", "max_connections": 160, "jit": "off",
+            "max_wal_senders": 0, "wal_recycle": "off", "max_wal_size": "256MB", "min_wal_size": "32MB", "max_connections": 160, "jit": "off", "ssl": "on",
+            "ssl_cert_file": f"{folder}/certificate", "ssl_key_file": f"{folder}/key",
         }
         return [POSTGRES / "postgres", "-D", folder / "data", *(word for name, value in settings.items() for word in ("-c", f"{name}={value}"))]
 
     stop = signal.SIGINT
 
-    def load(self, port, clients, writes, seconds):
+    def load(self, port, clients, writes, encrypted, seconds):
         sql = "UPDATE rows_ SET n = n + 1 WHERE id = :id;" if writes else "SELECT n FROM rows_ WHERE id = :id;"
         with tempfile.NamedTemporaryFile("w", suffix=".sql") as script:
             script.write("\\set id random(1, 10000)\n" + sql + "\n")
             script.flush()
             said = subprocess.run(
                 [POSTGRES / "pgbench", "--no-vacuum", "--host=127.0.0.1", f"--port={port}", f"--username={self.user}", f"--client={clients}", f"--time={seconds}", f"--file={script.name}", "todo"],
-                check=True, capture_output=True, text=True, env={**os.environ, "PGPASSWORD": PASSWORD},
+                check=True, capture_output=True, text=True, env={**os.environ, "PGPASSWORD": PASSWORD, "PGSSLMODE": "require" if encrypted else "disable"},
             ).stdout
         line = next(line for line in said.splitlines() if line.startswith("tps"))
         return float(line.split()[2])
@@ -145,15 +147,65 @@ def percentiles(times):
     return {"median_ms": round(statistics.median(times) * 1000, 1), "p90_ms": round(sorted(times)[int(len(times) * 0.9)] * 1000, 1), "rounds": len(times)}
 
 
-def loads(engine, port, seconds):
-    engine.prepare(port)
-    return {f"{clients} {'writing' if writes else 'reading'}": round(engine.load(port, clients, writes, seconds)) for writes in (False, True) for clients in (1, 16)}
+KINDS = {
+    f"{clients} {'writing' if writes else 'reading'}{' encrypted' if encrypted else ''}": (clients, writes, encrypted)
+    for encrypted, writes in ((False, False), (False, True), (True, False))
+    for clients in (1, 16)
+}
+
+
+def loads(engine, port, seconds, peer=False):
+    return {name: round(engine.load(port, *kind, seconds)) for name, kind in KINDS.items() if not (peer and kind[2])}
+
+
+def peers(engine, folder, port, seconds):
+    """What others cost between the same clients and the same server: one that only forwards, and one that pools as the platform does."""
+    results = {}
+    if pathlib.Path(FORWARDER).exists():
+        at = free_port()
+        (folder / "forwarder").write_text(
+            f"defaults\n mode tcp\n timeout connect 5s\n timeout client 600s\n timeout server 600s\n"
+            f"listen all\n bind 127.0.0.1:{at}\n server only 127.0.0.1:{port}\n"
+        )
+        results["haproxy"] = through(engine, [FORWARDER, "-db", "-f", folder / "forwarder"], at, seconds)
+    if engine.name == "postgres" and pathlib.Path(POOLER).exists():
+        at = free_port()
+        (folder / "users").write_text(f'"{engine.user}" "{PASSWORD}"\n')
+        (folder / "pooler").write_text(
+            f"[databases]\ntodo = host={folder} port={port} dbname=todo\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {at}\n"
+            f"auth_type = scram-sha-256\nauth_file = {folder}/users\npool_mode = transaction\ndefault_pool_size = 20\nunix_socket_dir =\n"
+        )
+        results["pgbouncer"] = through(engine, [POOLER, folder / "pooler"], at, seconds)
+    return results
+
+
+def through(engine, command, port, seconds):
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **as_nobody()) as process:
+        try:
+            until(lambda: answers(engine, port), START_SECONDS)
+            return loads(engine, port, seconds, peer=True)
+        finally:
+            process.terminate()
+
+
+def answers(engine, port):
+    try:
+        engine.query(port)
+    except (pymysql.err.OperationalError, psycopg.OperationalError):
+        return False
+    return True
 
 
 def bare(engine, rounds, seconds):
     folder = pathlib.Path(tempfile.mkdtemp(prefix="bare-"))
     try:
-        shutil.chown(folder, NOBODY.pw_uid, NOBODY.pw_gid)
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1", "-subj", "/CN=localhost",
+             "-keyout", folder / "key", "-out", folder / "certificate"],
+            check=True, stderr=subprocess.DEVNULL,
+        )
+        for path in (folder, folder / "key"):
+            shutil.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
         engine.make(folder)
         port, times = free_port(), []
         for at in range(rounds + 1):
@@ -169,11 +221,13 @@ def bare(engine, rounds, seconds):
                     time.sleep(0.001)
             times.append(time.monotonic() - begun)
             if at == rounds:
+                engine.prepare(port)
                 warm = loads(engine, port, seconds)
+                others = peers(engine, folder, port, seconds)
             server.send_signal(engine.stop)
             server.wait()
         # The first start after the making is not like the others.
-        return percentiles(times[1:]), warm
+        return percentiles(times[1:]), warm, others
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -215,6 +269,7 @@ def platform(danbi, engine, rounds, seconds):
             begun = time.monotonic()
             engine.query(port)
             times.append(time.monotonic() - begun)
+        engine.prepare(port)
         return percentiles(times), loads(engine, port, seconds)
     finally:
         process.send_signal(signal.SIGTERM)
@@ -232,7 +287,7 @@ def main():
     told = arguments.parse_args()
     results = {}
     for engine in (engine() for engine in (MySql, Postgres) if not told.engine or engine.name in told.engine):
-        start, direct = bare(engine, told.rounds, told.seconds)
+        start, direct, others = bare(engine, told.rounds, told.seconds)
         wake, warm = platform(told.danbi, engine, told.rounds, told.seconds)
         result = {
             "wake": wake,
@@ -241,6 +296,7 @@ def main():
             "warm": warm,
             "bare": direct,
             "overhead": {name: f"{1 - warm[name] / direct[name]:.1%}" for name in direct},
+            "overhead of others": {peer: {name: f"{1 - rate / direct[name]:.1%}" for name, rate in rates.items()} for peer, rates in others.items()},
         }
         results[engine.name] = result
         print(engine.name, json.dumps(result, indent=2), flush=True)
