@@ -1,6 +1,7 @@
 """What is measured: servers as processes of their own, each on a free port with a folder of its own."""
 
 import contextlib
+import os
 import pathlib
 import socket
 import subprocess
@@ -42,6 +43,11 @@ class Server:
     def peak_mib(self):
         """The highest resident memory since."""
         return self.status_mib("VmHWM")
+
+    def processor_seconds(self):
+        """The processor time that it has needed so far."""
+        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def rss_mib(self):
         """The resident memory now."""

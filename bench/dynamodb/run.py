@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -15,12 +16,17 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 os.environ.setdefault("DANBI_BIN", str(ROOT / "target" / "release" / "danbi"))
 os.environ.setdefault("LOAD_BIN", str(pathlib.Path(os.environ["DANBI_BIN"]).with_name("bench-dynamodb")))
 
+from botocore.exceptions import BotoCoreError, ClientError  # noqa: E402
 from servers import SERVERS, available  # noqa: E402
 
 ROUNDS = int(os.environ.get("ROUNDS", "5"))
 SECONDS = int(os.environ.get("SECONDS", "4"))
 CLIENTS = int(os.environ.get("CLIENTS", "64"))
 ITEM_BYTES = 300
+#: How long a server may take over what is under way when a round is over, and how long to become idle after it.
+PATIENCE = int(os.environ.get("PATIENCE", "10"))
+#: How long one command of the client may take beyond what it was asked for: a server that hangs ends with a row.
+LIMIT = int(os.environ.get("LIMIT", "300"))
 SCAN_MIB = int(os.environ.get("SCAN_MIB", "1024"))
 TABLE_ITEMS = int(os.environ.get("TABLE_ITEMS", "1000000"))
 
@@ -36,14 +42,23 @@ RATES = {
 TARGETS = {("put", "dynalite"): 2, ("put", "moto"): 20, ("get", "dynalite"): 3}
 
 
+class Failed(Exception):
+    """A server did not do what was asked of it, or not in time."""
+
+
 def load(server, verb, what, **options):
     """One run of the client; what it printed."""
-    options = {"port": server.port, "key": server.key_id, "secret": server.secret, "clients": CLIENTS, **options}
+    options = {"port": server.port, "key": server.key_id, "secret": server.secret, "clients": CLIENTS, "patience": PATIENCE, **options}
     command = [os.environ["LOAD_BIN"], verb, what]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, f"{server.name}: {done.stderr}"
+    limit = LIMIT if verb == "rate" else 6 * LIMIT
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{verb} {what} took more than {limit} s") from None
+    if done.returncode != 0:
+        raise Failed(f"{verb} {what}: {done.stderr.strip()[:200]}")
     return json.loads(done.stdout)
 
 
@@ -72,49 +87,110 @@ def all_servers(names, base):
         yield servers
 
 
+def wanted_rates():
+    """The measurements of P6, or those that `ONLY` names."""
+    only = [name for name in os.environ.get("ONLY", "").split(",") if name]
+    unknown = [name for name in only if name not in RATES]
+    if unknown:
+        sys.exit(f"ONLY: no such measurement: {', '.join(unknown)}; there are {', '.join(RATES)}")
+    return {what: title for what, title in RATES.items() if not only or what in only}
+
+
+def fill(server):
+    """The tables that P6 reads and writes."""
+    table(server, "items")
+    table(server, "many")
+    table(server, "collections", sort=True)
+    load(server, "fill", "items", clients=8, bytes=ITEM_BYTES)
+    load(server, "fill", "collections", clients=8)
+    server.client("dynamodb").put_item(TableName="items", Item={"pk": {"S": "hot"}, "n": {"N": "0"}})
+
+
 def rates(names, results):
-    """P6."""
+    """P6. A server that fails is left out from there on; the others are measured to the end."""
+    wanted = wanted_rates()
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as base, all_servers(names, base) as servers:
-        updates = {server.name: 0 for server in servers}
+        hot = {server.name: {"answered": 0, "abandoned": 0} for server in servers}
+        failures = {}
         for server in servers:
-            table(server, "items")
-            table(server, "many")
-            table(server, "collections", sort=True)
-            load(server, "fill", "items", clients=8, bytes=ITEM_BYTES)
-            load(server, "fill", "collections", clients=8)
-            server.client("dynamodb").put_item(TableName="items", Item={"pk": {"S": "hot"}, "n": {"N": "0"}})
-        for what, title in RATES.items():
+            attempt(failures, server, lambda: fill(server))
+        for what, title in wanted.items():
             taken = {server.name: [] for server in servers}
             for _ in range(ROUNDS):
                 for server in servers:
-                    seen = load(server, "rate", what, seconds=SECONDS, bytes=ITEM_BYTES)
-                    taken[server.name].append(seen)
-                    if what == "hot":
-                        updates[server.name] += seen["answered"]
-                    time.sleep(0.3)
-            report(results, servers, what, title, taken)
+                    if server.name not in failures:
+                        attempt(failures, server, lambda: taken[server.name].append(one_round(server, what)))
+            report(results, servers, what, title, taken, failures)
+            if what == "hot":
+                for server in servers:
+                    for kind in hot[server.name]:
+                        hot[server.name][kind] = sum(run[kind] for run in taken[server.name])
+            keep(results, "rates")
         for server in servers:
-            counted = int(server.client("dynamodb").get_item(TableName="items", Key={"pk": {"S": "hot"}}, ConsistentRead=True)["Item"]["n"]["N"])
-            told = updates[server.name]
-            # A client that leaves at the end of its time has read its last answer: each update is counted once.
-            print(f"  {server.name}: {told:,} updates of the hot item were answered, {counted:,} are counted in it {'' if counted == told else '  LOST OR DOUBLED'}")
-            results.append({"what": "hot item", "server": server.name, "answered": told, "counted": counted})
+            if "hot" in wanted and server.name not in failures:
+                attempt(failures, server, lambda: count_hot(server, hot[server.name], results))
 
 
-def report(results, servers, what, title, taken):
+def attempt(failures, server, do):
+    """Does it; a server that fails is told, ended, and left out from there on."""
+    try:
+        do()
+    except (Failed, BotoCoreError, ClientError) as failure:
+        failures[server.name] = str(failure)
+        print(f"  {server.name} is left out from here on: {failure}", flush=True)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(server.pid, signal.SIGKILL)
+
+
+def one_round(server, what):
+    """One server's round, and its work done when this returns."""
+    seen = load(server, "rate", what, seconds=SECONDS, bytes=ITEM_BYTES)
+    time.sleep(0.3)
+    if seen["abandoned"] and not idle(server):
+        raise Failed(f"{what}: {seen['answered']} answered in {SECONDS + PATIENCE} s, and busy with the others {PATIENCE} s later")
+    return seen
+
+
+def idle(server):
+    """Waits until the server needs no processor, for as long as patience lasts."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        before = server.processor_seconds()
+        time.sleep(0.5)
+        if server.processor_seconds() - before < 0.05:
+            return True
+    return False
+
+
+def count_hot(server, told, results):
+    """Each answered update of the hot item is counted once; one that nobody waited for may be."""
+    client = server.client("dynamodb")
+    counted = int(client.get_item(TableName="items", Key={"pk": {"S": "hot"}}, ConsistentRead=True)["Item"]["n"]["N"])
+    kept = told["answered"] <= counted <= told["answered"] + told["abandoned"]
+    print(f"  {server.name}: {told['answered']:,} updates of the hot item were answered, {counted:,} are counted in it{'' if kept else '  LOST OR DOUBLED'}")
+    results.append({"what": "hot item", "server": server.name, **told, "counted": counted})
+
+
+def report(results, servers, what, title, taken, failures):
     """Prints one table and keeps it."""
     print(f"\n{title}, {CLIENTS} clients", flush=True)
     median = lambda name, of: statistics.median(run[of] for run in taken[name])  # noqa: E731
     for server in servers:
         name, runs = server.name, taken[server.name]
-        rate, refused = median(name, "rate"), sum(run["refused"] for run in runs)
-        ratio = median("danbi", "rate") / rate if "danbi" in taken and rate else 0
+        if not runs:
+            print(f"  {name:<10} not measured: {failures[name]}", flush=True)
+            results.append({"what": what, "server": name, "failed": failures[name]})
+            continue
+        rate, refused, abandoned = median(name, "rate"), sum(run["refused"] for run in runs), sum(run["abandoned"] for run in runs)
+        ratio = median("danbi", "rate") / rate if taken.get("danbi") and rate else 0
         target = TARGETS.get((what, name))
         verdict = "" if target is None else f"  must be {target}x: {'reached' if ratio >= target else 'NOT REACHED'}"
-        told = f"{refused} refused: {next(run['refusal'] for run in runs if run['refusal'])[:80]}" if refused else ""
+        told = f" {refused} refused: {next(run['refusal'] for run in runs if run['refusal'])[:80]}" if refused else ""
+        told += f" {abandoned} not answered within {PATIENCE} s" if abandoned else ""
+        told += f" ({len(runs)} of {ROUNDS} rounds)" if len(runs) < ROUNDS else ""
         print(
             f"  {name:<10} {rate:>9,.0f}/s  p50 {median(name, 'p50_ms'):7.2f} ms  p99 {median(name, 'p99_ms'):8.2f} ms"
-            f"  client {median(name, 'client_processor'):4.0%} of a core  danbi is {ratio:6.2f}x  [{server.durability}] {told}{verdict}",
+            f"  client {median(name, 'client_processor'):4.0%} of a core  danbi is {ratio:6.2f}x  [{server.durability}]{told}{verdict}",
             flush=True,
         )
         results.append(
@@ -129,6 +205,8 @@ def report(results, servers, what, title, taken):
                 "client_processor": round(median(name, "client_processor"), 2),
                 "danbi_ratio": round(ratio, 2),
                 "refused": refused,
+                "abandoned": abandoned,
+                "failed": failures.get(name),
             }
         )
 
@@ -174,6 +252,12 @@ def large(_, results):
         print(f"  all in {begun_again - begun:.0f} s; killed and ready again in {time.monotonic() - begun_again:.2f} s")
 
 
+def keep(results, part):
+    """Writes what was measured so far."""
+    path = pathlib.Path(os.environ.get("RESULTS_DIR", pathlib.Path(__file__).parent)) / f"results-{part}.json"
+    path.write_text(json.dumps(results, indent=2) + "\n")
+
+
 PARTS = {"rates": rates, "scan": scan, "large": large}
 
 
@@ -190,8 +274,7 @@ def main():
     for part in wanted:
         results = []
         PARTS[part](names, results)
-        path = pathlib.Path(os.environ.get("RESULTS_DIR", pathlib.Path(__file__).parent)) / f"results-{part}.json"
-        path.write_text(json.dumps(results, indent=2) + "\n")
+        keep(results, part)
 
 
 if __name__ == "__main__":

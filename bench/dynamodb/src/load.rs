@@ -16,6 +16,8 @@ pub struct Plan {
     pub clients: usize,
     /// How long.
     pub duration: Duration,
+    /// How long requests that are under way at the end are waited for.
+    pub patience: Duration,
 }
 
 /// How a run went.
@@ -25,6 +27,7 @@ pub struct Outcome {
     latencies: Vec<Duration>,
     refused: u64,
     refusal: Option<String>,
+    abandoned: u64,
     reopened: u64,
 }
 
@@ -44,6 +47,7 @@ impl Outcome {
             "p99_ms": at(0.99),
             "refused": self.refused,
             "refusal": self.refusal,
+            "abandoned": self.abandoned,
             "reopened": self.reopened,
             "client_processor": self.processor.as_secs_f64() / self.elapsed.as_secs_f64(),
         })
@@ -59,7 +63,7 @@ fn processor() -> Duration {
 /// Sends requests for as long as the plan says. Client `c` sends those at `c`, `c + clients`, … again and again.
 ///
 /// # Errors
-/// When a connection breaks. What the server refuses is counted.
+/// When a connection breaks. What the server refuses is counted, and so is what it has not answered when patience ends.
 pub async fn rate(plan: &Plan, requests: &[Vec<u8>]) -> Result<Outcome, String> {
     let (begun, processor_before) = (Instant::now(), processor());
     let clients = (0..plan.clients).map(|client| one_client(plan, requests, client, begun));
@@ -70,12 +74,14 @@ pub async fn rate(plan: &Plan, requests: &[Vec<u8>]) -> Result<Outcome, String> 
         latencies: Vec::new(),
         refused: 0,
         refusal: None,
+        abandoned: 0,
         reopened: 0,
     };
     for client in clients {
         outcome.latencies.extend(client.latencies);
         outcome.refused += client.refused;
         outcome.refusal = outcome.refusal.or(client.refusal);
+        outcome.abandoned += u64::from(client.abandoned);
         outcome.reopened += client.reopened;
     }
     Ok(outcome)
@@ -87,6 +93,7 @@ struct Seen {
     latencies: Vec<Duration>,
     refused: u64,
     refusal: Option<String>,
+    abandoned: bool,
     reopened: u64,
 }
 
@@ -94,9 +101,15 @@ async fn one_client(plan: &Plan, requests: &[Vec<u8>], client: usize, begun: Ins
     let mut connection = Connection::new(plan.address);
     let mut seen = Seen::default();
     let mut at = client;
+    let end = tokio::time::Instant::from_std(begun + plan.duration + plan.patience);
     while begun.elapsed() < plan.duration {
         let sent = Instant::now();
-        let answer = connection.send(&requests[at % requests.len()]).await?;
+        let sending = connection.send(&requests[at % requests.len()]);
+        let Ok(answer) = tokio::time::timeout_at(end, sending).await else {
+            seen.abandoned = true;
+            return Ok(seen);
+        };
+        let answer = answer?;
         if answer.status == 200 {
             seen.latencies.push(sent.elapsed());
         } else {

@@ -48,7 +48,8 @@ impl Arguments {
 fn main() -> ExitCode {
     let Some(arguments) = Arguments::read(std::env::args().skip(1)) else {
         eprintln!(
-            "bench-dynamodb rate|fill|scan|order OBJECT --port N [--clients N] [--seconds N] [--items N] [--bytes N]"
+            "bench-dynamodb rate|fill|scan|order OBJECT --port N [--clients N] [--seconds N] [--patience N] [--items N] \
+             [--bytes N]"
         );
         return ExitCode::from(2);
     };
@@ -76,6 +77,7 @@ async fn run(arguments: &Arguments) -> Result<serde_json::Value, String> {
         address: Address { port },
         clients: arguments.number("clients", 64) as usize,
         duration: Duration::from_secs(arguments.number("seconds", 4)),
+        patience: Duration::from_secs(arguments.number("patience", 10)),
     };
     let (items, bytes) = (arguments.number("items", 5120), arguments.number("bytes", 300));
     match arguments.verb.as_str() {
