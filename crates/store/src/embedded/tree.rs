@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use lsm_tree::compaction::Leveled;
+use lsm_tree::config::PartitioningPolicy;
 use lsm_tree::{AbstractTree, AnyTree, Cache, Config, DescriptorTable, Guard, IterGuardImpl, SequenceNumberCounter};
 
 use super::EmbeddedOptions;
@@ -21,6 +22,10 @@ const MAX_RUNS: usize = 24;
 const COMPACTIONS: usize = 4;
 /// Table files kept open.
 const OPEN_FILES: usize = 256;
+/// Levels whose tables have an index in parts: all but the first, and the last value is that of those below. While a
+/// table is written, its index holds the last key of each block, and with it the block that the key was read from: in
+/// one part that is all of the merged data, uncompressed.
+const PARTITIONED: [bool; 2] = [false, true];
 
 /// The writes of a group: the last one of each key.
 pub(crate) type Batch = BTreeMap<Bytes, Option<Bytes>>;
@@ -64,6 +69,7 @@ impl Tree {
         let tree = Config::new(dir, sequence.clone(), SequenceNumberCounter::default())
             .use_cache(Arc::new(Cache::with_capacity_bytes(options.cache_bytes)))
             .use_descriptor_table(Some(Arc::new(DescriptorTable::new(OPEN_FILES))))
+            .index_block_partitioning_policy(PartitioningPolicy::new(PARTITIONED))
             .open()
             .map_err(unreadable)?;
         sequence.fetch_max(tree.get_highest_persisted_seqno().unwrap_or(0) + 1);
