@@ -57,6 +57,24 @@ def test_a_table_from_its_making_to_its_end(danbi):
     assert client.scan(TableName="orders")["Count"] == 0
 
 
+def test_a_name_that_no_table_may_have_is_refused_before_all_else(danbi):
+    client = danbi.client("dynamodb", parameter_validation=False)
+    wrong = {"KeySchema": [], "AttributeDefinitions": [{"AttributeName": "p", "AttributeType": "X"}]}
+
+    def refusal(**given):
+        with pytest.raises(ClientError) as refused:
+            client.create_table(**given, **wrong)
+        error = refused.value.response["Error"]
+        assert error["Code"] == "ValidationException"
+        return error["Message"]
+
+    assert refusal() == "The parameter 'TableName' is required but was not present in the request"
+    told = "1 validation error detected: Value '{}' at 'tableName' failed to satisfy constraint: Member must {}"
+    assert refusal(TableName="x!y") == told.format("x!y", "satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+    assert refusal(TableName="ab") == told.format("ab", "have length greater than or equal to 3")
+    assert refusal(TableName="abc").startswith("2 validation errors detected: ")
+
+
 def test_tables_are_listed_in_pages_and_by_region(danbi):
     client = danbi.client("dynamodb")
     names = [f"table-{number:02}" for number in range(7)]

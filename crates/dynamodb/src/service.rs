@@ -26,6 +26,7 @@ impl DynamoDb {
             .body_limit(BODY_BYTES)
             .json_refusals(refused_value)
             .complete_accesses(crate::told::resolve)
+            .refused_first(create::refused_first)
             .on_json(op::GetItem, access::get_item, single::get)
             .on_json(op::PutItem, access::put_item, single::put)
             .on_json(op::UpdateItem, access::update_item, single::update)

@@ -22,7 +22,11 @@ pub struct Service {
     pub(crate) anonymous: bool,
     pub(crate) cross_origin: Option<Arc<dyn CrossOrigin>>,
     pub(crate) form: Option<Form>,
+    pub(crate) refused_first: RefusedFirst,
 }
+
+/// What a service refuses of an operation's decoded input before the model's constraints are looked at.
+pub(crate) type RefusedFirst = fn(&str, &Value) -> Option<ServiceError>;
 
 /// What takes posted forms, and the largest of them in bytes.
 pub(crate) struct Form {
@@ -42,17 +46,21 @@ impl Service {
                 anonymous: false,
                 cross_origin: None,
                 form: None,
+                refused_first: |_, _| None,
             },
             refusal: |_| None,
             complete: |_, _, _| None,
         }
     }
 
-    /// Holds a decoded input against what the model asks of `member`.
+    /// Holds the decoded input of `operation` against what the service, and then the model, asks of it.
     ///
     /// # Errors
     /// The service's own error for validation, in AWS's words.
-    pub(crate) fn validate(&self, member: &Member, input: &Value) -> Result<(), ServiceError> {
+    pub(crate) fn validate(&self, operation: &str, member: &Member, input: &Value) -> Result<(), ServiceError> {
+        if let Some(refusal) = (self.refused_first)(operation, input) {
+            return Err(refusal);
+        }
         if self.model.judges_itself {
             return Ok(());
         }
@@ -202,6 +210,14 @@ impl<S: Send + Sync + 'static> ServiceBuilder<S> {
     #[must_use]
     pub fn json_refusals(mut self, refusal: fn(&str) -> Option<ServiceError>) -> Self {
         self.refusal = refusal;
+        self
+    }
+
+    /// What the service refuses of an operation's decoded input before the model's constraints are looked at, and alone.
+    /// Operations that [`ServiceBuilder::on_json`] builds judge everything themselves.
+    #[must_use]
+    pub fn refused_first(mut self, refusal: fn(&str, &Value) -> Option<ServiceError>) -> Self {
+        self.service.refused_first = refusal;
         self
     }
 

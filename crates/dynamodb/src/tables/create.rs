@@ -9,6 +9,7 @@ use super::{policy, tags};
 use crate::{DynamoDb, Error, keys, shapes, streams};
 use danbi_core::{RequestContext, Scope, ServiceError, Timestamp};
 use danbi_store::Transaction;
+use danbi_wire::Value;
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -121,6 +122,22 @@ pub(crate) fn kms_key(given: Option<&shapes::SSESpecification>, scope: &Scope) -
         Some(arn) if arn.starts_with("arn:") => arn.into(),
         Some(id) => format!("arn:aws:kms:{}:{}:key/{id}", scope.region, scope.account),
     }))
+}
+
+/// What is said of CreateTable's name comes before, and instead of, what is wrong with the rest.
+pub(crate) fn refused_first(operation: &str, input: &Value) -> Option<ServiceError> {
+    if operation != "CreateTable" {
+        return None;
+    }
+    let refused = match input.get("TableName") {
+        Some(Value::String(name)) => new_name(name),
+        Some(Value::Null) | None => Err(Error::validation(
+            "The parameter 'TableName' is required but was not present in the request",
+        )),
+        // Of another type: the decoder's to refuse.
+        Some(_) => Ok(()),
+    };
+    refused.err().map(ServiceError::from)
 }
 
 /// The name of a table that is to be made.

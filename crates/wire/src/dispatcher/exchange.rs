@@ -135,7 +135,7 @@ impl<'d> Exchange<'d> {
             }
             incoming::check_document(model, operation, &input, &whole)?;
         } else if let Some(member) = &operation.input {
-            service.validate(member, &input)?;
+            service.validate(&operation.name, member, &input)?;
         }
         // A handler may run for minutes, and what it needs of a whole body is in its input.
         drop((whole, held));

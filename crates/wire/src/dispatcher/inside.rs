@@ -59,7 +59,7 @@ impl Dispatcher {
             None => Value::Map(Vec::new()),
         };
         if let Some(member) = operation.input.as_ref().filter(|_| !s3::is_s3(model)) {
-            service.validate(member, &input)?;
+            service.validate(&operation.name, member, &input)?;
         }
         let authorizer = Arc::clone(&self.authorizer);
         let request_id = RequestId::new();
