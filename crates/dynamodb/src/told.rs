@@ -69,10 +69,14 @@ impl Telling {
         self.add(format!("{KEY}{name}"), text);
     }
 
-    /// The top-level attributes that are read or written.
+    /// The top-level attributes that are read or written: of an item there may be tens of thousands.
     pub(crate) fn attributes<'n>(&mut self, names: impl IntoIterator<Item = &'n str>) {
-        for name in names {
-            self.add(ATTRIBUTES, name.to_owned());
+        let mut names = names.into_iter().peekable();
+        if names.peek().is_some() {
+            let told = self.0.conditions.entry(ATTRIBUTES.into()).or_default();
+            told.extend(names.map(str::to_owned));
+            told.sort_unstable();
+            told.dedup();
         }
     }
 
