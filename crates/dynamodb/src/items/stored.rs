@@ -84,19 +84,31 @@ pub(crate) async fn assemble(view: View<'_>, key: &[u8], value: &Bytes) -> Resul
 
 /// Writes `item`, for which DynamoDB counts `size`, in place of `old`.
 pub(crate) fn put(tx: &Transaction, key: &[u8], item: &Item, size: usize, old: Option<&Stored>) -> Result<(), Error> {
-    let mut body = Vec::with_capacity(size + size / 8 + 16);
-    codec::encode(item, &mut body);
-    let parts = body.len().div_ceil(PART_BYTES).saturating_sub(1);
-    let mut value = Vec::with_capacity(body.len().min(PART_BYTES) + 12);
-    value.push(FORMAT);
-    codec::put_length(size, &mut value);
-    codec::put_length(parts, &mut value);
-    value.extend_from_slice(&body[..body.len().min(PART_BYTES)]);
-    tx.put(key, value)?;
+    // Nearly every item is one value, so it is written as one at once.
+    let mut value = Vec::with_capacity(size + size / 8 + 24);
+    put_header(size, 0, &mut value);
+    let head = value.len();
+    codec::encode(item, &mut value);
+    let parts = (value.len() - head).div_ceil(PART_BYTES).saturating_sub(1);
+    if parts == 0 {
+        tx.put(key, value)?;
+        return delete_parts(tx, key, 0, old);
+    }
+    let body = &value[head..];
+    let mut first = Vec::with_capacity(PART_BYTES + 12);
+    put_header(size, parts, &mut first);
+    first.extend_from_slice(&body[..PART_BYTES]);
+    tx.put(key, first)?;
     for (part, further) in body.chunks(PART_BYTES).skip(1).enumerate() {
         tx.put(&part_key(key, part), further.to_vec())?;
     }
     delete_parts(tx, key, parts, old)
+}
+
+fn put_header(size: usize, parts: usize, value: &mut Vec<u8>) {
+    value.push(FORMAT);
+    codec::put_length(size, value);
+    codec::put_length(parts, value);
 }
 
 /// Removes `old`.
