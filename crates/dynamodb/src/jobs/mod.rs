@@ -7,6 +7,7 @@
 
 mod clear;
 mod key_text;
+mod lease;
 
 use crate::history::copy::{Copy, Forget};
 use crate::tables::backfill::FillIndex;
@@ -88,6 +89,7 @@ impl Held {
 /// Wakes those who work on jobs.
 #[derive(Debug)]
 pub(crate) struct Jobs {
+    /// Names this process among those that work.
     node: u64,
     arrived: Notify,
 }
@@ -111,11 +113,6 @@ impl Jobs {
             until: 0,
         };
         put(tx, Uuid::new_v4(), &record)
-    }
-
-    /// Names this process among those that work.
-    pub(crate) fn node(&self) -> u64 {
-        self.node
     }
 
     /// Says that there is a new job.
