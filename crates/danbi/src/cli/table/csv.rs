@@ -1,21 +1,49 @@
 //! Comma-separated values (RFC 4180), a record at a time.
 
 use serde_json::Value;
-use std::io::{self, BufRead};
+use std::collections::HashSet;
+use std::io::{self, BufRead, Read};
 
 /// The longest record, in bytes: an item has at most 400 KB.
 const MAX_RECORD: usize = 4 * 1024 * 1024;
+
+/// What spreadsheets put in front of UTF-8.
+pub const BYTE_ORDER_MARK: char = '\u{feff}';
+
+/// Reads the names that the first record gives the fields; `None` when there is none.
+///
+/// # Errors
+/// As [`read_record`], and for a name that stands there twice.
+pub fn read_header(input: &mut impl BufRead) -> io::Result<Option<Vec<String>>> {
+    let Some(mut names) = read_record(input)? else {
+        return Ok(None);
+    };
+    if let Some(first) = names.first_mut().filter(|first| first.starts_with(BYTE_ORDER_MARK)) {
+        first.remove(0);
+    }
+    let mut seen = HashSet::new();
+    let twice = names.iter().find(|name| !seen.insert(name.as_str())).cloned();
+    drop(seen);
+    match twice {
+        Some(twice) => Err(wrong(&format!("two columns are named {twice:?}"))),
+        None => Ok(Some(names)),
+    }
+}
+
+fn wrong(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why.to_owned())
+}
 
 /// Reads the next record; `None` at the end.
 ///
 /// # Errors
 /// For quotes that do not end, text that is not UTF-8, and records of more than 4 MiB.
 pub fn read_record(input: &mut impl BufRead) -> io::Result<Option<Vec<String>>> {
-    let wrong = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why.to_owned());
     let mut record = Vec::new();
     loop {
         let before = record.len();
-        if input.read_until(b'\n', &mut record)? == 0 {
+        let room = (MAX_RECORD + 1 - before) as u64;
+        if input.by_ref().take(room).read_until(b'\n', &mut record)? == 0 {
             if before == 0 {
                 return Ok(None);
             }
@@ -97,6 +125,14 @@ mod tests {
         }
         assert!(read_record(&mut input).unwrap().is_none());
         assert!(read_record(&mut "\"open".as_bytes()).is_err());
+    }
+
+    #[test]
+    fn names_come_without_what_spreadsheets_put_before_them_and_once() {
+        let header = |text: &str| read_header(&mut text.as_bytes());
+        assert_eq!(header("\u{feff}\"id\",n\n").unwrap().unwrap(), ["id", "n"]);
+        assert!(header("id,n,id\n").is_err() && header("").unwrap().is_none());
+        assert!(read_record(&mut "x".repeat(MAX_RECORD + 2).as_bytes()).is_err());
     }
 
     #[test]

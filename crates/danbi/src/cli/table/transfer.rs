@@ -96,8 +96,9 @@ impl<R: BufRead> ItemSource<R> {
                     "a line is longer than 4 MiB",
                 ));
             }
+            let line = line.trim_start_matches(csv::BYTE_ORDER_MARK);
             if !line.trim().is_empty() {
-                let item = read(&line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+                let item = read(line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
                 return Ok(Some(item));
             }
         }
@@ -106,7 +107,7 @@ impl<R: BufRead> ItemSource<R> {
     fn next_record(&mut self) -> io::Result<Option<Value>> {
         if self.header.is_none() {
             self.line += 1;
-            self.header = csv::read_record(&mut self.input)?;
+            self.header = csv::read_header(&mut self.input)?;
         }
         let Some(header) = &self.header else { return Ok(None) };
         self.line += 1;
