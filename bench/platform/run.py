@@ -1,16 +1,19 @@
 #!/usr/bin/env python3
-"""P1, P2, P3, P9 and P10, bursts and churn: Danbi against its peers in one run. See README.md beside this file."""
+"""P1, P2, P3, P4, P9 and P10, bursts and churn: Danbi against its peers in one run. See README.md beside this file."""
 
 import contextlib
+import http.server
 import json
 import os
 import pathlib
 import re
+import signal
 import socket
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
@@ -58,9 +61,76 @@ def milliseconds(call):
     return (time.perf_counter() - start) * 1000
 
 
-def fetch(url):
+def fetch(url, expected=b"hello"):
     with urllib.request.urlopen(url, timeout=30) as answer:
-        assert answer.read() == b"hello", "the function answered something else"
+        assert answer.read().startswith(expected), "the function answered something else"
+
+
+RUST = pathlib.Path(os.environ.get("RUST_EXAMPLE", ROOT / "examples" / "rust-http"))
+RUST_TARGET = pathlib.Path(os.environ.get("RUST_TARGET", ROOT / "target" / "bench-rust"))
+RUST_ENVIRONMENT = {**os.environ, "CARGO_TARGET_DIR": str(RUST_TARGET)}
+RUST_EVENT = {"version": "2.0", "routeKey": "$default", "rawPath": "/x", "rawQueryString": "name=rain", "queryStringParameters": {"name": "rain"}, "headers": {"host": "localhost"}, "isBase64Encoded": False, "requestContext": {"accountId": "anonymous", "apiId": "x", "domainName": "localhost", "domainPrefix": "x", "requestId": "1", "routeKey": "$default", "stage": "$default", "time": "22/Nov/2026:00:00:00 +0000", "timeEpoch": 0, "http": {"method": "GET", "path": "/x", "protocol": "HTTP/1.1", "sourceIp": "127.0.0.1", "userAgent": "bench"}}}
+
+
+def rust_binary():
+    """`examples/rust-http`, a program of `lambda_http`, built for release."""
+    subprocess.run(["cargo", "build", "--release", "--locked"], cwd=RUST, env=RUST_ENVIRONMENT, check=True)
+    return RUST_TARGET / "release" / "rust-http"
+
+
+class OneEvent(http.server.ThreadingHTTPServer):
+    """A Runtime API with one event, to time a program by itself."""
+
+    daemon_threads = True
+
+    def __init__(self, event):
+        self.event, self.given, self.answered = json.dumps(event).encode(), threading.Event(), threading.Event()
+        super().__init__(("127.0.0.1", 0), OneEventHandler)
+
+    def handle_error(self, *_):
+        pass  # The program is killed in the middle of its next question.
+
+
+class OneEventHandler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        if self.server.given.is_set():
+            self.server.answered.wait(60)
+            self.close_connection = True
+            return
+        self.server.given.set()
+        self.send_response(200)
+        for name, value in {"Content-Type": "application/json", "Content-Length": len(self.server.event), "Lambda-Runtime-Aws-Request-Id": "1", "Lambda-Runtime-Deadline-Ms": int(time.time() * 1000) + 60_000, "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:us-east-1:000000000000:function:x", "Lambda-Runtime-Trace-Id": "Root=1-00000000-000000000000000000000000"}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(self.server.event)
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        assert self.path.endswith("/response"), self.path
+        self.server.answered.set()
+        self.send_response(202)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_):
+        pass
+
+
+def by_itself(program):
+    """From starting `program` to its answer to one event, in ms."""
+    with OneEvent(RUST_EVENT) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        environment = {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_address[1]}", "AWS_LAMBDA_FUNCTION_NAME": "x", "AWS_LAMBDA_FUNCTION_VERSION": "1", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "256", "AWS_LAMBDA_LOG_GROUP_NAME": "x", "AWS_LAMBDA_LOG_STREAM_NAME": "x"}
+        start = time.perf_counter()
+        process = subprocess.Popen([program], env=environment, stdout=subprocess.DEVNULL)
+        assert server.answered.wait(30), "the program did not answer"
+        took = (time.perf_counter() - start) * 1000
+        process.kill()
+        process.wait()
+        server.shutdown()
+        return took
 
 
 def cold(results):
@@ -87,8 +157,22 @@ def cold(results):
                 time.sleep(0.5)  # lets what the deployment started come to rest
                 ours.append(milliseconds(lambda: fetch(url)))
                 theirs.append(milliseconds(lambda: subprocess.run(outside[runtime], cwd=folder, check=True, stdout=subprocess.DEVNULL)))
-            ours, theirs = statistics.median(ours[1:]), statistics.median(theirs[1:])
-            results.append({"figure": "P2", "what": f"cold {runtime}", "danbi": round(ours, 1), "peer": round(theirs, 1), "unit": "ms", "target": f"≤ {theirs + 10:.1f}", "met": ours <= theirs + 10})
+            results.append(cold_result(runtime, ours, theirs))
+        binary = rust_binary()
+        package = zipped({"bootstrap": binary.read_bytes()}, {"bootstrap": 0o100755})
+        ours, theirs = [], []
+        for n in range(ROUNDS + 1):
+            create(client, f"cold-rust-{n}", package, Runtime="provided.al2023", Handler="bootstrap", MemorySize=256)
+            url = public_url(platform, client, f"cold-rust-{n}") + "x?name=rain"
+            time.sleep(0.5)
+            ours.append(milliseconds(lambda: fetch(url, b"Hello, rain!")))
+            theirs.append(by_itself(binary))
+        results.append(cold_result("Rust (lambda_http)", ours, theirs))
+
+
+def cold_result(runtime, ours, theirs):
+    ours, theirs = statistics.median(ours[1:]), statistics.median(theirs[1:])
+    return {"figure": "P2", "what": f"cold {runtime}", "danbi": round(ours, 1), "peer": round(theirs, 1), "unit": "ms", "target": f"≤ {theirs + 10:.1f}", "met": ours <= theirs + 10}
 
 
 # A Django REST Framework app behind a function URL; `/end` ends its environment, `hold` keeps it busy.
@@ -226,39 +310,67 @@ def signed(platform, name):
     return url, dict(request.headers)
 
 
-@contextlib.contextmanager
-def gunicorn(workers=2):
-    """The same handler behind gunicorn's sync workers; gives its URL."""
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as probe:
-        pathlib.Path(folder, "app.py").write_text(PYTHON)
-        pathlib.Path(folder, "wsgi.py").write_text(WSGI)
+def free_port():
+    with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        command = [sys.executable, "-m", "gunicorn", "-w", str(workers), "-b", f"127.0.0.1:{port}", "--log-level", "error", "wsgi:application"]
-        process = subprocess.Popen(command, cwd=folder)
-        try:
-            url = f"http://127.0.0.1:{port}/"
-            deadline = time.monotonic() + 20
-            while True:
-                try:
-                    fetch(url)
-                    break
-                except OSError:
-                    assert time.monotonic() < deadline, "gunicorn did not start"
-                    time.sleep(0.05)
-            yield url
-        finally:
-            process.terminate()
-            process.wait()
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(command, url, patience=20, **more):
+    """A server, once it answers at `url`."""
+    process = subprocess.Popen(command, start_new_session=True, **more)
+    try:
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                urllib.request.urlopen(url, timeout=patience).read()
+                break
+            except OSError:
+                assert time.monotonic() < deadline and process.poll() is None, f"{command[0]} did not start"
+                time.sleep(0.05)
+        yield url
+    finally:
+        # What it has started (cargo, its workers) ends with it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+@contextlib.contextmanager
+def gunicorn(application, folder, workers=2):
+    """`application` (module:object in `folder`) behind gunicorn's sync workers; gives its URL."""
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "-w", str(workers), "-b", f"127.0.0.1:{port}", "--log-level", "error", application]
+    with running(command, f"http://127.0.0.1:{port}/", cwd=folder) as url:
+        yield url
+
+
+def rate(runs):
+    return statistics.median(run[0] for run in runs)
+
+
+def p50(runs):
+    return statistics.median(run[1] for run in runs)
 
 
 def warm(results):
-    """P3: warm requests."""
-    with danbi() as platform, gunicorn() as peer:
+    """P3: warm requests, of a handler that does nothing and of a Django application."""
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder, "app.py").write_text(PYTHON)
+        pathlib.Path(folder, "wsgi.py").write_text(WSGI)
+        warm_against(results, "Python", python(PYTHON), gunicorn("wsgi:application", folder))
+    with tempfile.TemporaryDirectory() as folder:
+        package = django_package(folder)
+        warm_against(results, "Django + DRF", package, gunicorn("app:application", folder))
+
+
+def warm_against(results, what, package, server):
+    with danbi() as platform, server as peer:
         client = platform.client("lambda")
-        create(client, "warm", python(PYTHON), MemorySize=256)
+        create(client, "warm", package, MemorySize=512, Timeout=30)
         url = public_url(platform, client, "warm")
+        fetch(url)
         for connections in (1, 2):
             ours, api, theirs = [], [], []
             for _ in range(ROUNDS):
@@ -266,13 +378,33 @@ def warm(results):
                 theirs.append(wrk(peer, connections))
                 api_url, headers = signed(platform, "warm")
                 api.append(wrk(api_url, connections, "POST", headers, "{}"))
-            rate = lambda runs: statistics.median(run[0] for run in runs)  # noqa: E731
-            p50 = lambda runs: statistics.median(run[1] for run in runs)  # noqa: E731
-            for what, runs in (("function URL", ours), ("Invoke API", api)):
+            for door, runs in (("function URL", ours), ("Invoke API", api)):
                 ratio = rate(runs) / rate(theirs)
-                results.append({"figure": "P3", "what": f"warm Python, {what}, {connections} connections", "danbi": round(rate(runs)), "peer": round(rate(theirs)), "unit": "requests/s, gunicorn sync", "target": "≥ 2×", "ratio": round(ratio, 2), "met": ratio >= 2})
-                if connections == 1:
-                    results.append({"figure": "P3", "what": f"p50 of a whole request, {what}", "danbi": round(p50(runs), 3), "peer": round(p50(theirs), 3), "unit": "ms", "target": "≤ 0.5 over the handler", "met": p50(runs) <= 0.5})
+                results.append({"figure": "P3", "what": f"warm {what}, {door}, {connections} connections", "danbi": round(rate(runs)), "peer": round(rate(theirs)), "unit": "requests/s, gunicorn sync", "target": "≥ 2×", "ratio": round(ratio, 2), "met": ratio >= 2})
+                # Of a handler that does nothing the whole request is what the platform adds.
+                if connections == 1 and what == "Python":
+                    results.append({"figure": "P3", "what": f"p50 of a whole request, {door}", "danbi": round(p50(runs), 3), "peer": round(p50(theirs), 3), "unit": "ms", "target": "≤ 0.5 over the handler", "met": p50(runs) <= 0.5})
+
+
+def native(results):
+    """P4: a warm function of `lambda_http`, against `cargo lambda watch` with the same program."""
+    program = rust_binary()
+    port = free_port()
+    peer_url = f"http://127.0.0.1:{port}/lambda-url/rust-http/x?name=rain"
+    command = ["cargo-lambda", "lambda", "watch", "--release", "--ignore-changes", "--concurrency", "2", "-A", "127.0.0.1", "-P", str(port), "--quiet"]
+    package = zipped({"bootstrap": program.read_bytes()}, {"bootstrap": 0o100755})
+    with danbi() as platform, running(command, peer_url, patience=600, cwd=RUST, env=RUST_ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as peer:
+        client = platform.client("lambda")
+        create(client, "rust-http", package, Runtime="provided.al2023", Handler="bootstrap", MemorySize=256)
+        url = public_url(platform, client, "rust-http") + "x?name=rain"
+        assert b"Hello, rain!" in urllib.request.urlopen(url, timeout=30).read()
+        for connections in (1, 2):
+            ours, theirs = [], []
+            for _ in range(ROUNDS):
+                ours.append(wrk(url, connections))
+                theirs.append(wrk(peer, connections))
+            ratio = rate(ours) / rate(theirs)
+            results.append({"figure": "P4", "what": f"warm lambda_http, function URL, {connections} connections (p50 {p50(ours):.2f} and {p50(theirs):.2f} ms)", "danbi": round(rate(ours)), "peer": round(rate(theirs)), "unit": "requests/s, cargo lambda watch", "target": "≥ 5×", "ratio": round(ratio, 2), "met": ratio >= 5})
 
 
 def itself(results):
@@ -292,7 +424,7 @@ def itself(results):
 
 def main():
     results = []
-    figures = {"P9": itself, "P1": restored, "P2": cold, "P3": warm}
+    figures = {"P9": itself, "P1": restored, "P2": cold, "P3": warm, "P4": native}
     # Minutes each, so only by name.
     long = {"burst": burst, "soak": soak, "P10": density}
     for measure in [(figures | long)[name] for name in sys.argv[1:]] or figures.values():
