@@ -6,11 +6,13 @@ mod node;
 mod python;
 mod stage;
 
-use crate::plan::{Build, Plan};
+use crate::plan::{Build, Plan, Serving};
+use crate::rules::Reason;
 use crate::run::{self, BUILD_TIME_OUT};
 use crate::select::{LeftOut, Selected, Selection};
 use crate::{Config, DeployError, Progress};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -46,6 +48,9 @@ pub(crate) fn build(
     };
     let staged = config.build.is_some() || matches!(plan.build, Build::Npm { .. });
     if !staged && plan.build == Build::Nothing {
+        if let Serving::Static { folder } = &plan.serving {
+            leave_out_unserved(&mut built, folder);
+        }
         return Ok(built);
     }
     let cache = cache_folder(&plan.folder)?;
@@ -77,6 +82,10 @@ pub(crate) fn build(
             .files
             .into_iter()
             .partition(|file| file.path.starts_with("node_modules/"));
+        node::leave_out_builders(&mut built);
+    }
+    if let Serving::Static { folder } = &plan.serving {
+        leave_out_unserved(&mut built, folder);
     }
     match &plan.build {
         Build::Pip { requirements, added } => {
@@ -87,6 +96,29 @@ pub(crate) fn build(
         Build::Nothing | Build::Npm { .. } => {}
     }
     Ok(built)
+}
+
+/// Keeps to what a site shows: the sources that it was built from are nobody's to read, and only make the package large.
+fn leave_out_unserved(built: &mut Built, folder: &str) {
+    if folder == "." {
+        return;
+    }
+    let shown = format!("{folder}/");
+    let mut outside = BTreeSet::new();
+    for files in [&mut built.own, &mut built.installed] {
+        files.retain(|file| {
+            let kept = file.path.starts_with(&shown);
+            if !kept {
+                let top = file.path.split_once('/').map(|(top, _)| format!("{top}/"));
+                outside.insert(top.unwrap_or_else(|| file.path.clone()));
+            }
+            kept
+        });
+    }
+    let reason = || Reason::NotCode("not in the folder that is served");
+    built
+        .left_out
+        .extend(outside.into_iter().map(|path| LeftOut { path, reason: reason() }));
 }
 
 fn run_command(stage: &Path, command: &str, progress: &dyn Progress) -> Result<(), DeployError> {
@@ -170,4 +202,84 @@ fn files_below(folder: &Path, skip: &dyn Fn(&str) -> bool) -> Result<Vec<Selecte
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn built(own: &[&str], installed: &[&str]) -> Built {
+        let files = |paths: &[&str]| {
+            let file = |path: &&str| Selected {
+                path: (*path).to_owned(),
+                source: PathBuf::from(path),
+                size: 1,
+            };
+            paths.iter().map(file).collect()
+        };
+        Built {
+            own: files(own),
+            installed: files(installed),
+            left_out: Vec::new(),
+            warnings: Vec::new(),
+            _turn: None,
+        }
+    }
+
+    fn paths(files: &[Selected]) -> Vec<&str> {
+        files.iter().map(|file| file.path.as_str()).collect()
+    }
+
+    fn left_out(built: &Built) -> Vec<&str> {
+        built.left_out.iter().map(|out| out.path.as_str()).collect()
+    }
+
+    #[test]
+    fn of_a_built_site_only_what_is_shown_goes_in() {
+        let mut built = built(
+            &[
+                "dist/index.html",
+                "dist/a.js",
+                "distant.txt",
+                "package.json",
+                "src/a.jsx",
+                "src/b.jsx",
+            ],
+            &["node_modules/react/index.js"],
+        );
+        leave_out_unserved(&mut built, "dist");
+        assert_eq!(paths(&built.own), ["dist/index.html", "dist/a.js"]);
+        assert_eq!(paths(&built.installed), [""; 0]);
+        assert_eq!(
+            left_out(&built),
+            ["distant.txt", "node_modules/", "package.json", "src/"]
+        );
+    }
+
+    #[test]
+    fn a_site_that_is_its_folder_goes_in_whole() {
+        let mut built = built(&["index.html", "css/a.css"], &[]);
+        leave_out_unserved(&mut built, ".");
+        assert_eq!(paths(&built.own), ["index.html", "css/a.css"]);
+        assert!(built.left_out.is_empty());
+    }
+
+    #[test]
+    fn what_only_builds_stays_out() {
+        let mut built = built(
+            &[".next/BUILD_ID", ".next/cache/webpack/0.pack", "package.json"],
+            &[
+                "node_modules/@next/env/index.js",
+                "node_modules/@next/swc-linux-x64-gnu/next-swc.node",
+                "node_modules/next/a.js",
+            ],
+        );
+        node::leave_out_builders(&mut built);
+        assert_eq!(paths(&built.own), [".next/BUILD_ID", "package.json"]);
+        assert_eq!(
+            paths(&built.installed),
+            ["node_modules/@next/env/index.js", "node_modules/next/a.js"]
+        );
+        assert_eq!(left_out(&built), [".next/cache/", "node_modules/@next/swc-*/"]);
+    }
 }

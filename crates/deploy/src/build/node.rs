@@ -1,6 +1,9 @@
 //! npm: exactly what the lock file says, without development dependencies.
 
+use super::Built;
+use crate::rules::Reason;
 use crate::run::{self, BUILD_TIME_OUT};
+use crate::select::LeftOut;
 use crate::{DeployError, Progress, toolchain};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,6 +12,11 @@ use std::process::Command;
 const INSTALL_ADVICE: &str =
     "run `npm install` in the app's folder to see the same; native modules need `apt install build-essential python3`";
 const LOCKS: [&str; 2] = ["package-lock.json", "npm-shrinkwrap.json"];
+/// What begins with this path is not needed to serve. Next.js alone would bring 150 MB, more than Lambda allows.
+const BUILDERS: [(&str, &str); 2] = [
+    (".next/cache/", "a build cache"),
+    ("node_modules/@next/swc-", "a compiler, needed to build only"),
+];
 const FOREIGN_LOCKS: [(&str, &str); 3] = [("yarn.lock", "yarn"), ("pnpm-lock.yaml", "pnpm"), ("bun.lock", "bun")];
 
 /// A stage whose `node_modules` is there.
@@ -88,6 +96,36 @@ pub(super) fn run_script(stage: &Path, script: &str, progress: &dyn Progress) ->
         &format!("`npm run {script}` in the app's folder should succeed first"),
     )
     .map(drop)
+}
+
+/// Takes out what built the app and is of no use to what serves it, where npm cannot know that.
+pub(super) fn leave_out_builders(built: &mut Built) {
+    let Built {
+        own,
+        installed,
+        left_out,
+        ..
+    } = built;
+    for (folder, what) in BUILDERS {
+        let mut found = false;
+        for files in [&mut *own, &mut *installed] {
+            files.retain(|file| {
+                let out = file.path.starts_with(folder);
+                found |= out;
+                !out
+            });
+        }
+        if found {
+            left_out.push(LeftOut {
+                path: if folder.ends_with('/') {
+                    folder.to_owned()
+                } else {
+                    format!("{folder}*/")
+                },
+                reason: Reason::NotCode(what),
+            });
+        }
+    }
 }
 
 impl Npm {

@@ -2,6 +2,7 @@
 
 mod native;
 mod node;
+mod poetry;
 mod python;
 mod site;
 

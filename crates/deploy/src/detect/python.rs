@@ -1,6 +1,6 @@
 //! Python: Django, Flask and other WSGI apps, FastAPI and other ASGI apps, Lambda handlers.
 
-use super::{Found, SERVER_CONCURRENCY, source};
+use super::{Found, SERVER_CONCURRENCY, poetry, source};
 use crate::plan::{Build, Kind, Serving};
 use crate::{Config, DeployError, toolchain};
 use std::fs;
@@ -65,15 +65,15 @@ pub(super) fn requirements(folder: &Path) -> Option<Requirements> {
             names,
         });
     }
-    // Poetry's own table: pip understands it through the build backend, by installing the project itself.
     let poetry = manifest
         .get("tool")
         .and_then(|tool| tool.get("poetry"))
-        .and_then(|poetry| poetry.get("dependencies"));
-    let names: Vec<String> = poetry?.as_table()?.keys().map(|name| name.to_lowercase()).collect();
-    Some(Requirements {
+        .and_then(|poetry| poetry.get("dependencies"))?;
+    let lock: Option<toml::Table> = source(&folder.join("poetry.lock")).and_then(|lock| toml::from_str(&lock).ok());
+    let (arguments, names) = poetry::requirements(poetry.as_table()?, lock.as_ref());
+    (!arguments.is_empty()).then_some(Requirements {
         file: "pyproject.toml",
-        arguments: vec![".".into()],
+        arguments,
         names,
     })
 }

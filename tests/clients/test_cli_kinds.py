@@ -1,0 +1,72 @@
+"""Projects as other tools leave them: `danbi deploy` says what they are, builds them, and leaves out what only builds."""
+
+import json
+import shutil
+
+import pytest
+from test_cli import answer, cli  # noqa: F401
+
+HANDLER = "import humanize\n\n\ndef lambda_handler(event, context):\n    return humanize.intcomma(1234567)\n"
+PROJECT = """
+[project]
+name = "a-name-that-is-no-module"
+version = "0.1.0"
+requires-python = ">=3.9"
+dependencies = ["humanize>=4,<5"]
+"""
+POETRY = """
+[tool.poetry]
+name = "a-name-that-is-no-module"
+version = "0.1.0"
+description = ""
+authors = ["Nobody <nobody@example.com>"]
+package-mode = false
+
+[tool.poetry.dependencies]
+python = ">=3.9,<4.0"
+humanize = { version = "^4.0", python = ">=3.8" }
+absent = { version = "*", optional = true }
+
+[tool.poetry.group.dev.dependencies]
+pytest = "^8"
+
+[build-system]
+requires = ["poetry-core"]
+build-backend = "poetry.core.masonry.api"
+"""
+
+
+@pytest.mark.parametrize("manifest", [PROJECT, POETRY], ids=["pyproject", "poetry"])
+def test_a_python_project_brings_what_its_manifest_lists(cli, danbi, tmp_path, manifest):  # noqa: F811
+    app = tmp_path / "listed"
+    app.mkdir()
+    (app / "pyproject.toml").write_text(manifest)
+    (app / "lambda_function.py").write_text(HANDLER)
+    deployed = json.loads(cli("deploy", app, "--json").stdout)
+    assert "pyproject.toml lists its dependencies" in deployed["because"]
+    assert "humanize/" in [group["path"] for group in deployed["report"]["installed"]]
+    assert answer(danbi, "listed").body == b"1,234,567"
+
+
+def test_of_a_site_that_vite_builds_only_the_result_goes_in(cli, danbi, tmp_path):  # noqa: F811
+    app = tmp_path / "vite-site"
+    (app / "src").mkdir(parents=True)
+    (app / "package.json").write_text('{"name": "vite-site", "private": true, "type": "module", "scripts": {"build": "vite build"}, "devDependencies": {"vite": "^5.4.0"}}')
+    (app / "index.html").write_text('<!doctype html><title>Rain</title><script type="module" src="/src/main.js"></script>')
+    (app / "src" / "main.js").write_text("document.title = 'It rains';\n")
+    deployed = json.loads(cli("deploy", app, "--json").stdout)
+    assert [group["path"] for group in deployed["report"]["own"]] == ["dist/"] and deployed["report"]["installed"] == []
+    page = answer(danbi, "vite-site")
+    assert page.status == 200 and b"<title>Rain</title>" in page.body and b"/assets/" in page.body
+    assert answer(danbi, "vite-site", "src/main.js").status == 404
+
+
+@pytest.mark.skipif(not shutil.which("go"), reason="go is not installed")
+def test_a_go_program_is_compiled(cli, danbi, tmp_path):  # noqa: F811
+    app = tmp_path / "goes"
+    app.mkdir()
+    (app / "go.mod").write_text("module example.com/goes\n\ngo 1.19\n")
+    (app / "main.go").write_text('package main\n\nimport (\n\t"fmt"\n\t"net/http"\n\t"os"\n)\n\nfunc main() {\n\thttp.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "Go says %s", r.URL.Path) })\n\tpanic(http.ListenAndServe(":"+os.Getenv("PORT"), nil))\n}\n')
+    deployed = json.loads(cli("deploy", app, "--json").stdout)
+    assert deployed["kind"] == "go" and [group["path"] for group in deployed["report"]["own"]] == ["server"]
+    assert answer(danbi, "goes", "x").body == b"Go says /x"
