@@ -320,6 +320,8 @@ def test_a_dropped_table_is_back_in_a_database_of_the_second_before(danbi_with):
     run(connection, "INSERT INTO t VALUES (1, 'after the backup')")
     rds.create_db_snapshot(DBSnapshotIdentifier="early", DBInstanceIdentifier="todo")
     until(lambda: rds.describe_db_snapshots(DBSnapshotIdentifier="early")["DBSnapshots"][0]["Status"] == "available")
+    (early,) = rds.describe_db_snapshots(DBSnapshotIdentifier="early")["DBSnapshots"]
+    assert early["LicenseModel"] == "postgresql-license"
     danbi.kill_9()
     danbi.start()
     connection = connect(instance)
