@@ -3,7 +3,7 @@
 //! Everything here is called from processes with a single thread (the launcher and what it forks), so that a child may
 //! use all of Rust: no lock of another thread can be held in it.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -77,15 +77,92 @@ pub(crate) fn clone_init(options: &InitOptions<'_>) -> io::Result<(Forked, Optio
     }
 }
 
-/// Forks the calling process, which has one thread; the child is a child of the caller's parent.
-pub(crate) fn fork_sibling() -> io::Result<Forked> {
-    // SAFETY: no stack is given and no memory shared, so this is a fork; the process has a single thread (module
-    // contract).
-    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::CLONE_PARENT | libc::SIGCHLD, 0, 0, 0, 0) };
-    match pid {
-        -1 => Err(io::Error::last_os_error()),
-        0 => Ok(Forked::Child),
-        pid => forked(pid as i32),
+/// Whose child a process becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ChildOf {
+    Caller,
+    CallersParent,
+}
+
+/// Runs `errand` in a child that borrows the memory and the descriptors of the calling process, which waits for its end,
+/// as after `vfork`: who only goes through a door needs no copy of either. The errand may fork; that child has a copy
+/// of both.
+pub(crate) fn send<T>(of: ChildOf, errand: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    let stack = Stack::new()?;
+    let mut call = Call {
+        errand: Some(errand),
+        outcome: None,
+    };
+    let parent = if of == ChildOf::CallersParent {
+        libc::CLONE_PARENT
+    } else {
+        0
+    };
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES | libc::SIGCHLD | parent;
+    let dumpable = rustix::process::dumpable_behavior()?;
+    // SAFETY: the child runs on a stack of its own that outlives it, as `call` does, because CLONE_VFORK holds the caller
+    // until the child has ended; the process has a single thread (module contract), so nobody else uses its memory.
+    let pid = unsafe { libc::clone(perform(&call), stack.top(), flags, (&raw mut call).cast()) };
+    if pid == -1 {
+        return Err(io::Error::last_os_error());
+    }
+    // A change of user in the child hid the files in `/proc` of everybody who has this memory.
+    rustix::process::set_dumpable_behavior(dumpable)?;
+    call.outcome
+        .unwrap_or_else(|| Err(io::Error::other("the process on the way ended")))
+}
+
+struct Call<F, T> {
+    errand: Option<F>,
+    outcome: Option<io::Result<T>>,
+}
+
+/// What a child of [`send`] begins with; `_call` tells the types.
+fn perform<F: FnOnce() -> io::Result<T>, T>(_call: &Call<F, T>) -> extern "C" fn(*mut c_void) -> c_int {
+    extern "C" fn run<F: FnOnce() -> io::Result<T>, T>(call: *mut c_void) -> c_int {
+        // SAFETY: `send` gives the address of its call, which nobody else uses until this process has ended.
+        let call = unsafe { &mut *call.cast::<Call<F, T>>() };
+        call.outcome = call.errand.take().map(|errand| errand());
+        0
+    }
+    run::<F, T>
+}
+
+/// Memory for the stack of a process that borrows all other memory; also of the init that is forked there.
+struct Stack(*mut c_void);
+
+impl Stack {
+    const BYTES: usize = 1 << 20;
+    /// Below it, so that an overflow ends the process.
+    const GUARD_BYTES: usize = 1 << 16;
+
+    fn new() -> io::Result<Self> {
+        let all = Self::GUARD_BYTES + Self::BYTES;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE | libc::MAP_STACK;
+        // SAFETY: new memory at an address of the kernel's choice.
+        let bottom = unsafe { libc::mmap(std::ptr::null_mut(), all, libc::PROT_NONE, flags, -1, 0) };
+        if bottom == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let stack = Self(bottom);
+        let rights = libc::PROT_READ | libc::PROT_WRITE;
+        // SAFETY: the part above the guard of what has just been mapped.
+        match unsafe { libc::mprotect(bottom.byte_add(Self::GUARD_BYTES), Self::BYTES, rights) } {
+            0 => Ok(stack),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
+    fn top(&self) -> *mut c_void {
+        // SAFETY: one past the end of the mapping, where the stack begins to grow down.
+        unsafe { self.0.byte_add(Self::GUARD_BYTES + Self::BYTES) }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: the mapping that `new` made; nobody runs on it any more.
+        unsafe { libc::munmap(self.0, Self::GUARD_BYTES + Self::BYTES) };
     }
 }
 

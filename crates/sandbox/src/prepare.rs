@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::cgroup::Cgroup;
 use crate::credentials::{self, Identity};
 use crate::init;
-use crate::namespaces::{self, Forked, InitOptions};
+use crate::namespaces::{self, ChildOf, Forked, InitOptions};
 use crate::network::Link;
 use crate::protocol::Channel;
 
@@ -97,38 +97,17 @@ fn make_init(plan: &Plan, channel: Channel) -> io::Result<(Pid, OwnedFd)> {
 }
 
 /// Makes init inside the namespaces of a template. A namespace is entered for good, and a pid namespace by children
-/// only, so two more processes are needed: the first enters, the second is inside and makes init. Both and init are
+/// only, so two more processes go there: the first enters, the second is inside and makes init. Both and init are
 /// children of the preparer; when it ends, init becomes the launcher's.
 fn make_init_in(family: &Family, plan: &Plan, channel: Channel) -> io::Result<(Pid, OwnedFd)> {
     plan.cgroup
         .join_v2()
         .map_err(|error| at("joining the cgroup", &error))?;
     let (waiting, go) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    let (ours, theirs) = Channel::pair()?;
-    if let Forked::Child = namespaces::fork()? {
-        drop(ours);
-        let made = enter(family, plan).and_then(|()| match namespaces::fork_sibling()? {
-            Forked::Parent(_) => namespaces::exit(0),
-            Forked::Child => make_init_inside(plan),
-        });
-        match made {
-            Ok(Made::Inside) => init::run(plan, channel, waiting, &go),
-            Ok(Made::Init(pidfd)) => {
-                let _ = theirs.send_patiently(&None::<String>, &[pidfd.as_fd()]);
-                namespaces::exit(0)
-            }
-            Err(error) => {
-                let _ = theirs.send_patiently(&Some(error.to_string()), &[]);
-                namespaces::exit(1)
-            }
-        }
-    }
-    drop((theirs, channel, waiting));
-    let (failure, descriptors) = ours
-        .receive::<Option<String>>()?
-        .ok_or_else(|| io::Error::other("nobody made the sandbox"))?;
-    let pidfd = descriptors.into_iter().next();
-    let pidfd = pidfd.ok_or_else(|| io::Error::other(failure.unwrap_or_default()))?;
+    let pidfd = namespaces::send(ChildOf::Caller, || {
+        enter(family, plan)?;
+        namespaces::send(ChildOf::CallersParent, || make_init_inside(plan, channel, waiting, &go))
+    })?;
     let finished = namespaces::pid_of(pidfd.as_fd()).and_then(|pid| {
         connect(plan, pid)?;
         rustix::io::write(&go, b"!")?;
@@ -143,13 +122,6 @@ fn make_init_in(family: &Family, plan: &Plan, channel: Channel) -> io::Result<(P
     }
 }
 
-enum Made {
-    /// This process is the new init.
-    Inside,
-    /// This process made it.
-    Init(OwnedFd),
-}
-
 /// Becomes the root of the template's user namespace, whose next child is in its pid namespace.
 fn enter(family: &Family, plan: &Plan) -> io::Result<()> {
     namespaces::enter(family.user.as_fd()).map_err(|error| at("entering the template's users", &error))?;
@@ -159,7 +131,7 @@ fn enter(family: &Family, plan: &Plan) -> io::Result<()> {
     namespaces::enter(family.pid.as_fd()).map_err(|error| at("entering the template's processes", &error))
 }
 
-fn make_init_inside(plan: &Plan) -> io::Result<Made> {
+fn make_init_inside(plan: &Plan, channel: Channel, waiting: OwnedFd, go: &OwnedFd) -> io::Result<OwnedFd> {
     let identity = plan.identity.as_ref().ok_or_else(|| io::Error::other("no identity"))?;
     // Whose user id the namespace is made under owns it: the program, so that its fork may come in.
     credentials::act_as_program(identity)?;
@@ -170,14 +142,14 @@ fn make_init_inside(plan: &Plan) -> io::Result<Made> {
         cgroup: None,
     };
     let (forked, pidfd) = namespaces::clone_init(&options).map_err(|error| at("making namespaces", &error))?;
-    let Forked::Parent(_) = forked else {
-        return Ok(Made::Inside);
-    };
+    if let Forked::Child = forked {
+        init::run(plan, channel, waiting, go);
+    }
     let pidfd = pidfd.ok_or_else(|| io::Error::other("the kernel gave no pidfd"))?;
     credentials::act_as_root(identity)?;
     let pid = namespaces::pid_of(pidfd.as_fd())?;
     namespaces::write_id_maps(pid, identity).map_err(|error| at("mapping ids", &error))?;
-    Ok(Made::Init(pidfd))
+    Ok(pidfd)
 }
 
 fn clone_init(plan: &Plan, cgroup: Option<BorrowedFd<'_>>) -> io::Result<(Forked, Option<OwnedFd>)> {

@@ -272,14 +272,12 @@ async fn restore(
     let spare = match template.take_spare() {
         Some(spare) => Ok(spare),
         None => {
-            Spare::fork(
-                &template.sandbox,
-                &host.launcher,
-                spec,
-                program,
-                host.options.platform.clone(),
-            )
-            .await
+            let platform = host.options.platform.clone();
+            let forked = Spare::fork(&template.sandbox, &host.launcher, spec, program, platform).await;
+            forked.map(|mut spare| {
+                template.copy_ahead(&mut spare);
+                spare
+            })
         }
     };
     match spare.and_then(|spare| spare.begin(variables.clone(), &program.place, credentials)) {
