@@ -278,6 +278,8 @@ def test_a_snapshot_becomes_another_database(database):
     rds.modify_db_instance(DBInstanceIdentifier="todo", DBParameterGroupName="tuned", ApplyImmediately=True)
     groups = lambda instance: [group["DBParameterGroupName"] for group in instance["DBParameterGroups"]]
     assert groups(available(rds, "todo")) == ["tuned"]
+    # Its server has been started anew.
+    connection = connect(instance, autocommit=True)
     rds.create_db_snapshot(DBSnapshotIdentifier="before", DBInstanceIdentifier="todo")
     snapshot = lambda name: rds.describe_db_snapshots(DBSnapshotIdentifier=name)["DBSnapshots"][0]["Status"]
     until(lambda: snapshot("before") == "available")
