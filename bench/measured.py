@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT / "tests" / "clients"))
 
 from platform_under_test import KEY_ID, SECRET, Platform  # noqa: E402, F401
 
-START_SECONDS = 30
+START_SECONDS = 120
 
 
 class Server:

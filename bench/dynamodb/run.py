@@ -77,13 +77,18 @@ def table(server, name, sort=False):
 
 @contextlib.contextmanager
 def all_servers(names, base):
-    """Every server, filled, and idle beside the others while one is measured."""
+    """Every server that starts, filled, and idle beside the others while one is measured."""
     with contextlib.ExitStack() as stack:
         servers = []
         for name in names:
             folder = pathlib.Path(base) / name
             folder.mkdir()
-            servers.append(stack.enter_context(SERVERS[name](folder)))
+            try:
+                servers.append(stack.enter_context(SERVERS[name](folder)))
+            except AssertionError as failure:
+                if name == "danbi":
+                    raise
+                print(f"LACKING: {name} is not measured: {failure}", flush=True)
         yield servers
 
 
