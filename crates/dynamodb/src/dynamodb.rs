@@ -117,7 +117,7 @@ impl DynamoDb {
     pub async fn drain(&self) {
         self.tasks.abort();
         if let Err(error) = self.store_usage().await {
-            tracing::warn!(%error, "dynamodb: the last counts of items could not be stored");
+            tracing::warn!(?error, "dynamodb: the last counts of items could not be stored");
         }
     }
 

@@ -297,7 +297,11 @@ impl DynamoDb {
             }
             Err(error) if batch.len() == 1 => vec![Err(error)],
             Err(error) => {
-                tracing::debug!(%error, writes = batch.len(), "dynamodb: writes of one item go one by one");
+                tracing::debug!(
+                    ?error,
+                    writes = batch.len(),
+                    "dynamodb: writes of one item go one by one"
+                );
                 let mut results = Vec::with_capacity(batch.len());
                 for write in &batch {
                     results.push(self.write_alone(write).await);

@@ -152,7 +152,7 @@ pub(crate) async fn run(dynamodb: Weak<DynamoDb>) {
                 }
             }
             Err(Error::Store(StoreError::Closed)) => return,
-            Err(error) => tracing::warn!(%error, "dynamodb: jobs could not be listed; trying again later"),
+            Err(error) => tracing::warn!(?error, "dynamodb: jobs could not be listed; trying again later"),
         }
         let jobs = Arc::clone(&service);
         drop(service);
@@ -197,11 +197,11 @@ impl DynamoDb {
                 Ok(Some((held, job))) => match self.steps(held, job).await {
                     Ok(()) => return,
                     Err(Error::Store(StoreError::Closed)) => return,
-                    Err(error) => tracing::warn!(%error, job = %id, "dynamodb: a job failed; trying again"),
+                    Err(error) => tracing::warn!(?error, job = %id, "dynamodb: a job failed; trying again"),
                 },
                 Ok(None) => return,
                 Err(Error::Store(StoreError::Closed)) => return,
-                Err(error) => tracing::warn!(%error, job = %id, "dynamodb: a job could not be begun; trying again"),
+                Err(error) => tracing::warn!(?error, job = %id, "dynamodb: a job could not be begun; trying again"),
             }
             tokio::time::sleep(AFTER_FAILURE).await;
         }
@@ -291,7 +291,7 @@ pub(crate) async fn upkeep(dynamodb: Weak<DynamoDb>) {
         match done {
             Ok(()) => {}
             Err(Error::Store(StoreError::Closed)) => return,
-            Err(error) => tracing::warn!(%error, "dynamodb: the upkeep met an error; trying again later"),
+            Err(error) => tracing::warn!(?error, "dynamodb: the upkeep met an error; trying again later"),
         }
     }
 }

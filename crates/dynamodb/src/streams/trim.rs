@@ -36,7 +36,7 @@ impl DynamoDb {
                         let trimmed = self.trim_shelf(record.number, shard, shelf, before).await;
                         if let Err(error) = trimmed {
                             let arn = named(key)?.arn();
-                            tracing::warn!(%error, %arn, "dynamodb: a stream could not be trimmed; trying again later");
+                            tracing::warn!(?error, %arn, "dynamodb: a stream could not be trimmed; trying again later");
                         }
                     }
                 }

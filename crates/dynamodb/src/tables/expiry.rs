@@ -224,7 +224,10 @@ impl DynamoDb {
             for (_, value) in &page.entries {
                 let target: Target = serde_json::from_slice(value).map_err(Error::internal)?;
                 if let Err(error) = self.remove_expired_of(&target).await {
-                    tracing::warn!(%error, "dynamodb: expired items could not be removed; trying again later");
+                    tracing::warn!(
+                        ?error,
+                        "dynamodb: expired items could not be removed; trying again later"
+                    );
                 }
             }
             match page.entries.last() {
@@ -322,7 +325,10 @@ pub(crate) async fn run(dynamodb: Weak<DynamoDb>, every: Duration) {
         match service.remove_expired().await {
             Ok(()) => {}
             Err(Error::Store(StoreError::Closed)) => return,
-            Err(error) => tracing::warn!(%error, "dynamodb: expired items could not be looked for; trying again later"),
+            Err(error) => tracing::warn!(
+                ?error,
+                "dynamodb: expired items could not be looked for; trying again later"
+            ),
         }
     }
 }
