@@ -290,7 +290,7 @@ def test_a_snapshot_becomes_another_database(database):
     copy = available(rds, "copy")
     assert copy["Endpoint"]["Port"] != instance["Endpoint"]["Port"]
     assert run(connect(copy), "SELECT * FROM t") == ((1,),)
-    assert groups(copy) == ["default.mysql8.0"]
+    assert groups(copy) == groups(instance)
     rds.restore_db_instance_from_db_snapshot(DBInstanceIdentifier="tuned-copy", DBSnapshotIdentifier="kept", DBParameterGroupName="tuned")
     assert groups(available(rds, "tuned-copy")) == ["tuned"]
     rds.delete_db_instance(DBInstanceIdentifier="todo", FinalDBSnapshotIdentifier="last")
