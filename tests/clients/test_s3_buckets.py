@@ -130,6 +130,13 @@ def test_events_reach_a_function_that_may_be_told(danbi, s3):
     until(told)
 
 
+def test_lifecycle_rules_come_and_go_by_the_old_operations_too(s3):
+    rule = {"ID": "old", "Prefix": "old/", "Status": "Enabled", "Expiration": {"Days": 3}}
+    s3.put_bucket_lifecycle(Bucket=BUCKET, LifecycleConfiguration={"Rules": [rule]})
+    assert s3.get_bucket_lifecycle(Bucket=BUCKET)["Rules"] == [rule]
+    assert s3.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"] == [rule]
+
+
 def test_a_document_is_held_against_its_md5(s3):
     tags = {"TagSet": [{"Key": "k", "Value": "v"}]}
     put = s3.put_bucket_tagging
