@@ -159,8 +159,6 @@ def burst(results, danbi, django, count):
             caller.connection.connect()
         rounds = []
         for _ in range(3):
-            # One environment has been there before, as with any function that is used.
-            Caller(platform, "django").call()
             began = time.time()
             # No threads: a hundred of them took a fifth of the machine from what is measured.
             for caller in callers:

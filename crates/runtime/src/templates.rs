@@ -116,8 +116,7 @@ impl Template {
         self.copy_ahead(kept.insert(spare));
     }
 
-    /// Lets a new fork copy the pages that it will write to, if they are known: all at once costs less than one by one.
-    pub(crate) fn copy_ahead(&self, spare: &mut Spare) {
+    fn copy_ahead(&self, spare: &mut Spare) {
         if let Some(written) = self.written.get() {
             spare.copy_ahead(written);
         }

@@ -31,6 +31,7 @@ _SIGCHLD = 17
 _EPERM = 1
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_libc.madvise.argtypes = (ctypes.c_size_t, ctypes.c_size_t, ctypes.c_int)
 
 
 class _Instruction(ctypes.Structure):
@@ -245,7 +246,7 @@ def _copy_ahead(message):
     numbers = memoryview(message).cast("Q")
     for start, length in zip(numbers[1::2], numbers[2::2]):
         # An older kernel cannot, and what is not there is not missed.
-        _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(length), _MADV_POPULATE_WRITE)
+        _libc.madvise(start, length, _MADV_POPULATE_WRITE)
 
 
 def _take_variables(letter):

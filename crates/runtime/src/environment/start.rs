@@ -273,11 +273,7 @@ async fn restore(
         Some(spare) => Ok(spare),
         None => {
             let platform = host.options.platform.clone();
-            let forked = Spare::fork(&template.sandbox, &host.launcher, spec, program, platform).await;
-            forked.map(|mut spare| {
-                template.copy_ahead(&mut spare);
-                spare
-            })
+            Spare::fork(&template.sandbox, &host.launcher, spec, program, platform).await
         }
     };
     match spare.and_then(|spare| spare.begin(variables.clone(), &program.place, credentials)) {
