@@ -165,6 +165,42 @@ def test_objects_are_encrypted_under_keys_of_kms(danbi):
     assert refused(s3.put_object, Bucket="guarded", Key="c", ServerSideEncryption="aws:kms:dsse")[0] == "NotImplemented"
 
 
+def test_an_object_gets_another_key_and_keeps_its_bytes(danbi):
+    kms, s3 = danbi.client("kms"), danbi.client("s3")
+    first, second = new_key(kms), new_key(kms)
+    s3.create_bucket(Bucket="guarded")
+    s3.put_bucket_versioning(Bucket="guarded", VersioningConfiguration={"Status": "Enabled"})
+    body = b"hello" * 20_000
+    old = s3.put_object(Bucket="guarded", Key="a", Body=body, Metadata={"mood": "good"})
+    s3.put_object(Bucket="guarded", Key="a", Body=b"newer")
+    before = s3.head_object(Bucket="guarded", Key="a", VersionId=old["VersionId"])
+    blobs = lambda: sorted(path.name for path in (danbi.data / "blobs").rglob("*") if path.is_file())
+    files = blobs()
+
+    def update(key, **more):
+        return s3.update_object_encryption(Bucket="guarded", Key="a", ObjectEncryption={"SSEKMS": {"KMSKeyArn": key}}, **more)
+
+    update(first["Arn"], VersionId=old["VersionId"])
+    s3.update_object_encryption(Bucket="guarded", Key="a", VersionId=old["VersionId"], ObjectEncryption={"SSEKMS": {"KMSKeyArn": second["Arn"], "BucketKeyEnabled": True}})
+    after = s3.head_object(Bucket="guarded", Key="a", VersionId=old["VersionId"])
+    assert (after["SSEKMSKeyId"], after["BucketKeyEnabled"]) == (second["Arn"], True)
+    kept = ("ETag", "LastModified", "Metadata", "ContentLength")
+    assert [after[name] for name in kept] == [before[name] for name in kept] and blobs() == files
+    assert s3.get_object(Bucket="guarded", Key="a", VersionId=old["VersionId"])["Body"].read() == body
+    assert s3.head_object(Bucket="guarded", Key="a")["ServerSideEncryption"] == "AES256"
+
+    # The new key alone opens it.
+    kms.disable_key(KeyId=first["KeyId"])
+    assert s3.get_object(Bucket="guarded", Key="a", VersionId=old["VersionId"])["Body"].read() == body
+    kms.disable_key(KeyId=second["KeyId"])
+    assert refused(s3.get_object, Bucket="guarded", Key="a", VersionId=old["VersionId"])[0] == "KMS.DisabledException"
+    assert refused(update, first["Arn"])[0] == "KMS.DisabledException"
+    assert refused(update, "alias/aws/s3")[0] == "InvalidRequest"
+    assert refused(update, second["Arn"].replace("000000000000", "111111111111"))[0] == "AccessDenied"
+    s3.delete_object(Bucket="guarded", Key="a")
+    assert refused(update, first["Arn"])[0] == "MethodNotAllowed"
+
+
 def test_a_bucket_encrypts_by_default_with_the_key_that_aws_would_manage(danbi):
     kms, s3 = danbi.client("kms"), danbi.client("s3")
     s3.create_bucket(Bucket="guarded")

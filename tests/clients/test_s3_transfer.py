@@ -3,6 +3,7 @@
 import concurrent.futures
 import hashlib
 import io
+import json
 import os
 
 import pytest
@@ -52,3 +53,43 @@ def test_many_transfers_at_once(s3):
         assert all(threads.map(there_and_back, enumerate(bodies)))
     listed = s3.list_objects_v2(Bucket="box", Prefix="many/")["Contents"]
     assert sorted(o["Size"] for o in listed) == sorted(map(len, bodies))
+
+
+def bdecoded(data, at=0):
+    """A value of a torrent file and where it ends."""
+    if data[at : at + 1] == b"i":
+        end = data.index(b"e", at)
+        return int(data[at + 1 : end]), end + 1
+    if data[at : at + 1] == b"d":
+        values, at = {}, at + 1
+        while data[at : at + 1] != b"e":
+            key, at = bdecoded(data, at)
+            values[key.decode()], at = bdecoded(data, at)
+        return values, at + 1
+    colon = data.index(b":", at)
+    end = colon + 1 + int(data[at:colon])
+    return data[colon + 1 : end], end
+
+
+def test_an_object_seeds_its_torrent(danbi, s3):
+    content = os.urandom(3 * MIB + 7)
+    s3.put_object(Bucket="box", Key="films/a b.mpg", Body=content)
+    answer = s3.get_object_torrent(Bucket="box", Key="films/a b.mpg")
+    assert answer["ResponseMetadata"]["HTTPHeaders"]["content-type"] == "application/x-bittorrent"
+    data = answer["Body"].read()
+    torrent, end = bdecoded(data)
+    assert end == len(data) and sorted(torrent) == ["info", "url-list"]
+    info = torrent["info"]
+    assert (info["length"], info["name"]) == (len(content), b"a b.mpg")
+    pieces = [content[at : at + info["piece length"]] for at in range(0, len(content), info["piece length"])]
+    assert info["pieces"] == b"".join(hashlib.sha1(piece).digest() for piece in pieces)
+    # What a client fetches there, when everybody may.
+    s3.delete_public_access_block(Bucket="box")
+    statement = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::box/*"}
+    s3.put_bucket_policy(Bucket="box", Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    assert torrent["url-list"].decode() == f"{danbi.url}/box/films/a%20b.mpg"
+    fetched = danbi.http("GET", torrent["url-list"].decode(), headers={"Range": f"bytes=0-{info['piece length'] - 1}"})
+    assert (fetched.status, fetched.body) == (206, pieces[0])
+    with pytest.raises(s3.exceptions.ClientError) as missing:
+        s3.get_object_torrent(Bucket="box", Key="none")
+    assert missing.value.response["Error"]["Code"] == "NoSuchKey"

@@ -29,6 +29,8 @@ def sample(shape, depth=0):
     if shape.name in ("Tag", "Parameter") and shape.type_name == "structure" and not shape.required_members:
         # The model demands nothing of them, and a query has no form for an empty structure in a list.
         return {name: "k" for name in shape.members if name in ("Key", "Value", "ParameterName", "ParameterValue")}
+    if shape.name == "ObjectEncryption":
+        return {"SSEKMS": {"KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k"}}
     if shape.type_name == "structure":
         return {
             name: (member.type_name == "string" and (special(member.name) or special(name))) or sample(member, depth + 1)

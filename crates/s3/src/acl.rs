@@ -72,7 +72,7 @@ impl Permission {
     /// The permission on an object that lets a grantee do `action`.
     pub(crate) fn of_object_action(action: &str) -> Option<Self> {
         Some(match action {
-            "s3:GetObject" | "s3:GetObjectVersion" => Self::Read,
+            "s3:GetObject" | "s3:GetObjectVersion" | "s3:GetObjectTorrent" => Self::Read,
             "s3:GetObjectAcl" | "s3:GetObjectVersionAcl" => Self::ReadAcp,
             "s3:PutObjectAcl" | "s3:PutObjectVersionAcl" => Self::WriteAcp,
             _ => return None,

@@ -48,7 +48,7 @@ const BY_BUCKET: [&str; 8] = [
 ];
 
 /// Actions whose operations tell a caller who may not list the bucket nothing of what is not there.
-const READS: [&str; 2] = ["s3:GetObject", "s3:GetObjectVersion"];
+const READS: [&str; 3] = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectTorrent"];
 
 /// What the root of the owning account may do whatever the policy says: mend the policy.
 const OF_POLICIES: [&str; 3] = ["s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"];

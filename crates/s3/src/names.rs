@@ -1,8 +1,9 @@
-//! The grammar of bucket names and object keys.
+//! The grammar of bucket names and object keys, and what is called after them.
 //!
 //! Source: <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>.
 
 use crate::Error;
+use danbi_core::{RequestContext, uri};
 
 /// The longest object key, in bytes of UTF-8.
 pub(crate) const MAX_KEY_BYTES: usize = 1024;
@@ -68,6 +69,19 @@ pub(crate) fn bucket_arn(bucket: &str) -> String {
 /// The ARN of an object.
 pub(crate) fn object_arn(bucket: &str, key: &str) -> String {
     format!("arn:aws:s3:::{bucket}/{key}")
+}
+
+/// Where an object is, by the host that the client addressed.
+pub(crate) fn address(context: &RequestContext, bucket: &str, key: &str) -> String {
+    let scheme = if context.secure { "https" } else { "http" };
+    let host = &context.host;
+    let key = uri::encode(key, uri::RESERVED_IN_PATH);
+    let by_host = host.strip_prefix(bucket).is_some_and(|rest| rest.starts_with('.'));
+    if by_host {
+        format!("{scheme}://{host}/{key}")
+    } else {
+        format!("{scheme}://{host}/{bucket}/{key}")
+    }
 }
 
 #[cfg(test)]

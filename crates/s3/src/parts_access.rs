@@ -84,6 +84,10 @@ pub(crate) fn get_tagging(_: &S3, _: &RequestContext, input: &GetObjectTaggingRe
     )
 }
 
+pub(crate) fn get_torrent(_: &S3, _: &RequestContext, input: &GetObjectTorrentRequest) -> Asked {
+    object("s3:GetObjectTorrent", &input.bucket, &input.key)
+}
+
 pub(crate) fn put_tagging(_: &S3, _: &RequestContext, input: &PutObjectTaggingRequest) -> Asked {
     let version = input.version_id.as_deref();
     let mut asked = versioned(
@@ -129,6 +133,14 @@ pub(crate) fn get_legal_hold(_: &S3, _: &RequestContext, input: &GetObjectLegalH
 
 pub(crate) fn put_legal_hold(_: &S3, _: &RequestContext, input: &PutObjectLegalHoldRequest) -> Asked {
     object("s3:PutObjectLegalHold", &input.bucket, &input.key)
+}
+
+pub(crate) fn update_encryption(_: &S3, _: &RequestContext, input: &UpdateObjectEncryptionRequest) -> Asked {
+    let access = object("s3:UpdateObjectEncryption", &input.bucket, &input.key)?;
+    Ok(match &input.version_id {
+        Some(version) => access.with("s3:VersionId", version),
+        None => access,
+    })
 }
 
 pub(crate) fn restore(_: &S3, _: &RequestContext, input: &RestoreObjectRequest) -> Asked {

@@ -241,8 +241,9 @@ const S3: &[&str] = &[
     "GetBucketOwnershipControls", "GetBucketPolicy", "GetBucketPolicyStatus", "GetBucketReplication",
     "GetBucketRequestPayment", "GetBucketTagging", "GetBucketVersioning", "GetBucketWebsite", "GetObject",
     "GetObjectAcl", "GetObjectAttributes", "GetObjectLegalHold", "GetObjectLockConfiguration", "GetObjectRetention",
-    "GetObjectTagging", "GetPublicAccessBlock", "HeadBucket", "HeadObject", "ListBucketAnalyticsConfigurations",
-    "ListBucketIntelligentTieringConfigurations", "ListBucketInventoryConfigurations",
+    "GetObjectTagging", "GetObjectTorrent", "GetPublicAccessBlock", "HeadBucket", "HeadObject",
+    "ListBucketAnalyticsConfigurations", "ListBucketIntelligentTieringConfigurations",
+    "ListBucketInventoryConfigurations",
     "ListBucketMetricsConfigurations", "ListBuckets", "ListMultipartUploads", "ListObjectVersions", "ListObjects",
     "ListObjectsV2", "ListParts", "PutBucketAccelerateConfiguration", "PutBucketAcl",
     "PutBucketAnalyticsConfiguration", "PutBucketCors", "PutBucketEncryption",
@@ -251,7 +252,7 @@ const S3: &[&str] = &[
     "PutBucketOwnershipControls", "PutBucketPolicy", "PutBucketReplication", "PutBucketRequestPayment",
     "PutBucketTagging", "PutBucketVersioning", "PutBucketWebsite", "PutObject", "PutObjectAcl", "PutObjectLegalHold",
     "PutObjectLockConfiguration", "PutObjectRetention", "PutObjectTagging", "PutPublicAccessBlock", "RestoreObject",
-    "SelectObjectContent", "UploadPart", "UploadPartCopy",
+    "SelectObjectContent", "UpdateObjectEncryption", "UploadPart", "UploadPartCopy",
 ];
 
 #[rustfmt::skip]

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use danbi_core::{RequestContext, uri};
+use danbi_core::RequestContext;
 use danbi_store::{Direction, Transaction};
 
 use super::joined::{Joined, md5_of};
@@ -331,19 +331,6 @@ fn conditions(request: &CompleteMultipartUploadRequest) -> WriteConditions<'_> {
     }
 }
 
-/// Where the object is, by the host that the client addressed.
-fn location(context: &RequestContext, bucket: &str, key: &str) -> String {
-    let scheme = if context.secure { "https" } else { "http" };
-    let host = &context.host;
-    let key = uri::encode(key, uri::RESERVED_IN_PATH);
-    let by_host = host.strip_prefix(bucket).is_some_and(|rest| rest.starts_with('.'));
-    if by_host {
-        format!("{scheme}://{host}/{key}")
-    } else {
-        format!("{scheme}://{host}/{bucket}/{key}")
-    }
-}
-
 fn output(
     context: &RequestContext,
     input: &CompleteMultipartUploadRequest,
@@ -351,7 +338,7 @@ fn output(
     version: &Version,
 ) -> CompleteMultipartUploadOutput {
     let mut output = CompleteMultipartUploadOutput {
-        location: Some(location(context, &input.bucket, &input.key)),
+        location: Some(names::address(context, &input.bucket, &input.key)),
         bucket: Some(input.bucket.clone()),
         key: Some(input.key.clone()),
         // Of a version that replaced `null`, AWS names nothing.

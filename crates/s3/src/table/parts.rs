@@ -34,10 +34,16 @@ pub(super) fn add(service: ServiceBuilder<S3>) -> ServiceBuilder<S3> {
         .on(op::GetObjectTagging, access::get_tagging, facets::tagging::get)
         .on(op::PutObjectTagging, access::put_tagging, facets::tagging::put)
         .on(op::DeleteObjectTagging, access::delete_tagging, facets::tagging::delete)
+        .on_parts(op::GetObjectTorrent, access::get_torrent, facets::torrent::get)
         .on(op::GetObjectRetention, access::get_retention, facets::retention::get)
         .on(op::PutObjectRetention, access::put_retention, facets::retention::put)
         .on(op::GetObjectLegalHold, access::get_legal_hold, facets::legal_hold::get)
         .on(op::PutObjectLegalHold, access::put_legal_hold, facets::legal_hold::put)
+        .on(
+            op::UpdateObjectEncryption,
+            access::update_encryption,
+            facets::encryption::update,
+        )
         .on_parts(op::RestoreObject, access::restore, archive::restore)
         .on_stream(op::SelectObjectContent, access::select, select::select)
 }
