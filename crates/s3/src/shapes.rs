@@ -2033,6 +2033,28 @@ pub struct GetObjectTaggingRequest {
     pub request_payer: Option<String>,
 }
 
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetObjectTorrentOutput {
+    #[serde(skip)]
+    pub body: danbi_wire::StreamingBlob,
+    #[serde(rename = "RequestCharged", skip_serializing_if = "Option::is_none")]
+    pub request_charged: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GetObjectTorrentRequest {
+    #[serde(rename = "Bucket")]
+    pub bucket: String,
+    #[serde(rename = "Key")]
+    pub key: String,
+    #[serde(rename = "RequestPayer", skip_serializing_if = "Option::is_none")]
+    pub request_payer: Option<String>,
+    #[serde(rename = "ExpectedBucketOwner", skip_serializing_if = "Option::is_none")]
+    pub expected_bucket_owner: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct GetPublicAccessBlockOutput {
@@ -3114,6 +3136,13 @@ pub struct Object {
     pub owner: Option<Owner>,
     #[serde(rename = "RestoreStatus", skip_serializing_if = "Option::is_none")]
     pub restore_status: Option<RestoreStatus>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ObjectEncryption {
+    #[serde(rename = "SSEKMS", skip_serializing_if = "Option::is_none")]
+    pub ssekms: Option<SSEKMSEncryption>,
 }
 
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -4263,6 +4292,24 @@ impl std::fmt::Debug for SSEKMS {
     }
 }
 
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SSEKMSEncryption {
+    #[serde(rename = "KMSKeyArn")]
+    pub kms_key_arn: String,
+    #[serde(rename = "BucketKeyEnabled", skip_serializing_if = "Option::is_none")]
+    pub bucket_key_enabled: Option<bool>,
+}
+
+impl std::fmt::Debug for SSEKMSEncryption {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SSEKMSEncryption")
+            .field("kms_key_arn", &danbi_wire::Hidden)
+            .field("bucket_key_enabled", &self.bucket_key_enabled)
+            .finish()
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SSES3 {}
@@ -4508,6 +4555,34 @@ pub struct Transition {
     pub days: Option<i32>,
     #[serde(rename = "StorageClass", skip_serializing_if = "Option::is_none")]
     pub storage_class: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateObjectEncryptionRequest {
+    #[serde(rename = "Bucket")]
+    pub bucket: String,
+    #[serde(rename = "Key")]
+    pub key: String,
+    #[serde(rename = "VersionId", skip_serializing_if = "Option::is_none")]
+    pub version_id: Option<String>,
+    #[serde(rename = "ObjectEncryption")]
+    pub object_encryption: ObjectEncryption,
+    #[serde(rename = "RequestPayer", skip_serializing_if = "Option::is_none")]
+    pub request_payer: Option<String>,
+    #[serde(rename = "ExpectedBucketOwner", skip_serializing_if = "Option::is_none")]
+    pub expected_bucket_owner: Option<String>,
+    #[serde(rename = "ContentMD5", skip_serializing_if = "Option::is_none")]
+    pub content_md5: Option<String>,
+    #[serde(rename = "ChecksumAlgorithm", skip_serializing_if = "Option::is_none")]
+    pub checksum_algorithm: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct UpdateObjectEncryptionResponse {
+    #[serde(rename = "RequestCharged", skip_serializing_if = "Option::is_none")]
+    pub request_charged: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -5136,6 +5211,16 @@ pub mod operations {
         type Output = super::GetObjectTaggingOutput;
     }
     #[derive(Debug, Clone, Copy)]
+    pub struct GetObjectTorrent;
+    impl danbi_wire::Operation for GetObjectTorrent {
+        const NAME: &'static str = "GetObjectTorrent";
+        type Input = super::GetObjectTorrentRequest;
+        type Output = super::GetObjectTorrentOutput;
+        fn response_body(output: &mut Self::Output) -> Option<&mut danbi_wire::StreamingBlob> {
+            Some(&mut output.body)
+        }
+    }
+    #[derive(Debug, Clone, Copy)]
     pub struct GetPublicAccessBlock;
     impl danbi_wire::Operation for GetPublicAccessBlock {
         const NAME: &'static str = "GetPublicAccessBlock";
@@ -5420,6 +5505,13 @@ pub mod operations {
     }
     impl danbi_wire::StreamOperation for SelectObjectContent {
         type Event = super::SelectObjectContentEventStream;
+    }
+    #[derive(Debug, Clone, Copy)]
+    pub struct UpdateObjectEncryption;
+    impl danbi_wire::Operation for UpdateObjectEncryption {
+        const NAME: &'static str = "UpdateObjectEncryption";
+        type Input = super::UpdateObjectEncryptionRequest;
+        type Output = super::UpdateObjectEncryptionResponse;
     }
     #[derive(Debug, Clone, Copy)]
     pub struct UploadPart;
