@@ -130,6 +130,56 @@ def test_events_reach_a_function_that_may_be_told(danbi, s3):
     until(told)
 
 
+def test_an_event_bus_is_told_what_happens(danbi, s3):
+    """The details are those that LocalStack recorded from AWS."""
+    events, sqs = danbi.client("events"), danbi.client("sqs")
+    queue = "arn:aws:sqs:us-east-1:000000000000:told"
+    statement = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": queue}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    url = sqs.create_queue(QueueName="told", Attributes={"Policy": policy})["QueueUrl"]
+    events.put_rule(Name="objects", EventPattern=json.dumps({"source": ["aws.s3"], "detail": {"bucket": {"name": [BUCKET]}}}))
+    assert events.put_targets(Rule="objects", Targets=[{"Id": "q", "Arn": queue}])["FailedEntryCount"] == 0
+    s3.put_object(Bucket=BUCKET, Key="before", Body=b"untold")
+    configure = lambda wanted: s3.put_bucket_notification_configuration(Bucket=BUCKET, NotificationConfiguration=wanted)
+    configure({"EventBridgeConfiguration": {}})
+    assert s3.get_bucket_notification_configuration(Bucket=BUCKET)["EventBridgeConfiguration"] == {}
+    s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    first = s3.put_object(Bucket=BUCKET, Key="a b", Body=b"data")
+    s3.copy_object(Bucket=BUCKET, Key="copy", CopySource={"Bucket": BUCKET, "Key": "a b"})
+    s3.put_object_tagging(Bucket=BUCKET, Key="copy", Tagging={"TagSet": [{"Key": "k", "Value": "v"}]})
+    marker = s3.delete_object(Bucket=BUCKET, Key="a b")
+    s3.delete_object(Bucket=BUCKET, Key="a b", VersionId=first["VersionId"])
+    got = {}
+
+    def told():
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", []):
+            event = json.loads(message["Body"])
+            detail = event["detail"]
+            got[event["detail-type"], detail.get("reason"), detail.get("deletion-type")] = event
+        return len(got) == 5
+
+    until(told)
+    created = got["Object Created", "PutObject", None]
+    assert (created["source"], created["account"], created["region"]) == ("aws.s3", "000000000000", "us-east-1")
+    assert created["resources"] == [f"arn:aws:s3:::{BUCKET}"]
+    detail = created["detail"]
+    assert sorted(detail) == ["bucket", "object", "reason", "request-id", "requester", "source-ip-address", "version"]
+    assert (detail["version"], detail["requester"], detail["source-ip-address"]) == ("0", "000000000000", "127.0.0.1")
+    sequencer = detail["object"].pop("sequencer")
+    etag = first["ETag"].strip('"')
+    assert sequencer and detail["object"] == {"key": "a b", "size": 4, "etag": etag, "version-id": first["VersionId"]}
+    assert got["Object Created", "CopyObject", None]["detail"]["object"]["key"] == "copy"
+    tagged = got["Object Tags Added", None, None]["detail"]
+    assert sorted(tagged["object"]) == ["etag", "key", "version-id"] and "source-ip-address" in tagged
+    hidden = got["Object Deleted", "DeleteObject", "Delete Marker Created"]["detail"]["object"]
+    assert hidden["version-id"] == marker["VersionId"] and hidden["sequencer"] > sequencer
+    gone = got["Object Deleted", "DeleteObject", "Permanently Deleted"]["detail"]["object"]
+    assert sorted(gone) == ["key", "sequencer", "version-id"] and gone["version-id"] == first["VersionId"]
+    assert gone["sequencer"] > sequencer
+    configure({})
+    assert "EventBridgeConfiguration" not in s3.get_bucket_notification_configuration(Bucket=BUCKET)
+
+
 def test_lifecycle_rules_come_and_go_by_the_old_operations_too(s3):
     rule = {"ID": "old", "Prefix": "old/", "Status": "Enabled", "Expiration": {"Days": 3}}
     s3.put_bucket_lifecycle(Bucket=BUCKET, LifecycleConfiguration={"Rules": [rule]})

@@ -117,6 +117,36 @@ def test_checksums_of_parts(s3, algorithm, kind):
     assert s3.head_object(Bucket="parts", Key="k", ChecksumMode="ENABLED")[name] == done[name]
 
 
+@pytest.mark.parametrize("name, algorithm", [("SHA512", hashlib.sha512), ("MD5", hashlib.md5)])
+def test_checksums_of_2026(s3, name, algorithm):
+    value = lambda body: base64.b64encode(algorithm(body).digest()).decode()
+    member = f"Checksum{name}"
+    body = os.urandom(100_000)
+    put = s3.put_object(Bucket="parts", Key="k", Body=body, **{member: value(body)})
+    head = s3.head_object(Bucket="parts", Key="k", ChecksumMode="ENABLED")
+    assert (put[member], head[member], head["ChecksumType"]) == (value(body), value(body), "FULL_OBJECT")
+    assert code(s3.put_object, Bucket="parts", Key="k", Body=b"other", **{member: value(body)}) == "BadDigest"
+    assert s3.get_object(Bucket="parts", Key="k")["Body"].read() == body
+    bodies = [os.urandom(5 * MIB), os.urandom(1000)]
+    upload_id = s3.create_multipart_upload(Bucket="parts", Key="m", ChecksumAlgorithm=name)["UploadId"]
+    parts = []
+    for number, each in enumerate(bodies, 1):
+        part = s3.upload_part(Bucket="parts", Key="m", UploadId=upload_id, PartNumber=number, Body=each, **{member: value(each)})
+        parts.append({"PartNumber": number, "ETag": part["ETag"], member: part[member]})
+    done = complete(s3, "m", upload_id, parts)
+    digests = b"".join(algorithm(each).digest() for each in bodies)
+    assert (done[member], done["ChecksumType"]) == (value(digests) + "-2", "COMPOSITE")
+
+
+# Of nothing, as xxHash's own vectors have them.
+@pytest.mark.parametrize("name, digest", [("XXHASH64", "ef46db3751d8e999"), ("XXHASH3", "2d06800538d394c2"), ("XXHASH128", "99aa06d3014798d86001c324468d497f")])
+def test_xxhash_sums(s3, name, digest):
+    member, value = f"Checksum{name}", base64.b64encode(bytes.fromhex(digest)).decode()
+    assert s3.put_object(Bucket="parts", Key="k", Body=b"", **{member: value})[member] == value
+    assert s3.head_object(Bucket="parts", Key="k", ChecksumMode="ENABLED")[member] == value
+    assert code(s3.put_object, Bucket="parts", Key="k", Body=b"x", **{member: value}) == "BadDigest"
+
+
 def test_a_copy_outlives_its_source(s3):
     body = os.urandom(6 * MIB)
     s3.put_object(Bucket="parts", Key="source key+%", Body=body, Tagging="t=1", Metadata={"m": "1"})

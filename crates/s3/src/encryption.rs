@@ -125,7 +125,15 @@ impl<'r> Place<'r> {
     }
 }
 
-impl Wanted<'_> {
+/// A data key on its way to being kept.
+pub(crate) enum Sealing<'s> {
+    /// It is sealed.
+    Done(Encryption),
+    /// A key of KMS is to seal it.
+    ByKms { key_id: Option<&'s str>, bucket_key: bool },
+}
+
+impl<'r> Wanted<'r> {
     /// A fresh data key, and what is to be kept of it. Whoever says nothing gets what the bucket does, which is SSE-S3
     /// unless it was told otherwise.
     ///
@@ -142,18 +150,32 @@ impl Wanted<'_> {
     /// # Errors
     /// As [`Wanted::data_key`].
     pub(crate) async fn seal(self, s3: &S3, place: &Place<'_>, key: &SecretKey) -> Result<Encryption> {
+        match self.seal_alone(s3, place, key)? {
+            Sealing::Done(encryption) => Ok(encryption),
+            Sealing::ByKms { key_id, bucket_key } => self.seal_by_kms(s3, place, key, key_id, bucket_key).await,
+        }
+    }
+
+    /// The same as far as nobody else has to be asked.
+    ///
+    /// # Errors
+    /// `InvalidArgument`, `InvalidEncryptionAlgorithmError`.
+    pub(crate) fn seal_alone<'s>(self, s3: &S3, place: &'s Place<'_>, key: &SecretKey) -> Result<Sealing<'s>>
+    where
+        'r: 's,
+    {
         if let Some(customer) = self.customer.parse()? {
             if let Some(sse) = self.sse {
                 let message = "Server Side Encryption with Customer provided key is incompatible with the encryption \
                                method specified";
                 return Err(Error::invalid_argument(SSE, sse, message));
             }
-            return Ok(Encryption {
+            return Ok(Sealing::Done(Encryption {
                 key: customer.seal_key(key)?,
                 kind: EncryptionKind::Customer {
                     key_md5: customer.md5().to_owned(),
                 },
-            });
+            }));
         }
         if self.sse != Some("aws:kms") {
             self.check_without_kms()?;
@@ -163,14 +185,17 @@ impl Wanted<'_> {
         let (algorithm, kms_key_id) = match (self.sse, by_default) {
             (Some(sse), _) => (sse, self.kms_key_id),
             (None, Some(default)) => (default.sse_algorithm.as_str(), default.kms_master_key_id.as_deref()),
-            (None, None) => return by_platform(s3, key, place.usual.clone()),
+            (None, None) => return by_platform(s3, key, place.usual.clone()).map(Sealing::Done),
         };
         match algorithm {
-            "AES256" => by_platform(s3, key, EncryptionKind::S3),
+            "AES256" => by_platform(s3, key, EncryptionKind::S3).map(Sealing::Done),
             "aws:kms" => {
                 let by_bucket = default.and_then(|rule| rule.bucket_key_enabled);
                 let bucket_key = self.bucket_key.or(by_bucket).unwrap_or(false);
-                self.seal_by_kms(s3, place, key, kms_key_id, bucket_key).await
+                Ok(Sealing::ByKms {
+                    key_id: kms_key_id,
+                    bucket_key,
+                })
             }
             "aws:kms:dsse" => {
                 let message = "Encryption in two layers (aws:kms:dsse) is not built: only AES256, aws:kms and keys of the \

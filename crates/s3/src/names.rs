@@ -84,6 +84,18 @@ pub(crate) fn address(context: &RequestContext, bucket: &str, key: &str) -> Stri
     }
 }
 
+/// `text` without its percent-encoding; `None` for an escape that is none, and for what is no UTF-8.
+pub(crate) fn unescaped(text: &str) -> Option<String> {
+    let is_escape = |rest: &str| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    if !text.split('%').skip(1).all(is_escape) {
+        return None;
+    }
+    String::from_utf8(uri::decode(text).into_owned()).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,6 +121,14 @@ mod tests {
             &"a".repeat(64),
         ] {
             assert!(!is_bucket_name(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_whole_and_make_text() {
+        assert_eq!(unescaped("a%2Fb%c3%a9+").as_deref(), Some("a/b\u{e9}+"));
+        for bad in ["%", "a%2", "%zz", "%%41", "%ff", "%+1", "a%\u{e9}"] {
+            assert_eq!(unescaped(bad), None, "{bad}");
         }
     }
 

@@ -190,7 +190,7 @@ pub(crate) struct ExtentPage {
 }
 
 impl ExtentPage {
-    /// Extents of a page. One takes 270 bytes at most, a value of the store 100,000.
+    /// Extents of a page. One takes 320 bytes at most, a value of the store 100,000.
     pub(crate) const LENGTH: usize = 300;
 }
 

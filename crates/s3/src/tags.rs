@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::shapes::Tag;
-use crate::{Dialect, Error, Result};
+use crate::{Dialect, Error, Result, names};
 
 /// Tags by their key.
 pub(crate) type Tags = BTreeMap<String, String>;
@@ -148,28 +148,7 @@ fn is_text(text: &str, most: usize) -> bool {
 
 /// One name or value of a form.
 fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        rest = match first {
-            b'+' => {
-                bytes.push(b' ');
-                after
-            }
-            b'%' => {
-                let (digits, after) = after.split_first_chunk::<2>()?;
-                let digit = |byte: u8| char::from(byte).to_digit(16);
-                // Two hexadecimal digits make a byte.
-                bytes.push((digit(digits[0])? * 16 + digit(digits[1])?) as u8);
-                after
-            }
-            plain => {
-                bytes.push(plain);
-                after
-            }
-        };
-    }
-    String::from_utf8(bytes).ok()
+    names::unescaped(&text.replace('+', " "))
 }
 
 #[cfg(test)]

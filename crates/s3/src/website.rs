@@ -140,7 +140,7 @@ impl Visit<'_> {
     /// The path without its slash, decoded.
     fn key(&self) -> Result<String, ServiceError> {
         let path = self.request.path.strip_prefix('/').unwrap_or(self.request.path);
-        percent_encoding_free(path).ok_or_else(|| {
+        names::unescaped(path).ok_or_else(|| {
             ServiceError::client("InvalidURI", 400, "Couldn't parse the specified URI.").with("URI", self.request.path)
         })
     }
@@ -243,22 +243,6 @@ fn status(code: u16) -> StatusCode {
 fn http_date(text: &str) -> Option<Timestamp> {
     let at = time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc2822).ok()?;
     Some(Timestamp::from_millis(at.unix_timestamp().saturating_mul(1000)))
-}
-
-fn percent_encoding_free(text: &str) -> Option<String> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.bytes();
-    while let Some(byte) = bytes.next() {
-        if byte != b'%' {
-            out.push(byte);
-            continue;
-        }
-        let mut digit = || bytes.next().and_then(|digit| char::from(digit).to_digit(16));
-        let (high, low) = (digit()?, digit()?);
-        // Two hexadecimal digits make at most 255.
-        out.push((high * 16 + low) as u8);
-    }
-    String::from_utf8(out).ok()
 }
 
 fn context(request: &WebsiteRequest<'_>) -> RequestContext {

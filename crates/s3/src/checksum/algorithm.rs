@@ -18,11 +18,34 @@ pub enum ChecksumAlgorithm {
     Sha1,
     /// SHA-256.
     Sha256,
+    /// SHA-512.
+    Sha512,
+    /// MD5, as a checksum beside the entity tag.
+    Md5,
+    /// XXH64 without a seed.
+    Xxhash64,
+    /// XXH3 of 64 bits without a seed.
+    Xxhash3,
+    /// XXH3 of 128 bits without a seed.
+    Xxhash128,
 }
 
 impl ChecksumAlgorithm {
     /// Every algorithm, in the order in which S3 lists them.
-    pub const ALL: [Self; 5] = [Self::Crc32, Self::Crc32c, Self::Crc64nvme, Self::Sha1, Self::Sha256];
+    pub const ALL: [Self; 10] = [
+        Self::Crc32,
+        Self::Crc32c,
+        Self::Crc64nvme,
+        Self::Sha1,
+        Self::Sha256,
+        Self::Sha512,
+        Self::Md5,
+        Self::Xxhash64,
+        Self::Xxhash3,
+        Self::Xxhash128,
+    ];
+    /// The most bytes that a value has.
+    pub const MAX_VALUE_BYTES: usize = 64;
 
     /// The name as headers and answers write it.
     pub fn name(self) -> &'static str {
@@ -32,6 +55,11 @@ impl ChecksumAlgorithm {
             Self::Crc64nvme => "CRC64NVME",
             Self::Sha1 => "SHA1",
             Self::Sha256 => "SHA256",
+            Self::Sha512 => "SHA512",
+            Self::Md5 => "MD5",
+            Self::Xxhash64 => "XXHASH64",
+            Self::Xxhash3 => "XXHASH3",
+            Self::Xxhash128 => "XXHASH128",
         }
     }
 
@@ -48,6 +76,11 @@ impl ChecksumAlgorithm {
             Self::Crc64nvme => "x-amz-checksum-crc64nvme",
             Self::Sha1 => "x-amz-checksum-sha1",
             Self::Sha256 => "x-amz-checksum-sha256",
+            Self::Sha512 => "x-amz-checksum-sha512",
+            Self::Md5 => "x-amz-checksum-md5",
+            Self::Xxhash64 => "x-amz-checksum-xxhash64",
+            Self::Xxhash3 => "x-amz-checksum-xxhash3",
+            Self::Xxhash128 => "x-amz-checksum-xxhash128",
         }
     }
 
@@ -67,9 +100,11 @@ impl ChecksumAlgorithm {
     pub fn value_bytes(self) -> usize {
         match self {
             Self::Crc32 | Self::Crc32c => 4,
-            Self::Crc64nvme => 8,
+            Self::Crc64nvme | Self::Xxhash64 | Self::Xxhash3 => 8,
+            Self::Md5 | Self::Xxhash128 => 16,
             Self::Sha1 => 20,
             Self::Sha256 => 32,
+            Self::Sha512 => Self::MAX_VALUE_BYTES,
         }
     }
 

@@ -26,7 +26,7 @@ impl Declared {
     /// `x-amz-content-sha256`, which says whether trailers follow.
     ///
     /// # Errors
-    /// `InvalidDigest`, `InvalidRequest`, `NotImplemented`: all before a byte of the body is read.
+    /// `InvalidDigest`, `InvalidRequest`: all before a byte of the body is read.
     pub(crate) fn of(
         fields: &impl ChecksumFields,
         content_md5: Option<&str>,
@@ -79,7 +79,7 @@ impl Declared {
 pub(crate) fn parse_algorithm(name: &str) -> Result<ChecksumAlgorithm> {
     ChecksumAlgorithm::from_name(name).ok_or_else(|| {
         let message = "Checksum algorithm provided is unsupported. Please try again with any of the valid types: \
-                       [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]";
+                       [CRC32, CRC32C, CRC64NVME, SHA1, SHA256, SHA512, MD5, XXHASH64, XXHASH3, XXHASH128]";
         Error::invalid_request(message)
     })
 }

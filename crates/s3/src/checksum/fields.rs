@@ -8,10 +8,7 @@ use crate::{Error, Result};
 /// A shape with a member for the value of each algorithm.
 pub(crate) trait ChecksumFields {
     /// The members, in the order of [`ChecksumAlgorithm::ALL`].
-    fn values(&self) -> [Option<&str>; 5];
-
-    /// The header of a value of an algorithm that is modelled and not built, if there is one.
-    fn unbuilt(&self) -> Option<&'static str>;
+    fn values(&self) -> [Option<&str>; 10];
 
     /// Where the value of an algorithm goes.
     fn slot(&mut self, algorithm: ChecksumAlgorithm) -> &mut Option<String>;
@@ -19,11 +16,8 @@ pub(crate) trait ChecksumFields {
     /// The one value that is set.
     ///
     /// # Errors
-    /// `InvalidRequest` for several; `NotImplemented` for an algorithm that is not built.
+    /// `InvalidRequest` for several.
     fn one(&self) -> Result<Option<(ChecksumAlgorithm, &str)>> {
-        if let Some(header) = self.unbuilt() {
-            return Err(Error::header_not_implemented(header));
-        }
         let mut given = ChecksumAlgorithm::ALL
             .into_iter()
             .zip(self.values())
@@ -72,26 +66,19 @@ pub(crate) fn invalid_value(algorithm: ChecksumAlgorithm) -> Error {
 macro_rules! checksum_fields {
     ($($shape:ident),* $(,)?) => {$(
         impl ChecksumFields for shapes::$shape {
-            fn values(&self) -> [Option<&str>; 5] {
+            fn values(&self) -> [Option<&str>; 10] {
                 [
                     self.checksum_crc32.as_deref(),
                     self.checksum_crc32_c.as_deref(),
                     self.checksum_crc64_nvme.as_deref(),
                     self.checksum_sha1.as_deref(),
                     self.checksum_sha256.as_deref(),
+                    self.checksum_sha512.as_deref(),
+                    self.checksum_md5.as_deref(),
+                    self.checksum_xxhash64.as_deref(),
+                    self.checksum_xxhash3.as_deref(),
+                    self.checksum_xxhash128.as_deref(),
                 ]
-            }
-
-            fn unbuilt(&self) -> Option<&'static str> {
-                [
-                    (&self.checksum_sha512, "x-amz-checksum-sha512"),
-                    (&self.checksum_md5, "x-amz-checksum-md5"),
-                    (&self.checksum_xxhash64, "x-amz-checksum-xxhash64"),
-                    (&self.checksum_xxhash3, "x-amz-checksum-xxhash3"),
-                    (&self.checksum_xxhash128, "x-amz-checksum-xxhash128"),
-                ]
-                .into_iter()
-                .find_map(|(value, header)| value.is_some().then_some(header))
             }
 
             fn slot(&mut self, algorithm: ChecksumAlgorithm) -> &mut Option<String> {
@@ -101,6 +88,11 @@ macro_rules! checksum_fields {
                     ChecksumAlgorithm::Crc64nvme => &mut self.checksum_crc64_nvme,
                     ChecksumAlgorithm::Sha1 => &mut self.checksum_sha1,
                     ChecksumAlgorithm::Sha256 => &mut self.checksum_sha256,
+                    ChecksumAlgorithm::Sha512 => &mut self.checksum_sha512,
+                    ChecksumAlgorithm::Md5 => &mut self.checksum_md5,
+                    ChecksumAlgorithm::Xxhash64 => &mut self.checksum_xxhash64,
+                    ChecksumAlgorithm::Xxhash3 => &mut self.checksum_xxhash3,
+                    ChecksumAlgorithm::Xxhash128 => &mut self.checksum_xxhash128,
                 }
             }
         }

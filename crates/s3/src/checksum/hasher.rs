@@ -5,7 +5,9 @@ use base64::engine::general_purpose::STANDARD;
 use crc_fast::CrcAlgorithm;
 use md5::Md5;
 use sha1::Sha1;
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, Sha512};
+use xxhash_rust::xxh3::Xxh3Default;
+use xxhash_rust::xxh64::Xxh64;
 
 use super::ChecksumAlgorithm;
 
@@ -19,6 +21,11 @@ enum State {
     Crc(ChecksumAlgorithm, Box<crc_fast::Digest>),
     Sha1(Sha1),
     Sha256(Box<Sha256>),
+    Sha512(Box<Sha512>),
+    Md5(Md5),
+    Xxhash64(Box<Xxh64>),
+    /// Of 64 bits, or of 128.
+    Xxhash3(ChecksumAlgorithm, Box<Xxh3Default>),
 }
 
 impl Hasher {
@@ -27,6 +34,12 @@ impl Hasher {
         Self(match algorithm {
             ChecksumAlgorithm::Sha1 => State::Sha1(Sha1::new()),
             ChecksumAlgorithm::Sha256 => State::Sha256(Box::default()),
+            ChecksumAlgorithm::Sha512 => State::Sha512(Box::default()),
+            ChecksumAlgorithm::Md5 => State::Md5(Md5::new()),
+            ChecksumAlgorithm::Xxhash64 => State::Xxhash64(Box::new(Xxh64::new(0))),
+            ChecksumAlgorithm::Xxhash3 | ChecksumAlgorithm::Xxhash128 => {
+                State::Xxhash3(algorithm, Box::new(Xxh3Default::new()))
+            }
             crc => State::Crc(crc, Box::new(crc_fast::Digest::new(crc_kind(crc)))),
         })
     }
@@ -41,9 +54,12 @@ impl Hasher {
     /// What is being computed.
     pub fn algorithm(&self) -> ChecksumAlgorithm {
         match &self.0 {
-            State::Crc(algorithm, _) => *algorithm,
+            State::Crc(algorithm, _) | State::Xxhash3(algorithm, _) => *algorithm,
             State::Sha1(_) => ChecksumAlgorithm::Sha1,
             State::Sha256(_) => ChecksumAlgorithm::Sha256,
+            State::Sha512(_) => ChecksumAlgorithm::Sha512,
+            State::Md5(_) => ChecksumAlgorithm::Md5,
+            State::Xxhash64(_) => ChecksumAlgorithm::Xxhash64,
         }
     }
 
@@ -53,6 +69,10 @@ impl Hasher {
             State::Crc(_, crc) => crc.update(bytes),
             State::Sha1(sha) => sha.update(bytes),
             State::Sha256(sha) => sha.update(bytes),
+            State::Sha512(sha) => sha.update(bytes),
+            State::Md5(md5) => md5.update(bytes),
+            State::Xxhash64(hash) => hash.update(bytes),
+            State::Xxhash3(_, hash) => hash.update(bytes),
         }
     }
 
@@ -62,6 +82,13 @@ impl Hasher {
             State::Crc(algorithm, crc) => ChecksumValue::from_number(algorithm, crc.finalize()),
             State::Sha1(sha) => ChecksumValue::from_bytes(ChecksumAlgorithm::Sha1, &sha.finalize()),
             State::Sha256(sha) => ChecksumValue::from_bytes(ChecksumAlgorithm::Sha256, &sha.finalize()),
+            State::Sha512(sha) => ChecksumValue::from_bytes(ChecksumAlgorithm::Sha512, &sha.finalize()),
+            State::Md5(md5) => ChecksumValue::from_bytes(ChecksumAlgorithm::Md5, &md5.finalize()),
+            State::Xxhash64(hash) => ChecksumValue::from_number(ChecksumAlgorithm::Xxhash64, hash.digest()),
+            State::Xxhash3(ChecksumAlgorithm::Xxhash128, hash) => {
+                ChecksumValue::from_bytes(ChecksumAlgorithm::Xxhash128, &hash.digest128().to_be_bytes())
+            }
+            State::Xxhash3(algorithm, hash) => ChecksumValue::from_number(algorithm, hash.digest()),
         }
     }
 }
@@ -84,14 +111,14 @@ fn crc_kind(algorithm: ChecksumAlgorithm) -> CrcAlgorithm {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ChecksumValue {
     algorithm: ChecksumAlgorithm,
-    bytes: [u8; 32],
+    bytes: [u8; ChecksumAlgorithm::MAX_VALUE_BYTES],
 }
 
 impl ChecksumValue {
     /// From base64 as headers carry it; `None` when it is not base64 of the right length.
     pub fn from_base64(algorithm: ChecksumAlgorithm, text: &str) -> Option<Self> {
-        // The longest value, SHA-256's, has 44 characters.
-        if text.len() > 44 {
+        // The longest value, SHA-512's, has 88 characters.
+        if text.len() > 88 {
             return None;
         }
         let bytes = STANDARD.decode(text).ok()?;
@@ -113,8 +140,8 @@ impl ChecksumValue {
         STANDARD.encode(self.as_bytes())
     }
 
-    /// The value of `a ++ b` from that of `a` (this one) and that of `b`, which has `length` bytes; `None` for the
-    /// SHAs, which do not combine.
+    /// The value of `a ++ b` from that of `a` (this one) and that of `b`, which has `length` bytes; `None` for what is
+    /// no CRC and does not combine.
     pub fn followed_by(&self, next: &Self, length: u64) -> Option<Self> {
         if !self.algorithm.combines() || self.algorithm != next.algorithm {
             return None;
@@ -137,7 +164,7 @@ impl ChecksumValue {
 
     /// `bytes` has the algorithm's length.
     fn from_bytes(algorithm: ChecksumAlgorithm, value: &[u8]) -> Self {
-        let mut bytes = [0; 32];
+        let mut bytes = [0; ChecksumAlgorithm::MAX_VALUE_BYTES];
         bytes[..value.len()].copy_from_slice(value);
         Self { algorithm, bytes }
     }

@@ -28,7 +28,7 @@ impl CopySource {
             Some((path, version)) => (path, Some(version)),
             None => (header, None),
         };
-        let path = decode(path).ok_or_else(|| invalid("Invalid copy source encoding"))?;
+        let path = names::unescaped(path).ok_or_else(|| invalid("Invalid copy source encoding"))?;
         let path = path.strip_prefix('/').unwrap_or(&path);
         let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
         if bucket.is_empty() {
@@ -48,24 +48,6 @@ impl CopySource {
 
 fn invalid(message: &str) -> Error {
     Error::invalid_argument("x-amz-copy-source", "x-amz-copy-source", message)
-}
-
-fn decode(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, after)) = rest.split_first() {
-        rest = if first == b'%' {
-            let (digits, after) = after.split_first_chunk::<2>()?;
-            let digit = |byte: u8| char::from(byte).to_digit(16);
-            // Two hexadecimal digits make a byte.
-            bytes.push((digit(digits[0])? * 16 + digit(digits[1])?) as u8);
-            after
-        } else {
-            bytes.push(first);
-            after
-        };
-    }
-    String::from_utf8(bytes).ok()
 }
 
 /// The four conditions on a source.

@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 const MAX_CONFIGURATIONS: usize = 100;
 
-/// PutBucketNotificationConfiguration. Event buses are refused by name until they are built.
+/// PutBucketNotificationConfiguration.
 pub(crate) async fn put(
     s3: Arc<S3>,
     context: RequestContext,
@@ -29,6 +29,9 @@ pub(crate) async fn put(
     let bucket = s3.bucket(&s3.snapshot().await?, &context, name, expected).await?;
     let mut given = input.notification_configuration.clone();
     let destinations = check(&mut given)?;
+    if given.event_bridge_configuration.is_some() {
+        s3.listeners()?;
+    }
     if input.skip_destination_validation != Some(true) {
         let account = bucket.owner.as_str();
         for destination in destinations {
@@ -38,7 +41,7 @@ pub(crate) async fn put(
     s3.store
         .transact(async |tx| {
             let mut bucket = s3.bucket(&tx, &context, name, expected).await?;
-            if rules::all(&given).next().is_none() {
+            if rules::all(&given).next().is_none() && given.event_bridge_configuration.is_none() {
                 bucket_config::delete(&tx, name, &mut bucket, kind::NOTIFICATION)?;
             } else {
                 bucket_config::put(&tx, name, &mut bucket, kind::NOTIFICATION, &given)?;
@@ -63,13 +66,6 @@ pub(crate) async fn get(
 
 /// Checks the form, names what has no name, and gives who is to be told.
 fn check(given: &mut NotificationConfiguration) -> Result<Vec<Arn>> {
-    let none = |what: &str| {
-        let message = format!("{what} are not built yet: events can be sent to functions, queues and topics.");
-        Error::client("NotImplemented", 501, message)
-    };
-    if given.event_bridge_configuration.is_some() {
-        return Err(none("Event buses as destinations of events"));
-    }
     macro_rules! complete {
         ($list:ident) => {
             for one in given.$list.iter_mut().flatten() {

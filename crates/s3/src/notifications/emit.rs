@@ -1,16 +1,17 @@
 //! Writing an event down, in the transaction of the change that it tells of.
 
+use super::bus;
 use super::record::{
     Identity, Of, OfBucket, OfObject, Record, RequestParameters, ResponseElements, encoded_key, iso_time, principal_id,
     sequencer,
 };
 use super::rules;
 use crate::bucket_config::{self, kind};
-use crate::ids::ContentId;
+use crate::ids::{ContentId, sequence};
 use crate::records::{self, Bucket, Version, Versioning};
 use crate::shapes::NotificationConfiguration;
-use crate::{Result, S3, keys, names};
-use danbi_core::RequestContext;
+use crate::{Error, Result, S3, keys, names};
+use danbi_core::{RequestContext, Timestamp};
 use danbi_store::Transaction;
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,7 @@ pub(crate) struct Happened<'h> {
 /// An event that waits to be told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Waiting {
-    /// The ARN of the function, queue or topic.
+    /// The ARN of the function, queue, topic or bus.
     pub function: String,
     pub bucket: String,
     /// The account that owns the bucket.
@@ -36,7 +37,18 @@ pub(super) struct Waiting {
     /// How often it was tried.
     #[serde(default)]
     pub attempts: u32,
-    pub record: Record,
+    #[serde(flatten)]
+    pub message: Message,
+}
+
+/// What is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Message {
+    /// To functions, queues and topics.
+    Record(Box<Record>),
+    /// To a bus.
+    Entry(bus::Entry),
 }
 
 /// Writes `happened` down for everyone whom the bucket's configuration names. Whether there is anyone is answered, so that
@@ -53,22 +65,41 @@ pub(crate) async fn emit(
     let Some(kept) = kept else { return Ok(false) };
     let now = s3.now();
     let mut told = false;
-    for rule in rules::all(&kept).filter(|rule| rule.wants(happened.event, happened.key)) {
+    let mut write = |function: String, message: Message| {
         let waiting = Waiting {
-            function: rule.arn.to_owned(),
+            function,
             bucket: name.to_owned(),
             owner: bucket.owner.clone(),
             since: now.as_millis(),
             attempts: 0,
-            record: record(s3, context, name, bucket, happened, rule.id.unwrap_or_default()),
+            message,
         };
-        tx.put(
-            &keys::event(now.as_millis(), &ContentId::new(now)),
-            records::encode(&waiting)?,
-        )?;
         told = true;
+        let place = keys::event(now.as_millis(), &ContentId::new(now));
+        tx.put(&place, records::encode(&waiting)?).map_err(Error::from)
+    };
+    for rule in rules::all(&kept).filter(|rule| rule.wants(happened.event, happened.key)) {
+        let record = record(s3, context, name, bucket, happened, rule.id.unwrap_or_default());
+        write(rule.arn.to_owned(), Message::Record(Box::new(record)))?;
+    }
+    if kept.event_bridge_configuration.is_some() {
+        let Happened { event, key, version } = happened;
+        let short = event.strip_prefix("s3:").unwrap_or(event);
+        let object = OfObject {
+            key: key.to_owned(),
+            ..object(bucket, short, key, version, now)
+        };
+        if let Some(entry) = bus::entry(context, name, bucket, event, version, object) {
+            let bus = format!("arn:aws:events:{}:{}:event-bus/default", entry.region, bucket.owner);
+            write(bus, Message::Entry(entry))?;
+        }
     }
     Ok(told)
+}
+
+/// Whether an event is one of writing or removing: the newer kinds came with newer versions of the document.
+fn is_written(event: &str) -> bool {
+    event.starts_with("ObjectCreated:") || event.starts_with("ObjectRemoved:")
 }
 
 fn record(
@@ -81,8 +112,7 @@ fn record(
 ) -> Record {
     let Happened { event, key, version } = happened;
     let event = event.strip_prefix("s3:").unwrap_or(event);
-    // Newer kinds of events came with newer versions of the document.
-    let written = event.starts_with("ObjectCreated:") || event.starts_with("ObjectRemoved:");
+    let written = is_written(event);
     let request_id = context.request_id.to_string();
     Record {
         event_version: if written { "2.1" } else { "2.3" }.into(),
@@ -110,12 +140,13 @@ fn record(
                 },
                 arn: names::bucket_arn(name),
             },
-            object: object(bucket, event, key, version, written),
+            object: object(bucket, event, key, version, s3.now()),
         },
     }
 }
 
-fn object(bucket: &Bucket, event: &str, key: &str, version: &Version, written: bool) -> OfObject {
+fn object(bucket: &Bucket, event: &str, key: &str, version: &Version, now: Timestamp) -> OfObject {
+    let written = is_written(event);
     let gone = matches!(event, "ObjectRemoved:Delete" | "LifecycleExpiration:Delete");
     let content = version.object.as_ref().filter(|_| !gone);
     // What a delete marker has instead of content.
@@ -129,6 +160,10 @@ fn object(bucket: &Bucket, event: &str, key: &str, version: &Version, written: b
         size: content.filter(|_| written).map(|object| object.size),
         e_tag: etag,
         version_id: (bucket.versioning != Versioning::Never && !version.null).then(|| version.public_id()),
-        sequencer: written.then(|| sequencer(version.id.sequence())),
+        sequencer: written.then(|| match version.id.sequence() {
+            // What goes does so behind what made it.
+            made if gone => sequencer(sequence(now, Some(made))),
+            made => sequencer(made),
+        }),
     }
 }

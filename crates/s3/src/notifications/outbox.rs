@@ -3,7 +3,8 @@
 //! One node at a time empties the outbox: it holds a lease in the store, which another takes over when it is not
 //! renewed. A function that cannot be reached or does not take the event is tried again, later and later, for a day.
 
-use super::emit::Waiting;
+use super::bus;
+use super::emit::{Message, Waiting};
 use super::record::Document;
 use crate::ids::ContentId;
 use crate::lease::Lease;
@@ -13,6 +14,7 @@ use crate::{Error, Result, S3, keys, names};
 use bytes::Bytes;
 use danbi_core::{
     ApiCall, Arn, InvocationType, InvokeRequest, Principal, RequestContext, Scope, ServiceError, SourceResource,
+    Timestamp,
 };
 use danbi_store::Direction;
 use serde_json::json;
@@ -78,15 +80,27 @@ async fn round(s3: &S3, lease: &Lease) -> Result<bool> {
 }
 
 async fn tell(listeners: &Listeners, waiting: &Waiting) -> std::result::Result<(), String> {
-    let to: Arn = waiting.function.parse().map_err(|error| format!("{error}"))?;
-    let document = Document {
-        records: [&waiting.record],
+    let sent = async {
+        match &waiting.message {
+            Message::Record(record) => {
+                let to: Arn = waiting.function.parse().map_err(|error| format!("{error}"))?;
+                let document = Document { records: [&**record] };
+                let payload = serde_json::to_string(&document).map_err(|error| error.to_string())?;
+                let context = context(&waiting.bucket, &waiting.owner, &to);
+                let sent = send(listeners, &context, to, payload).await;
+                sent.map_err(|error| error.to_string())
+            }
+            Message::Entry(entry) => {
+                let since = Timestamp::from_millis(waiting.since);
+                let call = bus::call(&waiting.bucket, &waiting.owner, since, entry);
+                let (context, call) = call.map_err(|error| error.to_string())?;
+                let output = listeners.api.call(&context, call).await;
+                bus::check(&output.map_err(|error| error.to_string())?)
+            }
+        }
     };
-    let payload = serde_json::to_string(&document).map_err(|error| error.to_string())?;
-    let context = context(&waiting.bucket, &waiting.owner, &to);
-    match tokio::time::timeout(ACCEPT, send(listeners, &context, to, payload)).await {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(error.to_string()),
+    match tokio::time::timeout(ACCEPT, sent).await {
+        Ok(sent) => sent,
         Err(_) => Err("the event was not taken in time".into()),
     }
 }

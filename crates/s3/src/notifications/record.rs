@@ -94,6 +94,14 @@ pub(super) fn iso_time(time: Timestamp) -> String {
     time.to_datetime().format(FORMAT).unwrap_or_default()
 }
 
+/// `2026-01-02T03:04:05Z`.
+pub(super) fn iso_seconds(time: Timestamp) -> String {
+    const FORMAT: &[time::format_description::BorrowedFormatItem<'_>] =
+        time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    // The format asks for nothing that a date and time does not have.
+    time.to_datetime().format(FORMAT).unwrap_or_default()
+}
+
 /// Sixteen or more hexadecimal digits that are larger, compared as text, for a later change of a key.
 pub(super) fn sequencer(place: u64) -> String {
     format!("{place:016X}")

@@ -3,7 +3,8 @@ use super::{headers, quoted};
 use crate::acl::acl_headers;
 use crate::checksum::{ChecksumFields, Declared, Verifier};
 use crate::content::{Expected, receive};
-use crate::encryption::{self, Place};
+use crate::crypto::{CryptoError, SecretKey};
+use crate::encryption::{self, Place, Sealing};
 use crate::notifications::{Happened, emit};
 use crate::records::{Checksum, Headers, Object, Version, Versioning, View};
 use crate::shapes::{PutObjectOutput, PutObjectRequest};
@@ -54,22 +55,24 @@ pub(crate) async fn put(s3: Arc<S3>, context: RequestContext, mut input: PutObje
         .map(|header| tags::from_header(header, dialect))
         .transpose()?;
     let owner = input.expected_bucket_owner.as_deref();
-    let view = s3.snapshot().await?;
-    let bucket = s3.bucket(&view, &context, &input.bucket, owner).await?;
-    let place = Place::of(&view, &context, &bucket, &input.bucket, &input.key).await?;
-    let (data_key, encryption) = encryption::wanted!(input).data_key(&s3, &place).await?;
+    let data_key = SecretKey::random().map_err(CryptoError::from)?;
+    let mut sealed = None;
     if length.is_none_or(|length| length > s3.options.inline_bytes as u64) {
-        // Nobody shall send a large body for nothing.
+        // Nobody shall send a large body for nothing. Who brings little is judged by the transaction alone.
+        let view = s3.snapshot().await?;
+        let bucket = s3.bucket(&view, &context, &input.bucket, owner).await?;
+        let place = Place::of(&view, &context, &bucket, &input.bucket, &input.key).await?;
+        sealed = Some(encryption::wanted!(input).seal(&s3, &place, &data_key).await?);
         ownership::of_new_object(&s3, &context, &bucket, &acl_headers!(object input))?;
         conditions.check(
             &input.key,
             versions::current(&view, &bucket, &input.key).await?.as_ref(),
         )?;
     }
-    drop(view);
+    let body = input.body.take();
     let received = receive(
         &s3,
-        input.body.take(),
+        body,
         &data_key,
         Expected {
             length,
@@ -84,64 +87,79 @@ pub(crate) async fn put(s3: Arc<S3>, context: RequestContext, mut input: PutObje
         value: value.to_base64(),
         composite: false,
     });
-    let object = Object {
-        size: received.size,
-        etag: hex::encode(received.digests.md5),
-        content: received.content(),
-        encryption,
-        checksum,
-        parts: None,
-        upload: None,
-        storage_class,
-        restored: None,
-        headers: kept,
-        metadata,
-        tags: tags.unwrap_or_default(),
-        acl: None,
-        retention: None,
-        legal_hold: None,
-    };
-    let (versioning, changed, told, expiration) = s3
-        .store
-        .transact(async |tx| {
-            let bucket = s3.bucket(&tx, &context, &input.bucket, owner).await?;
-            let head: Option<Version> = tx.record(&keys::object(&bucket.id, &input.key)).await?;
-            conditions.check(&input.key, head.as_ref())?;
-            let now = s3.now();
-            let lock = object_lock::of_new_version(
-                &tx,
-                &bucket,
-                input.object_lock_mode.as_deref(),
-                input.object_lock_retain_until_date,
-                input.object_lock_legal_hold_status.as_deref(),
-                now,
-            )
+    let etag = hex::encode(received.digests.md5);
+    let tags = tags.unwrap_or_default();
+    let (versioning, changed, told, expiration) = loop {
+        let done = s3
+            .store
+            .transact(async |tx| {
+                let bucket = s3.bucket(&tx, &context, &input.bucket, owner).await?;
+                let encryption = match &sealed {
+                    Some(sealed) => sealed.clone(),
+                    None => {
+                        let place = Place::of(&tx, &context, &bucket, &input.bucket, &input.key).await?;
+                        match encryption::wanted!(input).seal_alone(&s3, &place, &data_key)? {
+                            Sealing::Done(encryption) => encryption,
+                            Sealing::ByKms { .. } => return Ok(None),
+                        }
+                    }
+                };
+                let head: Option<Version> = tx.record(&keys::object(&bucket.id, &input.key)).await?;
+                conditions.check(&input.key, head.as_ref())?;
+                let now = s3.now();
+                let lock = object_lock::of_new_version(
+                    &tx,
+                    &bucket,
+                    input.object_lock_mode.as_deref(),
+                    input.object_lock_retain_until_date,
+                    input.object_lock_legal_hold_status.as_deref(),
+                    now,
+                )
+                .await?;
+                received.attach(&tx)?;
+                let owned = ownership::of_new_object(&s3, &context, &bucket, &acl_headers!(object input))?;
+                let object = Object {
+                    size: received.size,
+                    etag: etag.clone(),
+                    content: received.content(),
+                    encryption,
+                    checksum: checksum.clone(),
+                    parts: None,
+                    upload: None,
+                    storage_class: storage_class.clone(),
+                    restored: None,
+                    headers: kept.clone(),
+                    metadata: metadata.clone(),
+                    tags: tags.clone(),
+                    acl: owned.acl,
+                    retention: lock.retention,
+                    legal_hold: lock.legal_hold,
+                };
+                let changed = versions::put(&tx, &bucket, &input.key, head, Some(object), &owned.owner, now).await?;
+                let happened = Happened {
+                    event: created(&context),
+                    key: &input.key,
+                    version: &changed.version,
+                };
+                let told = emit(&s3, &tx, &context, &input.bucket, &bucket, happened).await?;
+                let expiration = match &changed.version.object {
+                    Some(object) => lifecycle::header(&s3, &tx, &bucket, &input.key, now, object).await?,
+                    None => None,
+                };
+                Ok::<_, Error>(Some((bucket.versioning, changed, told, expiration)))
+            })
             .await?;
-            let object = Object {
-                retention: lock.retention,
-                legal_hold: lock.legal_hold,
-                ..object.clone()
-            };
-            received.attach(&tx)?;
-            let owned = ownership::of_new_object(&s3, &context, &bucket, &acl_headers!(object input))?;
-            let object = Object {
-                acl: owned.acl,
-                ..object
-            };
-            let changed = versions::put(&tx, &bucket, &input.key, head, Some(object), &owned.owner, now).await?;
-            let happened = Happened {
-                event: created(&context),
-                key: &input.key,
-                version: &changed.version,
-            };
-            let told = emit(&s3, &tx, &context, &input.bucket, &bucket, happened).await?;
-            let expiration = match &changed.version.object {
-                Some(object) => lifecycle::header(&s3, &tx, &bucket, &input.key, now, object).await?,
-                None => None,
-            };
-            Ok::<_, Error>((bucket.versioning, changed, told, expiration))
-        })
-        .await?;
+        match done {
+            Some(done) => break done,
+            // KMS is not asked within a transaction, which may run again.
+            None => {
+                let view = s3.snapshot().await?;
+                let bucket = s3.bucket(&view, &context, &input.bucket, owner).await?;
+                let place = Place::of(&view, &context, &bucket, &input.bucket, &input.key).await?;
+                sealed = Some(encryption::wanted!(input).seal(&s3, &place, &data_key).await?);
+            }
+        }
+    };
     s3.tell(told);
     if changed.doomed {
         s3.doomed.notify_one();
@@ -149,7 +167,7 @@ pub(crate) async fn put(s3: Arc<S3>, context: RequestContext, mut input: PutObje
     Ok(PutObjectOutput {
         expiration,
         ssekms_encryption_context: input.ssekms_encryption_context,
-        ..answer(versioning, &changed.version, &object)
+        ..answer(versioning, &changed.version)
     })
 }
 
@@ -161,7 +179,10 @@ fn created(context: &RequestContext) -> &'static str {
     }
 }
 
-fn answer(versioning: Versioning, version: &Version, object: &Object) -> PutObjectOutput {
+fn answer(versioning: Versioning, version: &Version) -> PutObjectOutput {
+    let Some(object) = &version.object else {
+        return PutObjectOutput::default();
+    };
     let shown = encryption::shown(&object.encryption);
     let mut output = PutObjectOutput {
         e_tag: Some(quoted(&object.etag)),
