@@ -28,7 +28,8 @@ pub(crate) struct Happened<'h> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Waiting {
     /// The ARN of the function, queue, topic or bus.
-    pub function: String,
+    #[serde(rename = "function")]
+    pub to: String,
     pub bucket: String,
     /// The account that owns the bucket.
     pub owner: String,
@@ -65,9 +66,9 @@ pub(crate) async fn emit(
     let Some(kept) = kept else { return Ok(false) };
     let now = s3.now();
     let mut told = false;
-    let mut write = |function: String, message: Message| {
+    let mut write = |to: String, message: Message| {
         let waiting = Waiting {
-            function,
+            to,
             bucket: name.to_owned(),
             owner: bucket.owner.clone(),
             since: now.as_millis(),

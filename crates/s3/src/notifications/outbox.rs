@@ -83,7 +83,7 @@ async fn tell(listeners: &Listeners, waiting: &Waiting) -> std::result::Result<(
     let sent = async {
         match &waiting.message {
             Message::Record(record) => {
-                let to: Arn = waiting.function.parse().map_err(|error| format!("{error}"))?;
+                let to: Arn = waiting.to.parse().map_err(|error| format!("{error}"))?;
                 let document = Document { records: [&**record] };
                 let payload = serde_json::to_string(&document).map_err(|error| error.to_string())?;
                 let context = context(&waiting.bucket, &waiting.owner, &to);
@@ -142,21 +142,11 @@ async fn settle(s3: &S3, key: &Bytes, mut waiting: Waiting, told: std::result::R
     let again = match told {
         Ok(()) => None,
         Err(reason) if now.as_millis() - waiting.since > GIVE_UP_AFTER_MS => {
-            tracing::warn!(
-                function = waiting.function,
-                bucket = waiting.bucket,
-                reason,
-                "an event is given up"
-            );
+            tracing::warn!(to = waiting.to, bucket = waiting.bucket, reason, "an event is given up");
             None
         }
         Err(reason) => {
-            tracing::debug!(
-                function = waiting.function,
-                bucket = waiting.bucket,
-                reason,
-                "an event is put off"
-            );
+            tracing::debug!(to = waiting.to, bucket = waiting.bucket, reason, "an event is put off");
             let pause = FIRST_PAUSE_MS
                 .saturating_mul(1 << waiting.attempts.min(16))
                 .min(LONGEST_PAUSE_MS);
