@@ -17,6 +17,7 @@ mod credentials;
 mod data_keys;
 mod error;
 pub mod hex;
+pub mod host;
 mod invoke;
 mod log;
 mod metric;

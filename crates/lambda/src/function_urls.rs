@@ -1,7 +1,7 @@
 //! Requests to function URLs and to apps: who may, what runs, and how its answer becomes HTTP.
 
 use crate::invoke::Admitted;
-use crate::lambda::{Lambda, resolve};
+use crate::lambda::Lambda;
 use crate::names::{FunctionRef, Qualifier};
 use crate::payload::MAX_SYNCHRONOUS;
 use crate::records::{Read, Version};
@@ -78,6 +78,14 @@ pub struct UrlCaller {
     pub secure: bool,
     /// The `Host` that was addressed, with its port if it has one.
     pub host: String,
+}
+
+impl UrlCaller {
+    /// The port that was addressed; that of the scheme when the host names none.
+    fn port(&self) -> u16 {
+        let (_, port) = danbi_core::host::split(&self.host);
+        port.unwrap_or(if self.secure { 443 } else { 80 })
+    }
 }
 
 impl FunctionUrls {
@@ -215,15 +223,16 @@ impl FunctionUrls {
     ) -> Result<Response<Body>, Error> {
         let lambda = &self.lambda;
         let (parts, body) = request.into_parts();
-        if let Some(response) = self.static_file(endpoint, &parts).await? {
+        let chosen = lambda.choose(&endpoint.reference).await?;
+        if let Some(response) = self.static_file(&chosen.version, &parts).await? {
             return Ok(response);
         }
-        let admitted = lambda.admit(&endpoint.reference).await?;
+        let admitted = lambda.admit_chosen(&endpoint.reference, chosen).await?;
         if admitted.spec.http_command().is_some() {
             return self.proxy(Request::from_parts(parts, body), caller, admitted).await;
         }
         let body = read_whole(body).await?;
-        let (domain, port) = split_host(&caller.host, caller.secure);
+        let (domain, _) = danbi_core::host::split(&caller.host);
         let origin = http_event::Origin {
             request_id,
             url_id: &endpoint.url.id,
@@ -235,7 +244,7 @@ impl FunctionUrls {
             },
             source_ip: caller.source_ip,
             secure: caller.secure,
-            port,
+            port: caller.port(),
             now: lambda.clock.now(),
         };
         let event = http_event::event(&parts, &body, &origin);
@@ -258,9 +267,8 @@ impl FunctionUrls {
     }
 
     /// Serves a file when the function is a static site.
-    async fn static_file(&self, endpoint: &UrlEndpoint, request: &Parts) -> Result<Option<Response<Body>>, Error> {
-        let resolved = resolve(&self.lambda.snapshot().await?, &endpoint.reference).await?;
-        let Version { configuration, .. } = resolved.version;
+    async fn static_file(&self, version: &Version, request: &Parts) -> Result<Option<Response<Body>>, Error> {
+        let configuration = &version.configuration;
         let Some(folder) = configuration
             .environment
             .as_ref()
@@ -287,7 +295,7 @@ impl FunctionUrls {
         for forgeable in ["forwarded", "x-forwarded-prefix", "x-forwarded-server", "x-real-ip"] {
             headers.remove(forgeable);
         }
-        let (_, port) = split_host(&caller.host, caller.secure);
+        let port = caller.port();
         for (name, value) in [
             ("x-forwarded-for", caller.source_ip.to_string()),
             ("x-forwarded-proto", scheme.into()),
@@ -406,16 +414,6 @@ async fn read_whole(body: Body) -> Result<Bytes, Error> {
             408,
             "The request's body did not arrive in time.",
         ))),
-    }
-}
-
-fn split_host(host: &str, secure: bool) -> (&str, u16) {
-    let default = if secure { 443 } else { 80 };
-    match host.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => {
-            (name, port.parse().unwrap_or(default))
-        }
-        _ => (host, default),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Invoke, and what every way of invoking shares: which version runs, and whether it may run now.
 
 use crate::concurrency::{Permit, Share};
-use crate::lambda::{Lambda, resolve, version};
+use crate::lambda::{Lambda, Resolved, resolve, version};
 use crate::names::{FunctionId, FunctionRef, Qualifier};
 use crate::records::{Alias, Function, Read, State, Version};
 use crate::shapes::{InvocationRequest, InvocationResponse};
@@ -24,12 +24,26 @@ pub(crate) struct Admitted {
     _permit: Permit,
 }
 
+/// The version that one request is for, and the state of things in which it was chosen.
+pub(crate) struct Chosen {
+    view: Snapshot,
+    function: Function,
+    pub version: Version,
+}
+
 impl Lambda {
-    /// Finds the version that `reference` means (an alias chooses by its weights), waits for one that is being prepared,
-    /// and takes leave to run it once.
+    /// Finds the version that `reference` means, and takes leave to run it once.
     pub(crate) async fn admit(&self, reference: &FunctionRef) -> Result<Admitted, Error> {
-        let view = self.snapshot().await?;
-        let (function, version) = self.choose(&view, reference).await?;
+        self.admit_chosen(reference, self.choose(reference).await?).await
+    }
+
+    /// Waits for a version that is being prepared, and takes leave to run it once.
+    pub(crate) async fn admit_chosen(&self, reference: &FunctionRef, chosen: Chosen) -> Result<Admitted, Error> {
+        let Chosen {
+            view,
+            function,
+            version,
+        } = chosen;
         let version = if version.state == State::Active {
             version
         } else {
@@ -59,7 +73,9 @@ impl Lambda {
         })
     }
 
-    pub(crate) async fn choose(&self, view: &Snapshot, reference: &FunctionRef) -> Result<(Function, Version), Error> {
+    /// Finds the version that `reference` means; an alias chooses by its weights.
+    pub(crate) async fn choose(&self, reference: &FunctionRef) -> Result<Chosen, Error> {
+        let view = self.snapshot().await?;
         if let Some(Qualifier::Alias(name)) = &reference.qualifier {
             let alias: Option<Alias> = view.record(&keys::alias(&reference.id, name)).await?;
             if let Some((second, weight)) = alias.and_then(|alias| alias.second)
@@ -67,12 +83,20 @@ impl Lambda {
             {
                 let missing = || Error::function_not_found(reference.id.qualified_arn(second));
                 let function = view.function(&reference.id).await?.ok_or_else(missing)?;
-                let version = version(view, &reference.id, second).await?.ok_or_else(missing)?;
-                return Ok((function, version));
+                let version = version(&view, &reference.id, second).await?.ok_or_else(missing)?;
+                return Ok(Chosen {
+                    view,
+                    function,
+                    version,
+                });
             }
         }
-        let resolved = resolve(view, reference).await?;
-        Ok((resolved.function, resolved.version))
+        let Resolved { function, version, .. } = resolve(&view, reference).await?;
+        Ok(Chosen {
+            view,
+            function,
+            version,
+        })
     }
 
     /// A new function is invoked before its preparation has ended: it waits a moment, as a client would have to.

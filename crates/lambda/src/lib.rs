@@ -61,6 +61,7 @@ mod tags;
 mod url_configs;
 mod uses;
 mod versions;
+mod walk;
 
 pub use code::Downloads;
 pub use departures::Reach;

@@ -6,10 +6,11 @@
 use crate::lambda::{Lambda, version};
 use crate::names::{FunctionId, FunctionName};
 use crate::records::{Configuration, Function, Read, Reason, State, Update, Version, decode, put};
+use crate::walk::Walk;
 use crate::{Error, keys, snapshots};
 use danbi_core::Scope;
+use danbi_store::Transaction;
 use danbi_store::key::KeyReader;
-use danbi_store::{Direction, Transaction};
 use std::sync::Arc;
 use tokio::time::timeout;
 
@@ -54,25 +55,17 @@ impl Lambda {
     /// Takes up all preparations that a stop or a crash cut off.
     pub(crate) async fn resume_preparations(self: &Arc<Self>) -> Result<(), Error> {
         let prefix = keys::all_pending();
-        let mut range = keys::below(&prefix);
-        loop {
-            let page = self
-                .snapshot()
-                .await?
-                .scan(range.clone(), Direction::Forward, PAGE)
-                .await?;
-            for (key, _) in &page.entries {
+        let mut walk = Walk::below(&prefix, PAGE);
+        while let Some(entries) = walk.next(self).await? {
+            for (key, _) in &entries {
                 let mut reader = KeyReader::after_prefix(key, &prefix).map_err(Error::internal)?;
                 if let Some(id) = read_id(&mut reader) {
                     let lambda = self.clone();
                     self.spawn(async move { lambda.prepare_now(id).await });
                 }
-                range = range.after(key);
-            }
-            if !page.more {
-                return Ok(());
             }
         }
+        Ok(())
     }
 
     async fn prepare_now(self: Arc<Self>, id: FunctionId) {

@@ -6,10 +6,11 @@
 use crate::lambda::{Lambda, version};
 use crate::names::FunctionId;
 use crate::records::{Read, Reason, State, Update, Version, put};
+use crate::walk::Walk;
 use crate::{Error, keys, prepare};
 use danbi_runtime::Snapshot;
+use danbi_store::Transaction;
 use danbi_store::key::KeyReader;
-use danbi_store::{Direction, Transaction};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,24 +53,16 @@ impl Lambda {
     /// Takes up the snapshots that a stop or a crash cut off.
     pub(crate) async fn resume_snapshots(self: &Arc<Self>) -> Result<(), Error> {
         let prefix = keys::all_snapshots();
-        let mut range = keys::below(&prefix);
-        loop {
-            let page = self
-                .snapshot()
-                .await?
-                .scan(range.clone(), Direction::Forward, PAGE)
-                .await?;
-            for (key, _) in &page.entries {
+        let mut walk = Walk::below(&prefix, PAGE);
+        while let Some(entries) = walk.next(self).await? {
+            for (key, _) in &entries {
                 let mut reader = KeyReader::after_prefix(key, &prefix).map_err(Error::internal)?;
                 if let (Some(id), Ok(number)) = (prepare::read_id(&mut reader), reader.u64()) {
                     self.snapshot_later(&id, number);
                 }
-                range = range.after(key);
-            }
-            if !page.more {
-                return Ok(());
             }
         }
+        Ok(())
     }
 
     async fn take_snapshot(&self, id: &FunctionId, number: u64) -> Result<(), Error> {

@@ -123,10 +123,8 @@ fn new_id() -> String {
 /// The URL, on the host by which the caller reached the platform.
 fn address(context: &RequestContext, id: &FunctionId, url_id: &str) -> String {
     let scheme = if context.secure { "https" } else { "http" };
-    let (host, port) = match context.host.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => (host, format!(":{port}")),
-        _ => (context.host.as_str(), String::new()),
-    };
+    let (host, port) = danbi_core::host::split(&context.host);
+    let port = port.map_or(String::new(), |port| format!(":{port}"));
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let region = &id.scope.region;
     if host.ends_with("amazonaws.com") {

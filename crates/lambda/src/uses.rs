@@ -4,9 +4,10 @@ use crate::code::merged_name;
 use crate::lambda::Lambda;
 use crate::names::{FunctionId, LayerId};
 use crate::records::{Code, Configuration, Read};
+use crate::walk::Walk;
 use crate::{Error, keys};
+use danbi_store::Transaction;
 use danbi_store::key::KeyReader;
-use danbi_store::{Direction, Transaction};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -94,16 +95,10 @@ impl Lambda {
 
     pub(crate) async fn collect_once(&self) -> Result<(), Error> {
         let prefix = keys::all_blob_uses();
-        let mut range = keys::below(&prefix);
+        let mut walk = Walk::below(&prefix, PAGE);
         let mut used = HashSet::new();
-        loop {
-            let page = self
-                .snapshot()
-                .await?
-                .scan(range.clone(), Direction::Forward, PAGE)
-                .await?;
-            for (key, _) in &page.entries {
-                range = range.after(key);
+        while let Some(entries) = walk.next(self).await? {
+            for (key, _) in &entries {
                 let mut reader = KeyReader::after_prefix(key, &prefix).map_err(Error::internal)?;
                 let (digest, owner) = (
                     reader.str().map_err(Error::internal)?,
@@ -112,9 +107,6 @@ impl Lambda {
                 if !self.drop_if_orphaned(&digest, &owner).await? {
                     used.insert(digest);
                 }
-            }
-            if !page.more {
-                break;
             }
         }
         self.code.collect(move |name| used.contains(name)).await

@@ -126,10 +126,7 @@ pub fn door<'a>(host: &'a str, path: &'a str) -> Door<'a> {
 
 /// The host name without its port.
 fn host_name(host: &str) -> &str {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
-        _ => host,
-    };
+    let (name, _) = danbi_core::host::split(host);
     // A name may be written with the dot of the root.
     name.strip_suffix('.').unwrap_or(name)
 }

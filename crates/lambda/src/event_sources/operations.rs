@@ -421,8 +421,7 @@ pub(crate) async fn create(
 impl Lambda {
     /// How long the function may run, in seconds.
     async fn timeout_of(&self, reference: &FunctionRef) -> Result<u32, Error> {
-        let view = self.snapshot().await?;
-        Ok(self.choose(&view, reference).await?.1.configuration.timeout_secs)
+        Ok(self.choose(reference).await?.version.configuration.timeout_secs)
     }
 
     /// Where each shard of a new mapping's stream is read from.

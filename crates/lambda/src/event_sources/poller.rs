@@ -3,8 +3,8 @@
 use super::Mapping;
 use crate::lambda::Lambda;
 use crate::records::{Read, decode, new_revision, put};
+use crate::walk::Walk;
 use crate::{Error, keys};
-use danbi_store::Direction;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
@@ -65,23 +65,14 @@ impl Lambda {
         working: &mut HashMap<String, Working>,
     ) -> Result<(), Error> {
         let mut seen = HashSet::new();
-        let mut range = keys::below(&keys::all_mappings());
-        loop {
-            let page = self
-                .snapshot()
-                .await?
-                .scan(range.clone(), Direction::Forward, PAGE)
-                .await?;
-            for (key, value) in &page.entries {
-                range = range.after(key);
+        let mut walk = Walk::below(&keys::all_mappings(), PAGE);
+        while let Some(entries) = walk.next(self).await? {
+            for (_, value) in &entries {
                 let mapping: Mapping = decode(value)?;
                 if mapping.enabled && self.hold_mapping(&mapping.uuid, holder).await? {
                     seen.insert(mapping.uuid.clone());
                     self.work_on_mapping(mapping, working);
                 }
-            }
-            if !page.more {
-                break;
             }
         }
         for (uuid, one) in working.iter() {
