@@ -1,7 +1,7 @@
 //! What lies behind each door of the gateway.
 
 use crate::gateway::route::{Door, door};
-use crate::gateway::{Handler, Peer};
+use crate::gateway::{Front, Handler, Peer};
 use crate::outliving::Outliving;
 use danbi_apigateway::{ApiGateway, DomainVisit, Visit};
 use danbi_cloudformation::Callbacks;
@@ -33,6 +33,7 @@ pub struct Platform {
     health: serde_json::Value,
     runtime: Option<Runtime>,
     callbacks: Option<Callbacks>,
+    front: Front,
 }
 
 impl Platform {
@@ -56,7 +57,15 @@ impl Platform {
             health,
             runtime: None,
             callbacks: None,
+            front: Front::default(),
         }
+    }
+
+    /// Says what stands before the platform.
+    #[must_use]
+    pub fn with_front(mut self, front: Front) -> Self {
+        self.front = front;
+        self
     }
 
     /// The same, which also takes the answers that stacks wait for.
@@ -193,8 +202,13 @@ impl Handler for Platform {
             // An app behind the gateway is not to become a way round it.
             return answer(StatusCode::METHOD_NOT_ALLOWED, "CONNECT and TRACE are not served.");
         }
+        let peer = self.front.client(request.headers(), peer);
         let path = request.uri().path().to_owned();
-        match door(&host, &path) {
+        let chosen = match self.front.app(&host) {
+            Some(app) => Door::App { app, path: &path },
+            None => door(&host, &path),
+        };
+        match chosen {
             // A host name that is nothing of the platform's own may be a custom domain of an API.
             Door::Aws => match self
                 .apis

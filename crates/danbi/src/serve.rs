@@ -4,7 +4,7 @@ use crate::cli::{Isolation, NewBuckets, S3Dialect, ServeArgs};
 use crate::data_folder::{DataFolder, DataFolderError};
 use crate::delays::Delays;
 use crate::eventing::{self, Eventing};
-use crate::gateway::{Drain, Limits, SandboxDoor, Server, Tls};
+use crate::gateway::{Drain, Front, Limits, SandboxDoor, Server, Tls};
 use crate::platform::Platform;
 use danbi_apigateway::{ApiGateway, ApiPolicies};
 use danbi_blobs::Blobs;
@@ -383,7 +383,12 @@ async fn serve_until_told(
     api.open(&dispatcher);
     stacks.start();
     let platform = Platform::new(dispatcher, Arc::clone(&lambda), Arc::clone(&s3), apis);
-    let platform = platform.with_stacks(Callbacks::new(Arc::clone(&stacks)));
+    let platform = platform
+        .with_stacks(Callbacks::new(Arc::clone(&stacks)))
+        .with_front(Front {
+            domain: args.domain.clone(),
+            proxies: args.trusted_proxies.clone(),
+        });
     let platform = Arc::new(platform.with_runtime(runtime.clone()));
     let server = Server::new(Arc::clone(&platform), Limits::default(), drain).with_tls(Arc::clone(&tls));
     door.open(server.clone());

@@ -2,6 +2,7 @@
 //! answers; what lies behind a door is not its business.
 
 mod departure;
+mod front;
 mod limits;
 mod lingering;
 pub mod route;
@@ -9,6 +10,7 @@ mod sandbox_door;
 mod server;
 mod tls;
 
+pub use front::{Addresses, Domain, Front};
 pub use limits::Limits;
 pub use sandbox_door::SandboxDoor;
 pub use server::{Drain, Server};
