@@ -5,6 +5,7 @@ use super::app::{self, APP_TAG};
 use super::failure::{Failure, tail};
 use super::output::{Output, size};
 use super::platform::{Alias, AppUrls, FunctionConfiguration, Platform, Update};
+use super::upload::Upload;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use clap::Args;
@@ -17,9 +18,9 @@ use std::process::ExitCode;
 /// Lines of what went in and stayed out that are worth a person's time; `--json` has them all.
 const SHOWN: usize = 8;
 
-/// What `danbi deploy` is told.
+/// Which app, and what it is given: the same for `danbi deploy` and `danbi dev`.
 #[derive(Debug, Clone, Args)]
-pub struct DeployArgs {
+pub struct AppArgs {
     /// The app's folder
     #[arg(default_value = ".", value_name = "FOLDER")]
     pub folder: PathBuf,
@@ -32,6 +33,15 @@ pub struct DeployArgs {
     /// Set the environment variables of a file of NAME=VALUE lines, such as .env
     #[arg(long, value_name = "FILE")]
     pub env_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub target: Target,
+}
+
+/// What `danbi deploy` is told.
+#[derive(Debug, Clone, Args)]
+pub struct DeployArgs {
+    #[command(flatten)]
+    pub app: AppArgs,
     /// Package and tell, but deploy nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -41,8 +51,6 @@ pub struct DeployArgs {
     /// Take over a function of this name that was made by another tool
     #[arg(long)]
     pub adopt: bool,
-    #[command(flatten)]
-    pub target: Target,
 }
 
 /// What came of a deploy.
@@ -61,12 +69,13 @@ pub struct Deployed {
 
 /// Runs the verb.
 pub async fn run(args: DeployArgs) -> Result<ExitCode, Failure> {
-    let output = args.target.output();
-    let config = configuration(&args)?;
+    let app = &args.app;
+    let output = app.target.output();
+    let config = configuration(app)?;
     if !args.dry_run {
-        Platform::expect(&args.target).await?;
+        Platform::expect(&app.target).await?;
     }
-    let (plan, packed) = packed(&args, config.clone(), &output).await?;
+    let (plan, packed) = packed(app, config.clone(), &output).await?;
     tell(&plan, &packed, &output);
     if args.dry_run {
         output.done();
@@ -74,7 +83,7 @@ pub async fn run(args: DeployArgs) -> Result<ExitCode, Failure> {
         output.line("nothing was deployed (--dry-run)");
         return Ok(ExitCode::SUCCESS);
     }
-    let mut target = args.target.clone();
+    let mut target = app.target.clone();
     if let (None, Some(region)) = (&target.region, &config.region) {
         target.region = Some(
             region
@@ -115,7 +124,7 @@ pub async fn run(args: DeployArgs) -> Result<ExitCode, Failure> {
 }
 
 /// The folder's configuration, with what the command line adds to it.
-pub fn configuration(args: &DeployArgs) -> Result<Config, Failure> {
+pub fn configuration(args: &AppArgs) -> Result<Config, Failure> {
     let mut config = Config::load(&args.folder)?;
     if let Some(name) = &args.name {
         danbi_deploy::check_name(name).map_err(|why| Failure::usage("cannot deploy", why))?;
@@ -155,7 +164,7 @@ fn set_variable(config: &mut Config, text: &str) -> Result<(), Failure> {
 }
 
 /// Looks and packages, beside the runtime because both read files and run tools.
-pub async fn packed(args: &DeployArgs, config: Config, output: &Output) -> Result<(Plan, Package), Failure> {
+pub async fn packed(args: &AppArgs, config: Config, output: &Output) -> Result<(Plan, Package), Failure> {
     let (folder, progress) = (args.folder.clone(), output.clone());
     let work = move || {
         let plan = inspect(&folder, &config)?;
@@ -266,10 +275,12 @@ pub async fn deploy(
             live
         }
         None => {
-            let bar = output.bar("uploading", packed.archive.len() as u64);
-            platform
-                .create(&update, &app::tags(name), &packed.archive, &bar)
-                .await?;
+            let upload = Upload::begin(platform, name, packed, output).await?;
+            let created = platform
+                .create(&update, &app::tags(name), &upload.code, &upload.bar)
+                .await;
+            upload.end(platform).await;
+            created?;
             None
         }
     };
@@ -325,8 +336,10 @@ async fn change(
 ) -> Result<(), Failure> {
     platform.settled(update.name, None).await?;
     if now.code_sha256 != BASE64.encode(packed.sha256) {
-        let bar = output.bar("uploading", packed.archive.len() as u64);
-        platform.update_code(update.name, &packed.archive, &bar).await?;
+        let upload = Upload::begin(platform, update.name, packed, output).await?;
+        let updated = platform.update_code(update.name, &upload.code, &upload.bar).await;
+        upload.end(platform).await;
+        updated?;
         output.step("waiting until it is ready");
         platform.settled(update.name, None).await?;
     }

@@ -1,8 +1,6 @@
 //! `danbi dev`: the same engine, the same sandbox, deployed again whenever a file changes.
 
-use super::Target;
-use super::app;
-use super::deploy::{DeployArgs, configuration, deploy, packed};
+use super::deploy::{AppArgs, DeployArgs, configuration, deploy, packed};
 use super::failure::Failure;
 use super::logs;
 use super::output::Output;
@@ -21,29 +19,17 @@ const WATCH_PAUSE: Duration = Duration::from_millis(400);
 /// What `danbi dev` is told.
 #[derive(Debug, Clone, Args)]
 pub struct DevArgs {
-    /// The app's folder
-    #[arg(default_value = ".", value_name = "FOLDER")]
-    pub folder: PathBuf,
-    /// The app's name and host name [default: from danbi.toml, else the folder's name]
-    #[arg(long)]
-    pub name: Option<String>,
-    /// Set an environment variable; may be repeated
-    #[arg(long = "env", short = 'e', value_name = "NAME=VALUE")]
-    pub variables: Vec<String>,
-    /// Set the environment variables of a file of NAME=VALUE lines, such as .env
-    #[arg(long, value_name = "FILE")]
-    pub env_file: Option<PathBuf>,
     #[command(flatten)]
-    pub target: Target,
+    pub app: AppArgs,
 }
 
 /// Runs the verb. A platform that it started ends with it.
 pub async fn run(args: DevArgs) -> Result<ExitCode, Failure> {
-    let output = args.target.output();
-    let platform = Platform::find_or_start(&args.target, &output).await?;
+    let output = args.app.target.output();
+    let platform = Platform::find_or_start(&args.app.target, &output).await?;
     output.done();
     let outcome = tokio::select! {
-        outcome = develop(&platform, &args, &output) => outcome,
+        outcome = develop(&platform, &args.app, &output) => outcome,
         _ = tokio::signal::ctrl_c() => Ok(ExitCode::SUCCESS),
         () = terminated() => Ok(ExitCode::SUCCESS),
     };
@@ -56,24 +42,20 @@ pub async fn run(args: DevArgs) -> Result<ExitCode, Failure> {
     outcome
 }
 
-async fn develop(platform: &Platform, args: &DevArgs, output: &Output) -> Result<ExitCode, Failure> {
+async fn develop(platform: &Platform, app: &AppArgs, output: &Output) -> Result<ExitCode, Failure> {
     let deploy_args = DeployArgs {
-        folder: args.folder.clone(),
-        name: args.name.clone(),
-        variables: args.variables.clone(),
-        env_file: args.env_file.clone(),
+        app: app.clone(),
         dry_run: false,
         no_check: false,
         adopt: false,
-        target: args.target.clone(),
     };
-    let config = configuration(&deploy_args)?;
-    let folder = args
+    let config = configuration(app)?;
+    let folder = app
         .folder
         .canonicalize()
-        .map_err(|error| Failure::usage(format!("cannot open {}", args.folder.display()), error))?;
+        .map_err(|error| Failure::usage(format!("cannot open {}", app.folder.display()), error))?;
     let name = danbi_deploy::app_name(&folder, &config)?;
-    let group = app::log_group(&name);
+    let group = super::app::log_group(&name);
     let query = LogQuery {
         group: &group,
         from: Some(SystemClock.now().as_millis()),
@@ -98,8 +80,8 @@ async fn develop(platform: &Platform, args: &DevArgs, output: &Output) -> Result
 
 async fn once(platform: &Platform, args: &DeployArgs, output: &Output) -> Result<(), Failure> {
     // Read anew each time: the configuration is one of the files that change.
-    let config = configuration(args)?;
-    let (plan, packed) = packed(args, config.clone(), output).await?;
+    let config = configuration(&args.app)?;
+    let (plan, packed) = packed(&args.app, config.clone(), output).await?;
     for missing in &packed.report.missing {
         output.warn(format!(
             "{} line {} imports {}, which is not in the package",

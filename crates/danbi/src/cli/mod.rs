@@ -24,7 +24,9 @@ mod rollback;
 mod status;
 mod table;
 mod undeploy;
+mod upload;
 
+use crate::gateway::{Addresses, Domain};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use danbi_core::{AccountId, Region};
 use failure::Failure;
@@ -103,6 +105,17 @@ pub struct ServeArgs {
     /// The address and port that serve the API and the apps
     #[arg(long, default_value = "127.0.0.1:4566", value_name = "ADDR")]
     pub listen: SocketAddr,
+    /// Where apps answer besides NAME.localhost: at NAME.DOMAIN
+    #[arg(long, env = "DANBI_DOMAIN", value_name = "DOMAIN")]
+    pub domain: Option<Domain>,
+    /// A proxy whose X-Forwarded-For and X-Forwarded-Proto are believed, by its address or network; may be repeated
+    #[arg(
+        long = "trusted-proxy",
+        env = "DANBI_TRUSTED_PROXIES",
+        value_name = "ADDR[/BITS]",
+        value_delimiter = ','
+    )]
+    pub trusted_proxies: Vec<Addresses>,
     /// The account that root credentials belong to
     #[arg(long, default_value = "000000000000", value_name = "ID")]
     pub account_id: AccountId,

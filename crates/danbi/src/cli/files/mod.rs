@@ -14,11 +14,12 @@ use super::Target;
 use super::failure::Failure;
 use super::platform::Platform;
 use clap::{Args, Subcommand};
-use location::Remote;
+pub use location::Remote;
 use serde_json::json;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+pub use transfer::Transfers;
 
 /// What `danbi files` is told.
 #[derive(Debug, Clone, Args)]

@@ -74,6 +74,16 @@ impl Transfers {
         self.multipart(stream::iter(parts), to, media_type).await
     }
 
+    /// Stores bytes that are in memory already as an object; its ETag.
+    pub async fn upload_bytes(&self, body: Bytes, to: &Remote) -> Result<String, Failure> {
+        let part = part_bytes(body.len() as u64) as usize;
+        let parts = (0..body.len().div_ceil(part)).map(|index| {
+            let end = body.len().min((index + 1) * part);
+            std::future::ready(Ok(body.slice(index * part..end)))
+        });
+        self.multipart(stream::iter(parts), to, None).await
+    }
+
     /// Stores what standard input yields as an object; its ETag and size.
     pub async fn upload_input(&self, to: &Remote) -> Result<(String, u64), Failure> {
         let first = read_input(PART_BYTES).await?;

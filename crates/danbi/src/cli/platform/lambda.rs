@@ -95,6 +95,23 @@ pub struct Update<'a> {
     pub role: &'a str,
 }
 
+/// Where a function's code comes from.
+pub enum Code {
+    /// The archive itself, in base64.
+    Inline(String),
+    /// An object that holds it.
+    Object { bucket: String, key: String },
+}
+
+impl Code {
+    fn members(&self) -> Value {
+        match self {
+            Self::Inline(archive) => json!({ "ZipFile": archive }),
+            Self::Object { bucket, key } => json!({"S3Bucket": bucket, "S3Key": key}),
+        }
+    }
+}
+
 impl Update<'_> {
     fn configuration(&self) -> Value {
         let settings = self.settings;
@@ -185,12 +202,12 @@ impl Platform {
         &self,
         update: &Update<'_>,
         tags: &BTreeMap<String, String>,
-        zip: &[u8],
+        code: &Code,
         bar: &ProgressBar,
     ) -> Result<FunctionConfiguration, Failure> {
         let mut body = update.configuration();
         body["FunctionName"] = update.name.into();
-        body["Code"] = json!({"ZipFile": BASE64.encode(zip)});
+        body["Code"] = code.members();
         body["Tags"] = json!(tags);
         let call = Call {
             upload: Some(bar),
@@ -205,10 +222,10 @@ impl Platform {
     pub async fn update_code(
         &self,
         name: &str,
-        zip: &[u8],
+        code: &Code,
         bar: &ProgressBar,
     ) -> Result<FunctionConfiguration, Failure> {
-        let body = json!({"ZipFile": BASE64.encode(zip)});
+        let body = code.members();
         let call = Call {
             upload: Some(bar),
             ..self.lambda(

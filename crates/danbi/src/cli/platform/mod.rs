@@ -14,7 +14,7 @@ mod xml;
 
 pub use credentials::Credentials;
 pub use dynamodb::TableKey;
-pub use lambda::{Alias, FunctionConfiguration, LIVE, Update};
+pub use lambda::{Alias, Code, FunctionConfiguration, LIVE, Update};
 pub use logs::{LogQuery, LogRecord};
 pub use s3::{ObjectEntry, ObjectHead};
 pub use start::Started;
