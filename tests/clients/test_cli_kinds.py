@@ -1,6 +1,7 @@
 """Projects as other tools leave them: `danbi deploy` says what they are, builds them, and leaves out what only builds."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -70,3 +71,21 @@ def test_a_go_program_is_compiled(cli, danbi, tmp_path):  # noqa: F811
     deployed = json.loads(cli("deploy", app, "--json").stdout)
     assert deployed["kind"] == "go" and [group["path"] for group in deployed["report"]["own"]] == ["server"]
     assert answer(danbi, "goes", "x").body == b"Go says /x"
+
+
+def test_a_package_too_large_for_a_request_goes_by_way_of_s3(cli, danbi, tmp_path):  # noqa: F811
+    app = tmp_path / "large"
+    app.mkdir()
+    (app / "index.html").write_text("small")
+    content = os.urandom(56 << 20)
+    (app / "large.bin").write_bytes(content)
+    for version in ("1", "2"):
+        deployed = json.loads(cli("deploy", app, "--json").stdout)
+        assert deployed["version"] == version and deployed["report"]["packed_bytes"] > 50 << 20
+        (app / "index.html").write_text("changed")
+    assert answer(danbi, "large").body == b"changed"
+    assert answer(danbi, "large", "large.bin").body == content
+    s3 = danbi.client("s3")
+    [bucket] = [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+    assert bucket == "danbi-deploy-000000000000-us-east-1"
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket), "what was on its way is gone"

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -360,11 +360,16 @@ impl Cgroup {
         }
     }
 
-    /// The most memory that the group has used so far. Read after every event, so this one file alone.
+    /// The most memory that the group has used so far.
     pub(crate) fn memory_peak_bytes(&self) -> Option<u64> {
+        read_again(&self.open_memory_peak()?)
+    }
+
+    /// The file that says it, for [`read_again`].
+    pub(crate) fn open_memory_peak(&self) -> Option<File> {
         let (folder, v1) = self.controller("memory")?;
         let peak = if v1 { "memory.max_usage_in_bytes" } else { "memory.peak" };
-        read_number(&folder.join(peak))
+        File::open(folder.join(peak)).ok()
     }
 
     fn oom_kills(&self) -> Option<u64> {
@@ -492,6 +497,13 @@ fn kill_all_in(folder: &Path) {
         }
     }
     let _ = fs::write(folder.join("freezer.state"), "THAWED");
+}
+
+/// The number that an open file says now; nothing when its group has gone.
+pub(crate) fn read_again(file: &File) -> Option<u64> {
+    let mut text = [0; 32];
+    let length = file.read_at(&mut text, 0).ok()?;
+    str::from_utf8(&text[..length]).ok()?.trim().parse().ok()
 }
 
 fn read_number(file: &Path) -> Option<u64> {

@@ -1,18 +1,19 @@
 //! A running sandbox as the platform holds it.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rustix::process::Signal;
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot, watch};
 
-use crate::cgroup::Cgroup;
+use crate::cgroup::{self, Cgroup};
 use crate::namespaces;
 use crate::protocol::{self, Channel, InitRequest};
 use crate::{Mount, Network, Pages, SandboxError};
@@ -54,6 +55,8 @@ pub struct Sandbox {
     /// Of a fork: the template in whose namespaces it lives, and where it waits for its letter.
     parent: Option<Arc<Sandbox>>,
     letters: Option<OwnedFd>,
+    /// Where the kernel says how much memory was used at most; asked after each event, so it is opened once.
+    peak: OnceLock<Option<File>>,
 }
 
 impl Sandbox {
@@ -71,6 +74,7 @@ impl Sandbox {
             turn: Semaphore::new(1),
             parent: None,
             letters: None,
+            peak: OnceLock::new(),
         };
         for socket in sockets {
             match rustix::net::sockopt::socket_type(&socket) {
@@ -316,7 +320,11 @@ impl Sandbox {
     pub fn memory_peak_bytes(&self) -> Option<u64> {
         match self.exit() {
             Some(exit) => exit.memory_peak_bytes,
-            None => self.supervised.cgroup.memory_peak_bytes(),
+            None => {
+                let cgroup = &self.supervised.cgroup;
+                let peak = self.peak.get_or_init(|| cgroup.open_memory_peak());
+                cgroup::read_again(peak.as_ref()?)
+            }
         }
     }
 

@@ -74,7 +74,9 @@ impl Output {
 
     /// A bar over `bytes`, in place of the spinner; with 0 bytes, whose number nobody knows, it only counts.
     pub fn bar(&self, doing: &str, bytes: u64) -> ProgressBar {
-        self.bar.reset();
+        // Everything before the reset, which draws: a bar of the step before would flash up.
+        self.bar.set_message(doing.to_owned());
+        self.bar.set_length(bytes);
         let template = match bytes {
             0 => "  {msg} {bytes} {bytes_per_sec}",
             _ => "  {msg} {bar:32} {bytes}/{total_bytes} {bytes_per_sec}",
@@ -82,8 +84,7 @@ impl Output {
         if let Ok(style) = ProgressStyle::with_template(template) {
             self.bar.set_style(style);
         }
-        self.bar.set_length(bytes);
-        self.bar.set_message(doing.to_owned());
+        self.bar.reset();
         self.bar.clone()
     }
 
