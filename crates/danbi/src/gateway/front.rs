@@ -106,8 +106,8 @@ impl Front {
         // Each proxy appends whom it saw: the last address that is no proxy's is the first that a stranger could not choose.
         let seen: Vec<IpAddr> = entries(headers, "x-forwarded-for")
             .rev()
-            .map_while(|entry| entry.parse().ok())
-            .map(|address: IpAddr| address.to_canonical())
+            .map_while(|entry| entry.parse::<IpAddr>().ok())
+            .map(|address| address.to_canonical())
             .collect();
         let client = seen.iter().find(|address| !self.believes(**address)).or(seen.last());
         let scheme = entries(headers, "x-forwarded-proto").next_back();
