@@ -231,8 +231,8 @@ pub fn default_data_folder() -> PathBuf {
 pub fn run(cli: Cli, serve: fn(ServeArgs) -> ExitCode) -> ExitCode {
     let (json, outcome) = match cli.command {
         Command::Serve(args) => return serve(args),
-        Command::Deploy(args) => (args.target.json, in_runtime(deploy::run(args))),
-        Command::Dev(args) => (args.target.json, in_runtime(dev::run(args))),
+        Command::Deploy(args) => (args.app.target.json, in_runtime(deploy::run(args))),
+        Command::Dev(args) => (args.app.target.json, in_runtime(dev::run(args))),
         Command::Status(args) => (args.target.json, in_runtime(status::run(args))),
         Command::Logs(args) => (args.target.json, in_runtime(logs::run(args))),
         Command::Invoke(args) => (args.target.json, in_runtime(invoke::run(args))),
