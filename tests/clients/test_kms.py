@@ -194,11 +194,11 @@ def test_an_object_gets_another_key_and_keeps_its_bytes(danbi):
     assert s3.get_object(Bucket="guarded", Key="a", VersionId=old["VersionId"])["Body"].read() == body
     kms.disable_key(KeyId=second["KeyId"])
     assert refused(s3.get_object, Bucket="guarded", Key="a", VersionId=old["VersionId"])[0] == "KMS.DisabledException"
-    assert refused(update, first["Arn"])[0] == "KMS.DisabledException"
-    assert refused(update, "alias/aws/s3")[0] == "InvalidRequest"
-    assert refused(update, second["Arn"].replace("000000000000", "111111111111"))[0] == "AccessDenied"
+    assert refused(update, key=first["Arn"])[0] == "KMS.DisabledException"
+    assert refused(update, key="alias/aws/s3")[0] == "InvalidRequest"
+    assert refused(update, key=second["Arn"].replace("000000000000", "111111111111"))[0] == "AccessDenied"
     s3.delete_object(Bucket="guarded", Key="a")
-    assert refused(update, first["Arn"])[0] == "MethodNotAllowed"
+    assert refused(update, key=first["Arn"])[0] == "MethodNotAllowed"
 
 
 def test_a_bucket_encrypts_by_default_with_the_key_that_aws_would_manage(danbi):

@@ -57,6 +57,7 @@ def special(name):
     function = "arn:aws:lambda:us-east-1:000000000000:function:leaky"
     return {
         "FunctionName": "leaky",
+        "TableName": "guarded",
         "Resource": function,
         "resourceArn": "arn:aws:logs:us-east-1:000000000000:log-group:g",
         "Role": "arn:aws:iam::000000000000:role/r",

@@ -75,7 +75,7 @@ pub(crate) struct Front {
 
 enum Protocol {
     MySql(mysql::MySql),
-    Postgres(postgres::Postgres),
+    Postgres(Box<postgres::Postgres>),
 }
 
 impl Front {
@@ -85,7 +85,7 @@ impl Front {
         Self {
             protocol: match database.family() {
                 Family::MariaDb => Protocol::MySql(mysql::MySql::new(behind, version, tls)),
-                Family::Postgres => Protocol::Postgres(postgres::Postgres::new(behind, tls)),
+                Family::Postgres => Protocol::Postgres(Box::new(postgres::Postgres::new(behind, tls))),
             },
             database,
             clients: Arc::new(Semaphore::new(MAX_CLIENTS)),
