@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 
 import pytest
 from test_cli import answer, cli  # noqa: F401
@@ -62,7 +61,6 @@ def test_of_a_site_that_vite_builds_only_the_result_goes_in(cli, danbi, tmp_path
     assert answer(danbi, "vite-site", "src/main.js").status == 404
 
 
-@pytest.mark.skipif(not shutil.which("go"), reason="go is not installed")
 def test_a_go_program_is_compiled(cli, danbi, tmp_path):  # noqa: F811
     app = tmp_path / "goes"
     app.mkdir()

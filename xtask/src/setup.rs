@@ -39,7 +39,7 @@ const DEMO: [Need; 5] = [
 ];
 /// The AWS CLI is Debian's: PyPI's `awscli` is version 1, and its `awscliv2` downloads a binary from elsewhere. The tools to
 /// build with are for `aws-lambda-ric`, whose native part npm compiles. rclone, s3cmd and a browser are clients of S3.
-const TESTS: [Need; 15] = [
+const TESTS: [Need; 16] = [
     // The parts without the service that Debian starts.
     Need {
         package: "mariadb-server-core",
@@ -100,6 +100,11 @@ const TESTS: [Need; 15] = [
     Need {
         package: "libtool",
         there: || find("libtoolize").is_some(),
+    },
+    // `danbi deploy` builds Go programs with it.
+    Need {
+        package: "golang-go",
+        there: || find("go").is_some(),
     },
 ];
 
