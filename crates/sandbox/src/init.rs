@@ -248,6 +248,8 @@ impl Init {
     fn run(mut self) -> ! {
         loop {
             let ready = self.wait();
+            // First, because a program may end as soon as it has served whoever waits for this answer.
+            self.settle_connections();
             if ready.children {
                 namespaces::drain_signals(&self.children);
                 self.reap();
@@ -259,7 +261,6 @@ impl Init {
                     _ => self.end(),
                 }
             }
-            self.settle_connections();
         }
     }
 
