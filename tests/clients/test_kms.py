@@ -195,7 +195,7 @@ def test_an_object_gets_another_key_and_keeps_its_bytes(danbi):
     kms.disable_key(KeyId=second["KeyId"])
     assert refused(s3.get_object, Bucket="guarded", Key="a", VersionId=old["VersionId"])[0] == "KMS.DisabledException"
     assert refused(update, key=first["Arn"])[0] == "KMS.DisabledException"
-    assert refused(update, key="alias/aws/s3")[0] == "InvalidRequest"
+    assert refused(update, key="arn:aws:kms:us-east-1:000000000000:alias/aws/s3")[0] == "MalformedXML"
     assert refused(update, key=second["Arn"].replace("000000000000", "111111111111"))[0] == "AccessDenied"
     s3.delete_object(Bucket="guarded", Key="a")
     assert refused(update, key=first["Arn"])[0] == "MethodNotAllowed"
