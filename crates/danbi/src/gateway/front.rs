@@ -3,6 +3,7 @@
 //! be told.
 
 use super::Peer;
+use super::route::host_name;
 use http::HeaderMap;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -88,8 +89,7 @@ impl Front {
     /// The app that `host` names below the domain.
     pub fn app<'a>(&self, host: &'a str) -> Option<&'a str> {
         let Domain(domain) = self.domain.as_ref()?;
-        let (name, _) = danbi_core::host::split(host);
-        let name = name.strip_suffix('.').unwrap_or(name);
+        let name = host_name(host);
         let dot = name.len().checked_sub(domain.len() + 1)?;
         let (app, rest) = (name.get(..dot)?, name.get(dot..)?);
         let below = rest

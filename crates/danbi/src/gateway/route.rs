@@ -125,7 +125,7 @@ pub fn door<'a>(host: &'a str, path: &'a str) -> Door<'a> {
 }
 
 /// The host name without its port.
-fn host_name(host: &str) -> &str {
+pub(super) fn host_name(host: &str) -> &str {
     let (name, _) = danbi_core::host::split(host);
     // A name may be written with the dot of the root.
     name.strip_suffix('.').unwrap_or(name)

@@ -158,8 +158,8 @@ fn numbers(version: &str) -> Vec<u32> {
 
 /// The version of `name` in poetry.lock, when it is there once.
 fn locked<'a>(lock: &'a Table, name: &str) -> Option<&'a str> {
-    let same =
-        |listed: &str| listed.to_lowercase().replace(['_', '.'], "-") == name.to_lowercase().replace(['_', '.'], "-");
+    let plain = |name: &str| name.to_lowercase().replace(['_', '.'], "-");
+    let same = |listed: &str| plain(listed) == plain(name);
     let mut found = lock
         .get("package")?
         .as_array()?
