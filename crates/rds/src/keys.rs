@@ -115,20 +115,20 @@ pub(crate) fn logs_from(resource: &str, file: u64) -> KeyRange {
     }
 }
 
-fn events_of(scope: &Scope) -> KeyBuilder {
-    root()
-        .str("event")
-        .str(scope.account.as_str())
-        .str(scope.region.as_str())
+fn events_of(account: &str, region: &str) -> KeyBuilder {
+    root().str("event").str(account).str(region)
 }
 
 pub(crate) fn event(scope: &Scope, at: i64, number: &str) -> Bytes {
-    events_of(scope).i64(at).str(number).build()
+    events_of(scope.account.as_str(), scope.region.as_str())
+        .i64(at)
+        .str(number)
+        .build()
 }
 
 /// Those of a scope from one millisecond to another, both included.
 pub(crate) fn events(scope: &Scope, from: i64, to: i64) -> KeyRange {
-    let key = |at: i64| events_of(scope).i64(at).build();
+    let key = |at: i64| events_of(scope.account.as_str(), scope.region.as_str()).i64(at).build();
     KeyRange::new(key(from), key(to.saturating_add(1)))
 }
 
@@ -138,9 +138,9 @@ pub(crate) fn all_events() -> KeyRange {
 
 /// Of the account and region of the event with this key: all events, and those before a millisecond.
 pub(crate) fn events_beside(key: &[u8], before: i64) -> Result<(KeyRange, KeyRange), KeyError> {
-    let prefix = root().str("event").build();
-    let mut reader = KeyReader::after_prefix(key, &prefix)?;
-    let scope = root().str("event").str(&reader.str()?).str(&reader.str()?);
+    let everywhere = all_events();
+    let mut reader = KeyReader::after_prefix(key, everywhere.start())?;
+    let scope = events_of(&reader.str()?, &reader.str()?);
     let all = KeyRange::prefix(scope.clone().build());
     let old = all.clone().before(&scope.i64(before).build());
     Ok((all, old))
