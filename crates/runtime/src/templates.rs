@@ -151,8 +151,8 @@ impl Templates {
     /// The template with this sandbox, as long as nobody knows what its forks write to.
     pub(crate) fn untaught(&self, key: &str, sandbox: &Arc<Sandbox>) -> Option<Arc<Template>> {
         match &self.lock().get(key)?.stage {
-            Stage::Ready(template) if Arc::ptr_eq(&template.sandbox, sandbox) => {
-                Some(template.clone()).filter(|template| template.written.get().is_none())
+            Stage::Ready(template) if Arc::ptr_eq(&template.sandbox, sandbox) && template.written.get().is_none() => {
+                Some(template.clone())
             }
             _ => None,
         }

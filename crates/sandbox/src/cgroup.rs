@@ -507,7 +507,7 @@ pub(crate) fn read_again(file: &File) -> Option<u64> {
 }
 
 fn read_number(file: &Path) -> Option<u64> {
-    fs::read_to_string(file).ok()?.trim().parse().ok()
+    read_again(&File::open(file).ok()?)
 }
 
 /// The number after `key` in a file of `key value` lines.

@@ -472,12 +472,7 @@ impl Supervised {
             calls.waiting.insert(call, answer);
         }
         let _forgotten_at_the_end = Forget { supervised: self, call };
-        self.channel
-            .send(&request(call), &lent)
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => SandboxError::Ended,
-                _ => SandboxError::Io(error),
-            })?;
+        self.channel.send(&request(call), &lent).map_err(unsent)?;
         match tokio::time::timeout(CALL_TIMEOUT, answered).await {
             Err(_) => Err(SandboxError::TimedOut("a call into the sandbox")),
             Ok(Err(_)) => Err(SandboxError::Ended),
@@ -550,10 +545,15 @@ impl Drop for Forget<'_> {
 
 // A poisoned lock means that a thread panicked between two plain operations: the value is whole.
 fn send_letter(letters: &OwnedFd, bytes: &[u8]) -> Result<(), SandboxError> {
-    protocol::send_bytes(letters, bytes, &[]).map_err(|error| match error.kind() {
+    protocol::send_bytes(letters, bytes, &[]).map_err(unsent)
+}
+
+/// Why nothing could be sent to a sandbox.
+fn unsent(error: io::Error) -> SandboxError {
+    match error.kind() {
         io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => SandboxError::Ended,
         _ => SandboxError::Io(error),
-    })
+    }
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
